@@ -1,0 +1,234 @@
+"""`emo8 build`: sources -> rows -> measured -> labelled -> decided -> split -> dataset.
+
+Everything before `decide` runs part by part on an engine and is skipped where the fingerprint
+matches. Everything after works on the narrow table. Running the same recipe again finishes what
+was not finished.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from emo8 import builddir, dataset, decide, ingest, labels, report, sources, splits
+from emo8.card import write_card
+from emo8.clip.prompts import PromptSet, load_prompts
+from emo8.config import Recipe, load_recipe
+from emo8.describe import Describe
+from emo8.engines import Task, run_local
+from emo8.measure import Measure
+from emo8.narrow import read_narrow
+from emo8.parts import fingerprint, read_columns, write_part
+from emo8.plan import Plan, load_plan
+from emo8.progress import stage
+from emo8.sources.base import Chunk
+from emo8.steps import ROWS, PartTask, Step, part_path
+
+DECIDE_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """What a build came to."""
+
+    funnel: dict[str, object]
+    failed_parts: int
+    already_complete: bool
+
+
+def build(recipe_path: Path, out: Path, *, workers: int | None = None) -> BuildResult:
+    """Build the dataset that a recipe asks for in the folder `out`.
+
+    Raises an `Emo8Error` for a mistake of the user's; a part that fails is counted, not raised.
+    """
+    recipe = load_recipe(recipe_path)
+    builddir.check_target(out, recipe, recipe_path)
+    chunks = sources.plan(recipe, recipe_path.parent)
+    with builddir.writing(out):
+        return _Run(recipe, recipe_path, out, chunks, workers or os.cpu_count() or 1).run()
+
+
+class _Run:
+    """One run of a build: state shared by the stages below."""
+
+    def __init__(
+        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], workers: int
+    ) -> None:
+        self.recipe, self.out, self.chunks, self.workers = recipe, out, chunks, workers
+        self.models, prompts = self._resolve(recipe_path)
+        self.steps = self._steps(prompts)
+        self.previous = load_plan(out)
+        self.plan = self._plan()
+
+    def run(self) -> BuildResult:
+        if self._complete():
+            verdicts = self._decide()
+            return BuildResult(
+                funnel=report.funnel(verdicts), failed_parts=0, already_complete=True
+            )
+        self.plan.save(self.out)
+        self._drop_surplus_parts()
+        self._run_stage(ROWS, self._ingest_task)
+        for step in self.steps:
+            self._run_stage(step.name, self._step_task(step))
+        verdicts = self._decide()
+        self._write_dataset(verdicts)
+        self.plan.save(self.out)
+        return BuildResult(
+            funnel=report.funnel(verdicts),
+            failed_parts=len(self.plan.failed_parts()),
+            already_complete=False,
+        )
+
+    # --- what is asked for -------------------------------------------------------------------
+
+    def _resolve(self, recipe_path: Path) -> tuple[tuple[labels.Model, ...], PromptSet]:
+        """Models by hash of their weights, and prompts; both recorded in the build."""
+        known = (builddir.read_json(self.out / builddir.RESOLVED) or {}).get("models", [])
+        models = tuple(labels.resolve(name, known) for name in self.recipe.labels.clip)
+        own = self.recipe.labels.prompts
+        prompts = load_prompts(recipe_path.parent / own if own else None)
+        described = [dataclasses.asdict(model) for model in models]
+        builddir.write_resolved(self.out, self.recipe, recipe_path, described, prompts.sha256)
+        return models, prompts
+
+    def _steps(self, prompts: PromptSet) -> list[Step]:
+        """The part steps in order; each may read the ones before it."""
+        max_pixels = self.recipe.ingest.max_pixels
+        classifiers = labels.write_classifiers(self.out / "tables", self.models, prompts)
+        return [
+            Measure(max_pixels=max_pixels),
+            *(labels.Embed(model=model, max_pixels=max_pixels) for model in self.models),
+            labels.Label(
+                models=self.models, prompts_sha256=prompts.sha256, classifiers=classifiers
+            ),
+            Describe(),
+        ]
+
+    def _plan(self) -> Plan:
+        """The fingerprint every part must carry, and that of the decision over all of them."""
+        max_bytes = self.recipe.ingest.max_bytes
+        marks = {ROWS: [ingest.chunk_fingerprint(chunk, max_bytes) for chunk in self.chunks]}
+        for step in self.steps:
+            marks[step.name] = [
+                step.fingerprint({table: marks[table][part] for table in marks})
+                for part in range(len(self.chunks))
+            ]
+        recipe = self.recipe
+        options = [dataclasses.asdict(item) for item in (recipe.decide, recipe.splits)]
+        decision = fingerprint(DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks)
+        return Plan(fingerprints=marks, decision=decision)
+
+    def _complete(self) -> bool:
+        """Whether the last run finished exactly this plan and its dataset is still there."""
+        before = self.previous
+        return (
+            before is not None
+            and before.decision == self.plan.decision
+            and not before.failed
+            and before.dataset == dataset.dataset_fingerprint(self.out)
+            and not any(self.plan.stale(self.out, step) for step in self.plan.fingerprints)
+        )
+
+    # --- part by part ------------------------------------------------------------------------
+
+    def _drop_surplus_parts(self) -> None:
+        """Remove parts beyond the plan: a source that shrank leaves nothing behind."""
+        for step in self.plan.fingerprints:
+            for path in part_path(self.out, step, 0).parent.glob("part-*.parquet"):
+                if int(path.stem.removeprefix("part-")) >= len(self.chunks):
+                    path.unlink()
+
+    def _ingest_task(self, part: int) -> Task:
+        return ingest.IngestTask(
+            chunk=self.chunks[part],
+            max_bytes=self.recipe.ingest.max_bytes,
+            build=self.out,
+            part=part,
+            fingerprint=self.plan.fingerprints[ROWS][part],
+        )
+
+    def _step_task(self, step: Step) -> Callable[[int], Task]:
+        marks = self.plan.fingerprints[step.name]
+        return lambda part: PartTask(step=step, build=self.out, part=part, fingerprint=marks[part])
+
+    def _run_stage(self, name: str, make_task: Callable[[int], Task]) -> None:
+        """Run one step over its stale parts; parts that failed before are left out."""
+        stale = self.plan.stale(self.out, name)
+        self.plan.reused[name] = len(self.chunks) - len(stale)
+        out_of_reach = self.plan.failed_parts()
+        tasks = [make_task(part) for part in stale if part not in out_of_reach]
+        if tasks:
+            self._run_tasks(name, tasks)
+
+    def _run_tasks(self, name: str, tasks: list[Task]) -> None:
+        with stage(name, len(tasks)) as counter:
+            for outcome in run_local(tasks, self.workers):
+                counter.advance(1, outcome.num_rows)
+                if outcome.error:
+                    failures = self.plan.failed.setdefault(name, {})
+                    failures[str(outcome.task.part)] = outcome.error
+                    self.plan.save(self.out)
+
+    # --- over all parts ----------------------------------------------------------------------
+
+    def _decide(self) -> pd.DataFrame:
+        """Verdicts of all inputs, with splits and the provenance of exact copies."""
+        failed = self.plan.failed_parts()
+        parts = [part for part in range(len(self.chunks)) if part not in failed]
+        frames = [self._failed_rows(part, step) for part, step in failed.items()]
+        if parts:
+            decider = decide.Decider(
+                config=self.recipe.decide, build=self.out, model=self.models[0]
+            )
+            frames.insert(0, decider.run(read_narrow(self.out, parts)))
+        verdicts = pd.concat(frames, ignore_index=True)
+        verdicts["split"] = splits.assign(verdicts["cluster"], self.recipe.splits, self.recipe.seed)
+        verdicts["also_from"] = _provenance_of_copies(verdicts)
+        return verdicts
+
+    def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
+        """The inputs of a part that failed, so that they are counted and named."""
+        columns = ["id", "source", "source_path", "source_url", "license"]
+        if step == ROWS:
+            rows = pd.DataFrame(index=range(self.chunks[part].num_inputs), columns=columns)
+            rows["source"] = self.chunks[part].source.name
+        else:
+            rows = read_columns(part_path(self.out, ROWS, part), columns).to_pandas()
+        return rows.assign(
+            part=part, row=range(len(rows)), step=step, reason="part_failed", cluster=rows["id"]
+        )
+
+    def _write_dataset(self, verdicts: pd.DataFrame) -> None:
+        table = pa.Table.from_pandas(verdicts, preserve_index=False)
+        write_part(table, self.out / "tables" / "verdicts.parquet", self.plan.decision)
+        tasks = dataset.plan_shards(self.out, verdicts, self.recipe.ingest.max_pixels)
+        if tasks:
+            self._run_tasks("dataset", list(tasks))
+        stats = report.statistics(verdicts, [model.name for model in self.models])
+        report.write_report(self.out, verdicts, stats)
+        write_card(self.out, self.recipe.name, stats)
+        if not self.plan.failed:
+            self.plan.dataset = dataset.dataset_fingerprint(self.out)
+
+
+def _provenance_of_copies(verdicts: pd.DataFrame) -> pd.Series:
+    """For each row the sources of the exact copies that left in its favour."""
+    copies = verdicts[verdicts["reason"] == "duplicate_exact"]
+    found: dict[str, list[dict[str, str | None]]] = {}
+    for copy in copies[["survivor", "source", "source_url"]].to_dict("records"):
+        origin = {"source": copy["source"], "source_url": copy["source_url"]}
+        found.setdefault(copy["survivor"], []).append(origin)
+    empty: list[dict[str, str | None]] = []
+    kept = verdicts["reason"].isna()
+    return pd.Series(
+        [found.get(key, empty) if stays else empty for key, stays in zip(verdicts["id"], kept)],
+        index=verdicts.index,
+        dtype=object,
+    )

@@ -1,0 +1,226 @@
+"""The recipe of a build: frozen dataclasses, and the strict TOML reader that fills them.
+
+A key that is not a field here is an error that names the nearest valid one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from emo8.errors import RecipeError
+from emo8.taxonomy import STYLES
+
+SOURCE_KINDS = ("folder", "table")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """One `[[source]]`: where pictures come from and what the source claims about them."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    kind: str  # one of SOURCE_KINDS
+    path: str  # file, folder or glob, relative to the recipe
+    name: str = ""  # shown in the provenance; default: the last part of path
+    style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
+    style_from: str = ""  # "folder" = first folder below path, or a column of the table
+    emotion_from: str = ""  # "folder" = the picture's own folder, or a column of the table
+    sidecar: str = ""  # folder: a CSV, JSONL or parquet inside it whose `file` names the picture
+    license: str = ""  # licence of every picture that brings none of its own
+    attribution: str = ""  # credit of every picture that brings none of its own
+    columns: dict[str, str] = field(default_factory=dict)  # our name -> the table's name
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestConfig:
+    """Caps that protect the machine, and the size of a part."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    max_bytes: int = 50_000_000  # larger files are refused unread
+    max_pixels: int = 100_000_000  # larger pictures are refused by their header
+    part_rows: int = 256  # inputs per part
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsConfig:
+    """Which models label, with which words."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
+    prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What a picture must reach to stay; the reason codes are in emo8/reasons.py."""
+
+    max_frames: int = 1  # an animation is not one picture
+    min_side_px: int = 64  # under this a ViT at 224 px sees mostly interpolation
+    max_aspect: float = 5.0  # long side / short side; a square crop of more shows a fifth
+    min_visible: float = 0.02  # share of pixels that are not transparent
+    min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
+    min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
+    min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
+    max_near_distance: int = 3  # bits of 64 between perceptual hashes of near copies
+    min_near_sim: float = 0.94  # cosine of CLIP embeddings that near copies must also reach
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecideConfig(Thresholds):
+    """`[decide]`: thresholds for all rows, and `[decide.style.NAME]` where a style differs."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    style: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def for_style(self, style: str) -> Thresholds:
+        """The thresholds of one style: the common ones with that style's own laid over."""
+        common = {f.name: getattr(self, f.name) for f in dataclasses.fields(Thresholds)}
+        return Thresholds(**{**common, **self.style.get(style, {})})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitsConfig:
+    """Shares of the published rows; they must add up to 1."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    train: float = 0.8
+    val: float = 0.1
+    test: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole build, as `emo8 build` reads it."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    source: tuple[SourceConfig, ...]
+    name: str = ""  # names the dataset; default: the recipe's file name
+    seed: int = 0  # fixes the splits
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    labels: LabelsConfig = field(default_factory=LabelsConfig)
+    decide: DecideConfig = field(default_factory=DecideConfig)
+    splits: SplitsConfig = field(default_factory=SplitsConfig)
+
+
+_SECTIONS: dict[str, Any] = {
+    "source": SourceConfig,
+    "ingest": IngestConfig,
+    "labels": LabelsConfig,
+    "decide": DecideConfig,
+    "splits": SplitsConfig,
+}
+
+
+def load_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file; RecipeError says the value, the file and the fix."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"no recipe at {path}: give the path of a TOML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error}") from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}") from None
+    return parse_recipe(data, where=str(path), default_name=path.stem)
+
+
+def parse_recipe(data: dict[str, Any], *, where: str, default_name: str = "emo8") -> Recipe:
+    """The recipe in a dictionary of TOML values, checked; RecipeError otherwise."""
+    if not data.get("source"):
+        raise RecipeError(f"{where} names no [[source]]: add one with `kind` and `path`")
+    try:
+        recipe = TypeAdapter(Recipe).validate_python(data)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, where)) from None
+    recipe = dataclasses.replace(recipe, name=recipe.name or default_name)
+    _check(recipe, where)
+    return _with_source_names(recipe)
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    """One line per mistake: the key, where it stands, and what to write instead."""
+    lines = []
+    for item in error.errors():
+        keys = [str(part) for part in item["loc"]]
+        dotted = ".".join(keys)
+        kind = item["type"]
+        if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+            lines.append(f"{where}: unknown key {dotted!r}{_nearest(keys)}")
+        elif kind == "missing":
+            lines.append(f"{where}: {dotted!r} is required and missing")
+        else:
+            lines.append(f"{where}: {dotted} = {item['input']!r}: {item['msg']}")
+    return "\n".join(lines)
+
+
+def _nearest(keys: list[str]) -> str:
+    section = _SECTIONS.get(keys[0], Recipe) if len(keys) > 1 else Recipe
+    valid = [f.name for f in dataclasses.fields(section)]
+    near = get_close_matches(keys[-1], valid, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; valid keys: {', '.join(valid)}"
+
+
+def _check(recipe: Recipe, where: str) -> None:
+    """Raise RecipeError for values that have the right type and make no sense."""
+    for number, source in enumerate(recipe.source):
+        if source.kind not in SOURCE_KINDS:
+            near = get_close_matches(source.kind, SOURCE_KINDS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise RecipeError(
+                f"{where}: source {number} has kind = {source.kind!r}{hint} "
+                f"Known kinds: {', '.join(SOURCE_KINDS)}."
+            )
+    shares = recipe.splits
+    total = shares.train + shares.val + shares.test
+    if abs(total - 1) > 1e-6 or min(shares.train, shares.val, shares.test) < 0:
+        raise RecipeError(f"{where}: [splits] must be shares that add up to 1, not {total:g}")
+    if not recipe.labels.clip:
+        raise RecipeError(f'{where}: labels.clip is empty: name a model, e.g. ["embedded"]')
+    if not 1 <= recipe.ingest.part_rows <= 100_000:
+        raise RecipeError(f"{where}: ingest.part_rows = {recipe.ingest.part_rows}: use 1 to 100000")
+    if not re.fullmatch(r"[\w.-]+", recipe.name):
+        raise RecipeError(f"{where}: name = {recipe.name!r}: use letters, digits, '.', '_', '-'")
+    _check_styles(recipe.decide, where)
+
+
+def _check_styles(decide: DecideConfig, where: str) -> None:
+    valid = [f.name for f in dataclasses.fields(Thresholds)]
+    for style, thresholds in decide.style.items():
+        if style not in STYLES:
+            near = get_close_matches(style, STYLES, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; styles: {', '.join(STYLES)}"
+            raise RecipeError(f"{where}: unknown style in [decide.style.{style}]{hint}")
+        for key in thresholds:
+            if key not in valid:
+                near = get_close_matches(key, valid, n=1, cutoff=0.5)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; valid: {', '.join(valid)}"
+                raise RecipeError(f"{where}: unknown key 'decide.style.{style}.{key}'{hint}")
+
+
+def _with_source_names(recipe: Recipe) -> Recipe:
+    """The recipe with a distinct name for every source."""
+    seen: dict[str, int] = {}
+    named = []
+    for source in recipe.source:
+        name = source.name or Path(source.path.split("*")[0].rstrip("/")).name or source.kind
+        seen[name] = seen.get(name, 0) + 1
+        name = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        named.append(dataclasses.replace(source, name=name))
+    return dataclasses.replace(recipe, source=tuple(named))

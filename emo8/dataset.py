@@ -1,0 +1,210 @@
+"""`BUILD/dataset`: what `load_dataset` reads. Kept rows as parquet, one file per style and split.
+
+A shard holds the rows of a fixed group of parts, so a change rewrites only the shards it touches.
+Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8 import schema
+from emo8.images import publishable
+from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
+from emo8.splits import SPLITS
+from emo8.steps import ROWS, part_path
+from emo8.taxonomy import EMOTIONS, STYLES
+
+VERSION = 1
+PARTS_PER_SHARD = 16
+_FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
+_FROM_MEASURE = (
+    "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
+)  # fmt: skip
+_FROM_LABEL = ("emotion_prob", "style_prob")
+_FROM_DESCRIBE = ("people", "description")
+_SUFFIX = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
+
+
+def shard_path(build: Path, style: str, split: str, group: int) -> Path:
+    return build / "dataset" / "data" / style / f"{split}-{group:05d}.parquet"
+
+
+def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[ShardTask]:
+    """One task per group of parts; files of rows that no longer exist are removed."""
+    kept = verdicts[verdicts["reason"].isna()]
+    group_of = kept["part"] // PARTS_PER_SHARD
+    tasks, expected = [], set()
+    for group, rows in kept.groupby(group_of, sort=True):
+        for style, split in rows[["style", "split"]].drop_duplicates().itertuples(index=False):
+            expected.add(shard_path(build, style, split, int(group)))
+        tasks.append(ShardTask(build=build, part=int(group), rows=rows, max_pixels=max_pixels))
+    for path in (build / "dataset" / "data").glob("*/*.parquet"):
+        if path not in expected:
+            path.unlink()
+    return tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTask:
+    """Write the stale shards of one group of parts: a unit of work for an engine."""
+
+    build: Path
+    part: int  # number of the group
+    rows: pd.DataFrame  # verdicts of its kept rows, with split and also_from
+    max_pixels: int
+    table: str = "dataset"
+    fingerprint: str = ""
+
+    def setup(self) -> None:
+        return None
+
+    def run(self, state: Any) -> int:
+        """Write what changed; the number of rows written comes back."""
+        records = self._records()
+        shards = defaultdict(list)
+        for record in records:
+            shards[record["style"], record["split"]].append(record)
+        stale = {}
+        for (style, split), members in shards.items():
+            path = shard_path(self.build, style, split, self.part)
+            content = fingerprint(VERSION, members)
+            if read_fingerprint(path) != content:
+                stale[style, split] = (path, content, members)
+        self._write(stale)
+        return sum(len(members) for _, _, members in stale.values())
+
+    def _records(self) -> list[dict[str, Any]]:
+        """All published columns but the picture, one dictionary per kept row, in order."""
+        records = []
+        for part in sorted(set(self.rows["part"].tolist())):
+            verdicts = self.rows[self.rows["part"] == part]
+            columns: dict[str, list[Any]] = {}
+            for table, names in (
+                (ROWS, _FROM_ROWS),
+                ("measure", _FROM_MEASURE),
+                ("label", _FROM_LABEL),
+                ("describe", _FROM_DESCRIBE),
+            ):
+                piece = read_columns(part_path(self.build, table, part), list(names))
+                piece = piece.take(pa.array(verdicts["row"].to_numpy()))
+                columns.update({name: piece.column(name).to_pylist() for name in names})
+            own = verdicts.to_dict("records")
+            for number, verdict in enumerate(own):
+                values = {name: column[number] for name, column in columns.items()}
+                records.append({**values, **{key: verdict[key] for key in _FROM_VERDICT}})
+        return records
+
+    def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
+        """Read each part's pictures once and hand every row to its shard's writer."""
+        writers: dict[tuple[str, str], _ShardWriter] = {}
+        by_part = defaultdict(list)
+        try:
+            for key, (path, content, members) in stale.items():
+                writers[key] = _ShardWriter(path, content)
+                for record in members:
+                    by_part[record["part"]].append((key, record))
+            for part in sorted(by_part):
+                images = read_columns(part_path(self.build, ROWS, part), ["image"]).column("image")
+                for key, record in sorted(by_part[part], key=lambda item: item[1]["row"]):
+                    data = images[record["row"]]["bytes"].as_py()
+                    writers[key].add(_published(record, data, self.max_pixels))
+            for writer in writers.values():
+                writer.close()
+        finally:
+            for writer in writers.values():
+                writer.discard()
+
+
+_FROM_VERDICT = (
+    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "cluster", "split",
+    "also_from",
+)  # fmt: skip
+
+
+def _published(record: dict[str, Any], data: bytes, max_pixels: int) -> dict[str, Any]:
+    """One published row: the record, its numbers for names, and the picture's clean bytes."""
+    plain_jpeg = record["plain"] and record["format"] == "JPEG"
+    clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
+    name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
+    return {
+        **{key: value for key, value in record.items() if key in schema.PUBLISHED},
+        "image": {"bytes": clean, "path": name},
+        "emotion": EMOTIONS.index(record["emotion"]),
+        "style": STYLES.index(record["style"]),
+        "published_sha256": hashlib.sha256(clean).hexdigest(),
+    }
+
+
+class _ShardWriter:
+    """One parquet file in the making: full row groups go to disk, the name comes last."""
+
+    def __init__(self, path: Path, content: str) -> None:
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.partial")
+        features = schema.published_features().arrow_schema
+        metadata = {**(features.metadata or {}), FINGERPRINT_KEY: content.encode()}
+        self.schema = schema.published_schema().with_metadata(metadata)
+        self.waiting: list[dict[str, Any]] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.writer: pq.ParquetWriter | None = pq.ParquetWriter(
+            self.partial,
+            self.schema,
+            compression="zstd",
+            write_page_index=True,
+            use_content_defined_chunking=True,
+        )
+
+    def add(self, record: dict[str, Any]) -> None:
+        self.waiting.append(record)
+        if len(self.waiting) == schema.ROW_GROUP_ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Finish the file and let it appear under its name."""
+        assert self.writer is not None
+        if self.waiting:
+            self._flush()
+        self.writer.close()
+        self.writer = None
+        self.partial.replace(self.path)
+
+    def discard(self) -> None:
+        """Leave nothing behind when the file was not finished."""
+        if self.writer is not None:
+            self.writer.close()
+            self.partial.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        assert self.writer is not None
+        self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
+        self.waiting = []
+
+
+def data_files(build: Path) -> dict[str, list[str]]:
+    """Shards per split, styles interleaved, so that a stream does not show one style first."""
+    root = build / "dataset"
+    files: dict[str, list[str]] = {}
+    for split in SPLITS:
+        found = [path.relative_to(root) for path in root.glob(f"data/*/{split}-*.parquet")]
+        found.sort(key=lambda path: (path.name, STYLES.index(path.parent.name)))
+        if found:
+            files[split] = [path.as_posix() for path in found]
+    return files
+
+
+def dataset_fingerprint(build: Path) -> str:
+    """Hash of the shards' fingerprints: equal exactly when the published rows are equal."""
+    root = build / "dataset"
+    shards = sorted((root / "data").glob("*/*.parquet"))
+    content = [(path.relative_to(root).as_posix(), read_fingerprint(path)) for path in shards]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

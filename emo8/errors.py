@@ -1,0 +1,23 @@
+"""The errors a user can cause. Each message says the value, where it came from, and the fix."""
+
+from __future__ import annotations
+
+
+class Emo8Error(ValueError):
+    """A user's mistake: the command line prints the message alone and exits with 2."""
+
+
+class RecipeError(Emo8Error):
+    """A recipe that cannot be read as asked: unknown key, wrong type, impossible value."""
+
+
+class SourceError(Emo8Error):
+    """A source that holds nothing usable: missing path, missing column, no images, no style."""
+
+
+class BuildError(Emo8Error):
+    """An output folder that cannot take this build: foreign, another recipe's, or locked."""
+
+
+class ModelError(Emo8Error):
+    """A model that is unknown, or not on this machine and not reachable."""

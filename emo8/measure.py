@@ -1,0 +1,54 @@
+"""The `measure` step: one decode of each picture feeds every filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from emo8.filters import FILTERS
+from emo8.filters.base import prepare
+from emo8.images import DecodeError, decode
+from emo8.steps import ROWS, Batch, Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure(Step):
+    """Numbers about every picture; `decode_reason` where there is no picture to measure."""
+
+    max_pixels: int
+    name: str = field(default="measure", init=False)
+    version: ClassVar[int] = 1
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("image",)}
+
+    @property
+    def adds(self) -> pa.Schema:
+        columns = [pa.field("decode_reason", pa.string()), pa.field("decode_value", pa.float64())]
+        for item in FILTERS:
+            columns += [pa.field(name, dtype) for name, dtype in item.columns.items()]
+        return pa.schema(columns)
+
+    def options(self) -> dict[str, Any]:
+        return {"max_pixels": self.max_pixels}
+
+    def run(self, batch: Batch, state: Any) -> pa.Table:
+        images = batch[ROWS].column("image")
+        records = [self._measure(image.as_py()) for image in images]
+        return pa.Table.from_pylist(records, schema=self.adds)
+
+    def _measure(self, image: dict[str, Any] | None) -> dict[str, Any]:
+        if image is None or image["bytes"] is None:
+            return {}
+        try:
+            decoded = decode(image["bytes"], max_pixels=self.max_pixels)
+        except DecodeError as error:
+            return {"decode_reason": error.reason, "decode_value": error.value}
+        picture = prepare(image["bytes"], decoded)
+        record: dict[str, Any] = {}
+        for item in FILTERS:
+            record.update(item.measure(picture))
+        return record

@@ -1,0 +1,53 @@
+"""The narrow table: one line per input of a build, without pictures or embeddings.
+
+Global steps (copies, verdicts, splits) work on this; it holds under 1 KB a row.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from emo8.filters import CHECKS
+from emo8.parts import read_columns
+from emo8.steps import ROWS, part_path
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    ROWS: (
+        "id",
+        "source",
+        "source_path",
+        "source_url",
+        "style_source",
+        "emotion_source",
+        "license",
+        "ingest_reason",
+        "ingest_value",
+    ),
+    "measure": (
+        "decode_reason",
+        "decode_value",
+        "width",
+        "height",
+        "phash",
+        "pixel_sha256",
+        *dict.fromkeys(check.column for check in CHECKS),
+    ),
+    "label": ("emotion_prob", "style_prob"),
+}
+
+
+def read_narrow(build: Path, parts: list[int]) -> pa.Table:
+    """All rows of `parts` in order, with `part` and `row` saying where each one lives."""
+    pieces = []
+    for part in parts:
+        columns: dict[str, pa.ChunkedArray] = {}
+        for table, names in COLUMNS.items():
+            piece = read_columns(part_path(build, table, part), list(names))
+            columns.update(zip(names, piece.columns, strict=True))
+        num_rows = len(columns["id"])
+        columns["part"] = pa.chunked_array([pa.array([part] * num_rows, pa.int32())])
+        columns["row"] = pa.chunked_array([pa.array(range(num_rows), pa.int32())])
+        pieces.append(pa.table(columns))
+    return pa.concat_tables(pieces)

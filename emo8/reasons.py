@@ -1,0 +1,43 @@
+"""Every reason why an input can leave a build: one code, one sentence, one place."""
+
+from __future__ import annotations
+
+REASONS: dict[str, str] = {
+    # what arrived is not usable
+    "no_image": "the table row holds no image",
+    "missing_file": "the file or archive member named by the source does not exist",
+    "refused_path": "the path leads outside the source, or to something that is not a plain file",
+    "unreadable": "the file could not be read",
+    "empty": "the file holds no bytes",
+    "too_many_bytes": "the file is larger than ingest.max_bytes; value = bytes",
+    "not_an_image": "the content is none of the accepted raster formats; value = bytes",
+    "truncated": "the picture ends too early",
+    "corrupt": "the picture is damaged and does not decode",
+    "too_many_pixels": "the header claims more than ingest.max_pixels; value = pixels",
+    # what was measured crosses a threshold of [decide]
+    "animated": "more frames or pages than decide.max_frames; value = frames",
+    "too_small": "the shorter side is under decide.min_side_px; value = pixels",
+    "extreme_aspect": "long side by short side is over decide.max_aspect; value = ratio",
+    "transparent": "fewer visible pixels than decide.min_visible; value = share",
+    "blank": "less contrast than decide.min_contrast; value = standard deviation of grey, 0..255",
+    "low_information": "less entropy than decide.min_entropy_bits; value = bits per pixel",
+    "blurry": "less detail than decide.min_sharpness; value = variance of the Laplacian",
+    "unsafe": "safety score over decide.max_unsafe_prob; value = probability",
+    # copies and leaks
+    "duplicate_exact": "the same bytes or the same pixels as a row that stays",
+    "duplicate_near": "a near copy of a row that stays; value = hash distance",
+    "leak": "matches a picture of a benchmark named in [leaks]",
+    "split_bridge": "links a train and a test cluster",
+    "part_failed": "its part failed twice; `emo8 status` gives the cause, a rerun tries again",
+    # the web and the law
+    "refused_address": "the URL leads to a network or scheme that is not allowed",
+    "fetch_failed": "the URL could not be fetched",
+    "opt_out": "the site or page opted out of this use",
+    "removed": "on the removal list",
+    "rejected_by_review": "an annotator rejected the picture",
+}
+
+
+def describe(code: str) -> str:
+    """What the reason code means; KeyError for a code that is not documented here."""
+    return REASONS[code]

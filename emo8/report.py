@@ -1,0 +1,60 @@
+"""Numbers of a build: the funnel, counts, claims. They feed `status`, the card and the figures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from emo8.parts import fingerprint, write_part, write_text
+from emo8.splits import SPLITS
+from emo8.taxonomy import EMOTIONS, STYLES
+
+
+def funnel(verdicts: pd.DataFrame) -> dict[str, Any]:
+    """Inputs, kept rows, and how many left for which reason; the parts always add up."""
+    return {
+        "inputs": len(verdicts),
+        "kept": int(verdicts["reason"].isna().sum()),
+        "rejected": _counts(verdicts["reason"].dropna()),
+    }
+
+
+def statistics(verdicts: pd.DataFrame, models: list[str]) -> dict[str, Any]:
+    """What the card and the figures say about the published rows."""
+    kept = verdicts[verdicts["reason"].isna()]
+    table = pd.crosstab(kept["style"], kept["emotion"])
+    table = table.reindex(index=list(STYLES), columns=list(EMOTIONS), fill_value=0)
+    return {
+        "num_rows": len(kept),
+        "funnel": funnel(verdicts),
+        "counts": table.T.to_dict(),  # style -> emotion -> rows
+        "splits": {split: int((kept["split"] == split).sum()) for split in SPLITS},
+        "emotion_rules": _counts(kept["emotion_rule"]),
+        "style_rules": _counts(kept["style_rule"]),
+        "licenses": _counts(kept["license"].fillna("unknown")),
+        "sources": _counts(kept["source"]),
+        "models": models,
+    }
+
+
+def write_report(build: Path, verdicts: pd.DataFrame, stats: dict[str, Any]) -> None:
+    """Write `report/funnel.json`, `report/stats.json` and `tables/rejected.parquet`."""
+    write_text(build / "report" / "funnel.json", json.dumps(stats["funnel"], indent=2) + "\n")
+    write_text(build / "report" / "stats.json", json.dumps(stats, indent=2) + "\n")
+    columns = ["id", "source", "source_path", "step", "reason", "value"]
+    left = verdicts.loc[verdicts["reason"].notna(), columns]
+    types = [pa.string()] * 5 + [pa.float64()]
+    target = pa.schema(list(zip(columns, types, strict=True)))
+    table = pa.Table.from_pandas(left, schema=target, preserve_index=False)
+    write_part(table, build / "tables" / "rejected.parquet", fingerprint(stats["funnel"]))
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    """How often each value occurs, most frequent first, equal ones by name."""
+    counted = Counter(values.tolist())
+    return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))

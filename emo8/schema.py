@@ -1,0 +1,93 @@
+"""Every column of the project: what it holds, its Arrow type, and which file it lives in.
+
+Three kinds of tables use these columns. `ROWS` is what ingest writes, one line per input.
+Sidecars under `columns/` are declared by the step that adds them. `PUBLISHED` is what
+`load_dataset` shows. The id of a row is the SHA-256 of the image bytes as received.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from emo8.taxonomy import EMOTIONS, STYLES
+
+if TYPE_CHECKING:
+    import datasets
+
+# Rows per row group of a published shard: small enough for the Hub's viewer, which reads one row
+# group at a time and refuses groups over 300 MB.
+ROW_GROUP_ROWS = 100
+# Decimals kept of every published float, so that builds on different worker counts are equal.
+PUBLISHED_DECIMALS = 4
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+# One person: corners as fractions of width and height, and the detector's score (1.0 when the
+# source drew the box itself).
+PERSON = pa.struct([(name, pa.float32()) for name in ("x0", "y0", "x1", "y1", "score")])
+DUPLICATE_OF = pa.struct([("source", pa.string()), ("source_url", pa.string())])
+
+ROWS = pa.schema(
+    [
+        ("id", pa.string()),  # SHA-256 of the bytes as received; null where nothing arrived
+        ("image", IMAGE),  # encoded bytes as received; null where nothing arrived
+        ("source", pa.string()),  # name of the recipe's source
+        ("source_path", pa.string()),  # path or URL inside the source
+        ("source_url", pa.string()),  # where the picture can be found on the web, if known
+        ("caption", pa.string()),
+        ("style_source", pa.string()),  # the source's claim; null = let CLIP decide
+        ("emotion_source", pa.string()),  # the source's claim
+        ("license", pa.string()),
+        ("attribution", pa.string()),
+        ("people_source", pa.list_(PERSON)),  # boxes the source brings; null = not known
+        ("ingest_reason", pa.string()),  # reason code when nothing usable arrived, else null
+        ("ingest_value", pa.float64()),  # the number that made it so, for example bytes
+    ]
+)
+
+PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
+    "id": (pa.string(), "SHA-256 of the image bytes as received; the row's name for ever"),
+    "image": (IMAGE, "the picture, upright, without metadata"),
+    "emotion": (pa.int64(), "the final label; which claim won is in emotion_rule"),
+    "emotion_prob": (pa.list_(pa.float32()), "CLIP's distribution over the eight emotions"),
+    "emotion_rule": (pa.string(), "who made the final label: human, source or clip"),
+    "emotion_source": (pa.string(), "what the source claims, null where it claims nothing"),
+    "style": (pa.int64(), "the final style"),
+    "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the five styles"),
+    "style_rule": (pa.string(), "who made the final style: source or clip"),
+    "caption": (pa.string(), "the source's own caption"),
+    "description": (pa.string(), "a sentence from what is known, without the emotion"),
+    "people": (
+        pa.list_(PERSON),
+        "boxes as fractions of width and height, most prominent first; null = not looked for",
+    ),
+    "brightness": (pa.float32(), "mean HSV value in eleven steps, 0 to 1"),
+    "colorfulness": (pa.float32(), "opponent-colour measure in eleven steps, 0 to 1"),
+    "width": (pa.int32(), "pixels"),
+    "height": (pa.int32(), "pixels"),
+    "license": (pa.string(), "licence of this picture"),
+    "attribution": (pa.string(), "whom to credit"),
+    "source": (pa.string(), "name of the source in the recipe"),
+    "source_url": (pa.string(), "where the picture was found, if known"),
+    "also_from": (pa.list_(DUPLICATE_OF), "sources of exact copies that were left out"),
+    "cluster": (pa.string(), "id of the oldest row among its near copies"),
+    "pixel_sha256": (pa.string(), "SHA-256 of the decoded, upright RGB pixels"),
+    "published_sha256": (pa.string(), "SHA-256 of image.bytes"),
+}
+
+
+def published_schema() -> pa.Schema:
+    """Arrow schema of a published shard, without the metadata that `datasets` adds."""
+    return pa.schema([(name, dtype) for name, (dtype, _) in PUBLISHED.items()])
+
+
+def published_features() -> datasets.Features:
+    """The `datasets` features of a published shard; emotion and style become ClassLabels."""
+    import datasets
+
+    features = datasets.Features.from_arrow_schema(published_schema())
+    features["image"] = datasets.Image()
+    features["emotion"] = datasets.ClassLabel(names=list(EMOTIONS))
+    features["style"] = datasets.ClassLabel(names=list(STYLES))
+    return features

@@ -1,0 +1,91 @@
+"""Tables of pictures: parquet, CSV or JSONL, one file or a glob.
+
+The image column holds bytes, a struct with `bytes` (the Hub's Image), or a path relative to the
+table's own folder. Paths that lead outside that folder are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from glob import glob
+from pathlib import Path
+
+from emo8.config import SourceConfig
+from emo8.errors import SourceError
+from emo8.sources import records
+from emo8.sources.base import (
+    TABLE_COLUMNS,
+    Candidate,
+    Chunk,
+    check_columns,
+    claims_from,
+    from_bytes,
+    no_style,
+    read_file,
+)
+
+
+def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
+    """Chunks of consecutive rows, file by file in sorted order."""
+    check_columns(source, TABLE_COLUMNS)
+    pattern = recipe_dir / source.path
+    paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
+    if not paths:
+        raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
+    root = _common_root(source, recipe_dir)
+    for path in paths:
+        mapping = _mapping(path, source)
+        status = path.stat()
+        total = records.num_rows(path, source.name)
+        for start in range(0, total, part_rows):
+            stop = min(start + part_rows, total)
+            yield Chunk(
+                source=source,
+                root=str(root),
+                items=((str(path.relative_to(root)), start, stop, mapping),),
+                num_inputs=stop - start,
+                stamp=(status.st_size, status.st_mtime_ns),
+            )
+
+
+def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
+    """One candidate per row of the chunk."""
+    (name, start, stop, mapping), root = chunk.items[0], Path(chunk.root)
+    table = records.slice_rows(root / name, start, stop, list(mapping.values()), chunk.source.name)
+    table = table.rename_columns(list(mapping))
+    for offset, record in enumerate(table.to_pylist()):
+        claims = claims_from(record, chunk.source)
+        image = record["image"]
+        path = image.get("path") if isinstance(image, dict) else None
+        shown = f"{name}#{start + offset}" + (f"/{path}" if path else "")
+        data = image.get("bytes") if isinstance(image, dict) else image
+        if data is None and path:
+            data = path
+        if isinstance(data, str):
+            yield read_file((root / name).parent, data, max_bytes, claims)
+        else:
+            yield from_bytes(shown, data, max_bytes, claims)
+
+
+def _common_root(source: SourceConfig, recipe_dir: Path) -> Path:
+    """The folder in front of the first wildcard."""
+    fixed = (recipe_dir / source.path.split("*")[0].split("?")[0].split("[")[0]).absolute()
+    return fixed if fixed.is_dir() else fixed.parent
+
+
+def _mapping(path: Path, source: SourceConfig) -> dict[str, str]:
+    """Our column names to the file's own, for the columns this file really has."""
+    found = records.column_names(path, source.name)
+    wanted = {name: source.columns.get(name, name) for name in TABLE_COLUMNS}
+    if source.style_from and source.style_from != "folder":
+        wanted["style"] = source.style_from
+    if source.emotion_from and source.emotion_from != "folder":
+        wanted["emotion"] = source.emotion_from
+    required = ("image", *source.columns)
+    if source.style_from:
+        required = (*required, "style")
+    records.check_required(path, found, wanted, required, source.name)
+    mapping = {ours: theirs for ours, theirs in wanted.items() if theirs in found}
+    if "style" not in mapping and not source.style:
+        raise no_style(source)
+    return mapping

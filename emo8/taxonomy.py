@@ -1,0 +1,88 @@
+"""The eight emotions, their polarity, the five styles, and the spellings other datasets use.
+
+Names are the only safe key between programs: every dataset of the field numbers them differently.
+`EMOTIONS` fixes the one order this project uses wherever a vector has eight entries.
+
+The emotions are the categories of Mikels et al. (2005), "Emotional category data on images from
+the International Affective Picture System", Behavior Research Methods 37(4).
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+EMOTIONS: tuple[str, ...] = (
+    "amusement",
+    "anger",
+    "awe",
+    "contentment",
+    "disgust",
+    "excitement",
+    "fear",
+    "sadness",
+)
+POSITIVE: frozenset[str] = frozenset({"amusement", "awe", "contentment", "excitement"})
+STYLES: tuple[str, ...] = (
+    "cartoon",
+    "natural",
+    "realistic",
+    "science_fiction",
+    "advertising_cover",
+)
+
+# One fixed, colour-blind-safe colour per emotion, the same in every figure. Built on Okabe and
+# Ito (2008), "Color Universal Design"; its yellow is darkened so that it shows on white.
+EMOTION_COLORS: dict[str, str] = {
+    "amusement": "#E69F00",
+    "anger": "#D55E00",
+    "awe": "#56B4E9",
+    "contentment": "#009E73",
+    "disgust": "#7A5C00",
+    "excitement": "#C9B400",
+    "fear": "#5B3A8E",
+    "sadness": "#0072B2",
+}
+
+_EMOTION_ALIASES: dict[str, str] = {
+    "amused": "amusement",
+    "angry": "anger",
+    "content": "contentment",
+    "disgusted": "disgust",
+    "excited": "excitement",
+    "afraid": "fear",
+    "fearful": "fear",
+    "sad": "sadness",
+}
+_STYLE_ALIASES: dict[str, str] = {
+    "sci_fi": "science_fiction",
+    "scifi": "science_fiction",
+    "sciencefiction": "science_fiction",
+    "advertising": "advertising_cover",
+    "advertisement": "advertising_cover",
+    "cartoons": "cartoon",
+}
+
+
+def polarity(emotion: str) -> str:
+    """ "positive" or "negative", the two-class form of EmoSet and FI."""
+    return "positive" if emotion in POSITIVE else "negative"
+
+
+def parse_emotion(name: str) -> str:
+    """The emotion that `name` spells, accepting the field's aliases; ValueError otherwise."""
+    return _parse(name, EMOTIONS, _EMOTION_ALIASES, "emotion")
+
+
+def parse_style(name: str) -> str:
+    """The style that `name` spells ("science fiction" and "sci-fi" too); ValueError otherwise."""
+    return _parse(name, STYLES, _STYLE_ALIASES, "style")
+
+
+def _parse(name: str, vocabulary: tuple[str, ...], aliases: dict[str, str], what: str) -> str:
+    key = name.strip().lower().replace(" ", "_").replace("-", "_")
+    key = aliases.get(key, key)
+    if key in vocabulary:
+        return key
+    near = get_close_matches(key, vocabulary, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"unknown {what} {name!r}{hint} Known: {', '.join(vocabulary)}.")
