@@ -49,7 +49,7 @@ def build(recipe_path: Path, out: Path, *, workers: int | None = None) -> BuildR
     """
     recipe = load_recipe(recipe_path)
     builddir.check_target(out, recipe, recipe_path)
-    chunks = sources.plan(recipe, recipe_path.parent)
+    chunks = sources.plan(recipe, recipe_path.resolve().parent)
     with builddir.writing(out):
         return _Run(recipe, recipe_path, out, chunks, workers or os.cpu_count() or 1).run()
 
@@ -93,7 +93,7 @@ class _Run:
         known = (builddir.read_json(self.out / builddir.RESOLVED) or {}).get("models", [])
         models = tuple(labels.resolve(name, known) for name in self.recipe.labels.clip)
         own = self.recipe.labels.prompts
-        prompts = load_prompts(recipe_path.parent / own if own else None)
+        prompts = load_prompts(recipe_path.resolve().parent / own if own else None)
         described = [dataclasses.asdict(model) for model in models]
         builddir.write_resolved(self.out, self.recipe, recipe_path, described, prompts.sha256)
         return models, prompts

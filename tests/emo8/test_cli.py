@@ -1,0 +1,57 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emo8.cli import main
+
+
+def test_help__is_instant_and_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from emo8.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pyarrow', 'pandas', 'datasets', 'open_clip', 'pydantic'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    reply = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert reply.returncode == 0, reply.stderr
+    assert "demo" in reply.stdout and "build" in reply.stdout
+
+
+def test_build__a_users_mistake_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text('[[source]]\nkind = "folder"\npath = "p"\nstile = "natural"\n')
+    assert main(["build", str(recipe), "-o", str(tmp_path / "B")]) == 2
+    error = capsys.readouterr().err
+    assert "stile" in error and "'style'" in error and "Traceback" not in error
+
+
+def test_build__model_that_is_not_here_offline_names_the_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make_inputs
+) -> None:  # type: ignore[no-untyped-def]
+    recipe = make_inputs(tmp_path)
+    recipe.write_text(recipe.read_text().replace("embedded", "ViT-B-16/openai"))
+    assert main(["build", str(recipe), "-o", str(tmp_path / "B")]) == 2
+    error = capsys.readouterr().err
+    assert "ViT-B-16/openai" in error and "embedded" in error
+
+
+def test_status__json_has_funnel_and_steps(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", str(small / "BUILD"), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["complete"] is True
+    assert content["funnel"]["inputs"] == 37
+    for numbers in content["steps"].values():
+        assert numbers["parts_done"] == numbers["parts_total"] == 5
+        assert numbers["parts_stale"] == numbers["parts_failed"] == 0
+
+
+def test_status__of_no_build_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", str(tmp_path)]) == 2
+    assert "emo8 build" in capsys.readouterr().err

@@ -1,0 +1,57 @@
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emo8.engines import run_local
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task that behaves as its name says."""
+
+    part: int
+    behaviour: str
+    build: Path
+    table: str = "job"
+    fingerprint: str = ""
+
+    def setup(self) -> int:
+        return os.getpid()
+
+    def run(self, state: Any) -> int:
+        marker = self.build / f"tried-{self.part}"
+        first = not marker.exists()
+        marker.touch()
+        if self.behaviour == "dies" or (self.behaviour == "dies once" and first):
+            os._exit(9)
+        if self.behaviour == "raises":
+            raise RuntimeError("no luck")
+        (self.build / f"done-{self.part}").write_text(str(state))
+        return 5
+
+
+def run(tmp_path: Path, behaviours: list[str], workers: int = 2) -> dict[int, str | None]:
+    jobs = [Job(part, behaviour, tmp_path) for part, behaviour in enumerate(behaviours)]
+    return {outcome.task.part: outcome.error for outcome in run_local(jobs, workers)}
+
+
+def test_run_local__one_dying_task_costs_itself_alone(tmp_path: Path) -> None:
+    errors = run(tmp_path, ["works", "dies", "works", "dies once", "raises", "works"])
+    assert {part for part, error in errors.items() if error} == {1, 4}
+    assert "died" in str(errors[1])
+    assert errors[4] == "RuntimeError: no luck"
+
+
+def test_run_local__setup_runs_once_per_worker(tmp_path: Path) -> None:
+    run(tmp_path, ["works"] * 6)
+    states = {path.read_text() for path in tmp_path.glob("done-*")}
+    assert 1 <= len(states) <= 2
+
+
+def test_run_local__stopping_early_leaves_no_process(tmp_path: Path) -> None:
+    outcomes = run_local([Job(part, "works", tmp_path) for part in range(40)], 2)
+    next(outcomes)
+    outcomes.close()  # type: ignore[attr-defined]
+    done = len(list(tmp_path.glob("done-*")))
+    assert 1 <= done < 40
