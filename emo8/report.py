@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from emo8.parts import fingerprint, write_part, write_text
+from emo8.reasons import describe
 from emo8.splits import SPLITS
 from emo8.taxonomy import EMOTIONS, STYLES
 
@@ -22,6 +24,15 @@ def funnel(verdicts: pd.DataFrame) -> dict[str, Any]:
         "kept": int(verdicts["reason"].isna().sum()),
         "rejected": _counts(verdicts["reason"].dropna()),
     }
+
+
+def funnel_lines(numbers: Mapping[str, Any]) -> list[str]:
+    """The funnel as lines of text: inputs, each reason with its meaning, kept."""
+    left = [
+        f"{-count:>8} {reason:<18} {describe(reason)}"
+        for reason, count in numbers["rejected"].items()
+    ]
+    return [f"{numbers['inputs']:>8} inputs", *left, f"{numbers['kept']:>8} kept"]
 
 
 def statistics(verdicts: pd.DataFrame, models: list[str]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""How good is a backbone at emotion: `emo8-bench`, its datasets, protocols and metrics."""

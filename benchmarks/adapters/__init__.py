@@ -1,0 +1,1 @@
+"""One adapter per form of dataset; each has `read(path, ...) -> LabelledRows`."""

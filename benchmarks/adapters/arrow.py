@@ -1,0 +1,73 @@
+"""Arrow columns as names: what the parquet and the `load_dataset` adapters share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.adapters.base import read_file
+from emo8.errors import SourceError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def require_columns(wanted: Sequence[tuple[str, str]], found: Sequence[str], origin: str) -> None:
+    """Nothing, where every (column, option) exists; SourceError naming file and columns else."""
+    for name, option in wanted:
+        if name not in found:
+            raise SourceError(
+                f"{origin} has no column {name!r}. Found: {', '.join(found)}. "
+                f"Name the right one with {option}."
+            )
+
+
+def emotion_labels(values: list[Any], feature: Any, column: str, origin: str) -> list[str | None]:
+    """Names of a label column; ClassLabel numbers go through the names of their own feature."""
+    names = getattr(feature, "names", None)
+    if names is not None:
+        return [None if v is None or v < 0 else str(names[v]) for v in values]
+    for value in values:
+        if value is not None and not isinstance(value, str):
+            raise SourceError(
+                f"column {column!r} of {origin} holds {value!r}: a number without names says "
+                "nothing about which emotion is meant. Store names, or a ClassLabel with names."
+            )
+    return [value or None for value in values]
+
+
+def texts(values: list[Any], feature: Any) -> list[str | None]:
+    """A narrow column as text; ClassLabel numbers become their names."""
+    names = getattr(feature, "names", None)
+    if names is not None:
+        return [None if v is None or v < 0 else str(names[v]) for v in values]
+    return [None if v is None else str(v) for v in values]
+
+
+def narrow_columns(schema: pa.Schema, without: Sequence[str]) -> tuple[str, ...]:
+    """Columns that can name a group: text, numbers and booleans, no lists, structs or bytes."""
+    import pyarrow.types as t
+
+    return tuple(
+        field.name
+        for field in schema
+        if field.name not in without
+        and (
+            t.is_string(field.type)
+            or t.is_large_string(field.type)
+            or t.is_dictionary(field.type)
+            or t.is_boolean(field.type)
+            or t.is_integer(field.type)
+        )
+    )
+
+
+def image_bytes(value: Any, folder: Path | None) -> bytes | None:
+    """Encoded bytes of one cell: bytes, a struct with bytes or path, or a path inside `folder`."""
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    if value is None or isinstance(value, bytes):
+        return value or None
+    path = Path(str(value))
+    return read_file(path if folder is None else folder / path)

@@ -1,0 +1,92 @@
+"""What an adapter returns, and the label spelling that all adapters share.
+
+An adapter is a module of this folder with a function `read(path, ...) -> LabelledRows`. A module
+that serves one public dataset also has `INFO`, a `Benchmark` with its facts, and is entered in
+`benchmarks/registry.py` under its name. Labels leave an adapter as names, never as numbers:
+every dataset of the field numbers its emotions differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from emo8.errors import SourceError
+from emo8.taxonomy import parse_emotion
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_SPLIT_ALIASES = {"validation": "val", "valid": "val", "dev": "val", "eval": "test"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """The facts about one public dataset that a user needs before running on it."""
+
+    name: str  # what `--data` takes
+    title: str  # one line
+    get: str  # how a person gets it; we never fetch it
+    license: str  # of images and labels, as published
+    layout: str  # what `--path` must point at
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledRows:
+    """Pictures and claims about them, row by row; image bytes are read only when asked for."""
+
+    name: str  # name of the dataset in results
+    origin: str  # file, folder or id it came from, for messages
+    emotion: list[str | None]  # name of the emotion; None where nobody claims one
+    rule: list[str | None]  # who made the label: human, source, clip
+    split: list[str | None]  # train, val, test, or whatever else the dataset calls a part
+    images: Callable[[Sequence[int]], list[bytes | None]]  # encoded bytes; None = file is missing
+    column: Callable[[str], list[str | None]]  # any other column as text, for groups and clusters
+    column_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.emotion)
+
+    def require(self, name: str, option: str) -> list[str | None]:
+        """The values of column `name`; SourceError with the columns that exist otherwise."""
+        if name not in self.column_names:
+            known = ", ".join(self.column_names) or "none"
+            raise SourceError(f"{option} {name}: {self.origin} has no such column. Found: {known}.")
+        return self.column(name)
+
+
+def split_name(name: str | None) -> str | None:
+    """`name` with the spellings of "val" and "test" unified."""
+    return None if name is None else _SPLIT_ALIASES.get(name, name)
+
+
+def emotion_names(labels: Sequence[str | None]) -> tuple[list[str | None], tuple[str, ...]]:
+    """The labels in one spelling (`Sad` and `sad` become `sadness`), and a note per merged pair.
+
+    A name outside the eight emotions stays, in lower case: a benchmark may have its own set.
+    """
+    spelling = {label: _emotion_name(label) for label in set(labels) if label is not None}
+    merged: dict[str, list[str]] = {}
+    for label, name in spelling.items():
+        merged.setdefault(name, []).append(label)
+    notes = tuple(
+        f"labels {', '.join(map(repr, sorted(found)))} were read as one emotion, {name!r}"
+        for name, found in sorted(merged.items())
+        if len(found) > 1
+    )
+    return [None if label is None else spelling[label] or None for label in labels], notes
+
+
+def _emotion_name(label: str) -> str:
+    try:
+        return parse_emotion(label)
+    except ValueError:
+        return label.strip().lower().replace(" ", "_")
+
+
+def read_file(path: Path) -> bytes | None:
+    """The bytes of a file, or None where it cannot be read (that costs its row, not the run)."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

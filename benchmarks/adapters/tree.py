@@ -1,0 +1,70 @@
+"""A tree of image files, one folder per emotion, with or without split folders above."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.adapters.base import (
+    IMAGE_SUFFIXES,
+    LabelledRows,
+    emotion_names,
+    read_file,
+    split_name,
+)
+from emo8.errors import SourceError
+
+SPLITS = ("train", "val", "validation", "valid", "test")
+
+
+def read(root: Path, *, name: str | None = None) -> LabelledRows:
+    """The rows of `train|val|test/<emotion>/**` or `<emotion>/**`, sorted by path."""
+    if not root.is_dir():
+        raise SourceError(f"{root}: no such folder.")
+    splits = [folder for folder in _folders(root) if folder.name.lower() in SPLITS]
+    found: list[tuple[str | None, str, Path]] = []
+    for top in splits or [root]:
+        split = split_name(top.name.lower()) if splits else None
+        for folder in _folders(top):
+            found += [(split, folder.name, file) for file in _pictures(folder)]
+    if len({emotion for _, emotion, _ in found}) < 2:
+        seen = ", ".join(folder.name for folder in _folders(root)[:8]) or "no folders"
+        raise SourceError(
+            f"{root} is not a tree of emotions: expected train|val|test/<emotion>/ or <emotion>/ "
+            f"with images in at least two of them, found {seen} and {len(found)} images."
+        )
+    spelled, notes = emotion_names([emotion for _, emotion, _ in found])
+    files = [file for _, _, file in found]
+
+    def images(rows: Sequence[int]) -> list[bytes | None]:
+        return [read_file(files[row]) for row in rows]
+
+    def column(_: str) -> list[str | None]:
+        return [file.relative_to(root).as_posix() for file in files]
+
+    return LabelledRows(
+        name=name or root.name,
+        origin=str(root),
+        emotion=spelled,
+        rule=["source"] * len(found),
+        split=[split for split, _, _ in found],
+        images=images,
+        column=column,
+        column_names=("file",),
+        notes=notes,
+    )
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    files = [
+        Path(parent) / name
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+    ]
+    return sorted(files)

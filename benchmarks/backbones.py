@@ -1,0 +1,169 @@
+"""The models `--model` can name, each as one function from pictures to features.
+
+Shapes: N pictures, H x W pixels, D feature width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emo8.errors import ModelError
+
+Features = npt.NDArray[np.float32]
+FORMS = (
+    "RUN (a folder written by uniemox pretrain)",
+    "embedded",
+    "timm:NAME",
+    "open_clip:NAME/TAG",
+    "random:RECIPE",
+    "pixels:16",
+)
+_PREFIXES = ("timm:", "open_clip:", "random:", "pixels:")
+PIXELS_MAX_SIDE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backbone:
+    """A frozen model: (N) pictures of (H, W, 3) uint8 RGB to (N, D) float32 features."""
+
+    name: str  # as the user wrote it
+    sha256: str  # of the weights and of how pictures reach them
+    features: Callable[[list[npt.NDArray[np.uint8]]], Features]
+    encoder: Any = None  # emo8.clip.encoder.Encoder, where the model has a text side
+
+
+def check(name: str) -> None:
+    """Nothing for a form of model we know; ModelError that lists the forms otherwise."""
+    prefix, _, rest = name.partition(":")
+    if name == "embedded" or (f"{prefix}:" in _PREFIXES and rest):
+        if prefix == "pixels":
+            _pixels_side(name)
+        return
+    if Path(name).is_dir():
+        if not (Path(name) / "last" / "model.safetensors").is_file():
+            raise ModelError(
+                f"--model {name}: a folder, but not a RUN: it has no last/model.safetensors. "
+                "Give the folder that `uniemox pretrain --out` wrote."
+            )
+        return
+    near = get_close_matches(name, ["embedded", *_PREFIXES, *(p[:-1] for p in _PREFIXES)], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ModelError(
+        f"--model {name}: not a folder and no known form.{hint} Known: {', '.join(FORMS)}."
+    )
+
+
+def has_text(name: str) -> bool:
+    """Whether a model of this form can be asked in words (zero_shot)."""
+    return name == "embedded" or name.startswith("open_clip:")
+
+
+def depends_on_seed(name: str) -> bool:
+    """Whether another seed gives other weights."""
+    return name.startswith("random:")
+
+
+def load(name: str, seed: int = 0) -> Backbone:
+    """The backbone called `name`; only `random:` takes its weights from the seed."""
+    check(name)
+    prefix, _, rest = name.partition(":")
+    if has_text(name):
+        return _clip(name)
+    if prefix == "timm" and rest:
+        return _timm(name, rest)
+    if prefix == "pixels" and rest:
+        return _pixels(name)
+    from pretrain import checkpoint
+
+    try:
+        if prefix == "random" and rest:
+            encoder = checkpoint.random_encoder(rest, seed)
+        else:
+            encoder = checkpoint.load_encoder(Path(name))
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        raise ModelError(f"--model {name} cannot be loaded: {error}") from error
+    return Backbone(name=name, sha256=encoder.sha256, features=encoder.features)
+
+
+def _clip(name: str) -> Backbone:
+    from emo8.clip.encoder import load as load_clip
+
+    encoder = load_clip(name, device=_device())
+    return Backbone(
+        name=name,
+        sha256=encoder.weights_sha256,
+        features=encoder.embed_images,
+        encoder=encoder,
+    )
+
+
+def _timm(name: str, model_name: str) -> Backbone:
+    import timm
+    import timm.data
+    import torch
+    from PIL import Image
+
+    known = timm.list_models(pretrained=True)
+    if model_name not in known and model_name.split(".")[0] not in timm.list_models():
+        near = get_close_matches(model_name, known, n=3, cutoff=0.5)
+        raise ModelError(f"--model {name}: timm has no {model_name!r}; nearest: {', '.join(near)}.")
+    try:
+        model = timm.create_model(model_name, pretrained=True, num_classes=0)
+    except Exception as error:  # download clients raise anything from OSError to RuntimeError
+        raise ModelError(
+            f"--model {name}: its weights could not be had ({type(error).__name__}: {error}). "
+            "Check the network, or download them once where there is one (HF_HOME holds them)."
+        ) from error
+    device = _device()
+    model = model.eval().to(device)
+    data: Any = timm.data
+    config = data.resolve_model_data_config(model)
+    transform = data.create_transform(**config, is_training=False)
+
+    def features(pictures: list[npt.NDArray[np.uint8]]) -> Features:
+        batch = torch.stack([transform(Image.fromarray(picture)) for picture in pictures])
+        with torch.inference_mode():
+            found: Features = model(batch.to(device)).float().cpu().numpy()
+        return found
+
+    digest = hashlib.sha256(model_name.encode())
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return Backbone(name=name, sha256=digest.hexdigest(), features=features)
+
+
+def _pixels(name: str) -> Backbone:
+    """Raw pixels as features: the floor that any trained model has to beat."""
+    import cv2
+
+    side = _pixels_side(name)
+
+    def features(pictures: list[npt.NDArray[np.uint8]]) -> Features:
+        small = [cv2.resize(p, (side, side), interpolation=cv2.INTER_AREA) for p in pictures]
+        flat = np.stack(small).reshape(len(small), -1)
+        return flat.astype(np.float32) / np.float32(255)
+
+    sha256 = hashlib.sha256(f"pixels {side} x {side} squashed by area, RGB / 255".encode())
+    return Backbone(name=name, sha256=sha256.hexdigest(), features=features)
+
+
+def _pixels_side(name: str) -> int:
+    side = name.partition(":")[2]
+    if not side.isdigit() or not 1 <= int(side) <= PIXELS_MAX_SIDE:
+        raise ModelError(f"--model {name}: write pixels:SIDE, SIDE from 1 to {PIXELS_MAX_SIDE}.")
+    return int(side)
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,164 @@
+"""The command line `emo8-bench`: parse, call, print. Heavy modules are imported where used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.protocols import PROTOCOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.features import Progress
+
+MODELS = "a RUN folder, embedded, timm:NAME, open_clip:NAME/TAG, random:RECIPE, pixels:16"
+DATA = "a dataset folder or Hub id, a registered benchmark, a parquet file, a folder per emotion"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit code: 0 when every result was written, 2 for a user's mistake."""
+    from emo8.errors import Emo8Error
+
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.call(arguments)
+        return code
+    except Emo8Error as error:
+        print(f"emo8-bench: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="emo8-bench", description="Measure how good a backbone is at emotion."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="measure models and append one JSON line per result"))
+    table = commands.add_parser("table", help="show result files as one table")
+    table.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    table.add_argument("--format", choices=("markdown", "html", "latex"), default="markdown")
+    table.set_defaults(call=_table)
+    known = commands.add_parser("list", help="show registered benchmarks, protocols and models")
+    known.set_defaults(call=_list)
+    return parser
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    add = run.add_argument
+    add("--model", nargs="+", required=True, metavar="M", help=MODELS)
+    add("--data", required=True, metavar="DATA", help=DATA)
+    add("--path", type=Path, help="where a registered benchmark lies")
+    add("--protocol", nargs="+", required=True, choices=tuple(PROTOCOLS))
+    add("--group", metavar="COLUMN", help="leave each value of this column out in turn")
+    add(
+        "--cluster",
+        metavar="COLUMN",
+        help="equal values never train and test together (default: the column cluster, if there)",
+    )
+    add("--seed", nargs="+", type=int, default=[0], metavar="S")
+    add(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="K folds; 0 = the dataset's own split; default: own split where usable, else 5",
+    )
+    add(
+        "--labels",
+        choices=("counted", "all"),
+        default="counted",
+        help="counted = only labels by a person or a source; all = a model's labels too",
+    )
+    add("--shots", nargs="+", type=int, default=[5], metavar="K", help="few_shot: per emotion")
+    add("--draws", type=int, default=10, help="few_shot: times that pictures are drawn")
+    add("--image-column", default="image", metavar="NAME")
+    add("--emotion-column", default="emotion", metavar="NAME")
+    add("--cache", type=Path, metavar="DIR", help="features (default EMO8_CACHE or ~/.cache/emo8)")
+    add("--out", type=Path, required=True, metavar="FILE.jsonl", help="results are appended here")
+    run.set_defaults(call=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from benchmarks import run
+    from benchmarks.features import default_cache
+    from benchmarks.result import append
+
+    config = run.RunConfig(
+        models=tuple(arguments.model),
+        data=arguments.data,
+        path=arguments.path,
+        protocols=tuple(arguments.protocol),
+        group=arguments.group,
+        cluster=arguments.cluster,
+        seeds=tuple(arguments.seed),
+        folds=arguments.folds,
+        labels=arguments.labels,
+        shots=tuple(arguments.shots),
+        draws=arguments.draws,
+        cache=arguments.cache or default_cache(),
+        image_column=arguments.image_column,
+        emotion_column=arguments.emotion_column,
+    )
+    with _progress() as progress:
+        for result in run.run(config, progress):
+            append(result, arguments.out)
+            print(_one_line(result))
+    return 0
+
+
+def _one_line(result: dict[str, object]) -> str:
+    from benchmarks import table
+
+    _, group, protocol, model, accuracy, macro_f1, majority, _, n, _ = table.rows([result])[0]
+    where = f" {group}" if group else ""
+    notes = result["notes"]
+    said = "".join(f"\n  note: {note}" for note in notes) if isinstance(notes, list) else ""
+    return (
+        f"{model} {protocol}{where}: accuracy {accuracy}, macro F1 {macro_f1}, "
+        f"majority {majority}, n {n}{said}"
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A function that moves a bar on stderr; the bar is gone when the work is done."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        tasks = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total, visible=done < total)
+
+        yield show
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from benchmarks import table
+
+    lines = table.rows(table.read_results(arguments.files))
+    print(table.FORMATS[arguments.format](lines))
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from benchmarks import registry
+
+    print("benchmarks (--data NAME --path PATH):")
+    for name in registry.BENCHMARKS:
+        facts = registry.info(name)
+        print(f"  {name}: {facts.title}\n    {facts.layout}; {facts.get}; licence: {facts.license}")
+    print(f"protocols: {', '.join(PROTOCOLS)}")
+    print(f"models: {MODELS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Numbers of one result: scikit-learn's metrics, calibration, and bootstrap intervals.
+
+Shapes: R repeats (draws of few_shot; else 1), M test rows, K emotions, B resamples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Counts = npt.NDArray[np.int64]
+RESAMPLES = 2000
+ECE_BINS = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """What is reported about predictions; means over the repeats where there are several."""
+
+    metrics: dict[str, float]  # accuracy, macro_f1, balanced_accuracy, ece
+    interval95: dict[str, tuple[float, float]]  # accuracy, macro_f1
+    recall: dict[str, float]  # per emotion that occurs
+    support: dict[str, int]  # test rows per emotion
+    confusion: list[list[int]]  # rows = true, columns = predicted; summed over repeats
+
+
+def score(
+    true: npt.NDArray[np.int64],
+    prob: npt.NDArray[np.float64],
+    emotions: tuple[str, ...],
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> Scores:
+    """Scores of probabilities (R, M, K) for true emotions (M,), given as indices.
+
+    Macro F1, balanced accuracy and recall are over the emotions that occur among the test rows.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    labels = np.arange(len(emotions))
+    tables = np.stack([confusion_matrix(true, p.argmax(axis=1), labels=labels) for p in prob])
+    each = [_metrics(true, p) for p in prob]
+    support = tables[0].sum(axis=1)
+    recall = tables.diagonal(axis1=1, axis2=2).mean(axis=0) / np.maximum(support, 1)
+    present = [i for i in labels if support[i]]
+    return Scores(
+        metrics={name: round(float(np.mean([e[name] for e in each])), 6) for name in each[0]},
+        interval95=_intervals(tables, seed, resamples),
+        recall={emotions[i]: round(float(recall[i]), 6) for i in present},
+        support={emotions[i]: int(support[i]) for i in present},
+        confusion=tables.sum(axis=0).tolist(),
+    )
+
+
+def _metrics(true: npt.NDArray[np.int64], prob: npt.NDArray[np.float64]) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    found, present = prob.argmax(axis=1), np.unique(true)
+    over = {"labels": present, "average": "macro", "zero_division": 0}
+    return {
+        "accuracy": accuracy_score(true, found),
+        "macro_f1": f1_score(true, found, **over),
+        "balanced_accuracy": recall_score(true, found, **over),
+        "ece": expected_calibration_error(true, prob),
+    }
+
+
+def expected_calibration_error(
+    true: npt.NDArray[np.int64], prob: npt.NDArray[np.float64], bins: int = ECE_BINS
+) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins of the top probability.
+
+    Guo et al. (2017), "On calibration of modern neural networks", ICML, equation 3; 15 bins as
+    there. scikit-learn has none for several classes, and torchmetrics is an extra.
+    """
+    top = prob.max(axis=1)
+    right = (prob.argmax(axis=1) == true).astype(np.float64)
+    which = np.clip(np.ceil(top * bins).astype(int) - 1, 0, bins - 1)
+    gap = np.bincount(which, right - top, minlength=bins)
+    return float(np.abs(gap).sum() / len(true))
+
+
+def _intervals(tables: Counts, seed: int, resamples: int) -> dict[str, tuple[float, float]]:
+    """Percentile bootstrap over test rows (Efron 1979), and over repeats where there are several.
+
+    Drawing M rows with replacement is drawing the K x K counts of the confusion matrix from a
+    multinomial, so no row is touched. Copies among the rows make the true interval wider. With
+    several repeats each resample takes one of them: the interval is that of a single draw.
+    """
+    rng = np.random.default_rng([seed, 95])
+    num_repeats, num_emotions, _ = tables.shape
+    total = int(tables[0].sum())
+    shares = np.bincount(rng.integers(num_repeats, size=resamples), minlength=num_repeats)
+    drawn = [
+        rng.multinomial(total, table.ravel() / total, size=share)
+        for table, share in zip(tables, shares, strict=True)
+    ]
+    counts = np.concatenate(drawn).reshape(resamples, num_emotions, num_emotions)
+    values = {"accuracy": accuracies(counts), "macro_f1": macro_f1s(counts)}
+    return {
+        name: (round(float(low), 6), round(float(high), 6))
+        for name, found in values.items()
+        for low, high in [np.quantile(found, [0.025, 0.975])]
+    }
+
+
+def accuracies(tables: Counts) -> npt.NDArray[np.float64]:
+    """(B,) share on the diagonal of confusion matrices (B, K, K)."""
+    right: npt.NDArray[np.float64] = tables.trace(axis1=1, axis2=2) / tables.sum(axis=(1, 2))
+    return right
+
+
+def macro_f1s(tables: Counts) -> npt.NDArray[np.float64]:
+    """(B,) mean F1 over the emotions that occur in each of (B, K, K) confusion matrices."""
+    right = tables.diagonal(axis1=1, axis2=2)
+    true, found = tables.sum(axis=2), tables.sum(axis=1)
+    f1 = 2 * right / np.maximum(true + found, 1)
+    occurs = true > 0
+    mean: npt.NDArray[np.float64] = (f1 * occurs).sum(axis=1) / occurs.sum(axis=1)
+    return mean

@@ -1,0 +1,82 @@
+"""What a protocol gets and gives, and what several protocols share.
+
+Shapes: N counted rows, D feature width, K emotions, M test rows, R repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.backbones import Backbone, Features
+from benchmarks.folds import Index, split_keeping
+
+# Below this many numbers, threads of a matrix product wait for each other longer than they work
+# (on two busy cores 700 x 768 took 40 times as long with two threads as with one).
+THREADS_FROM_ELEMENTS = 8_000_000
+Prob = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One fold: frozen features of all rows, and which of them teach and which test."""
+
+    features: Features  # (N, D)
+    target: Index  # (N,) index into emotions
+    emotions: tuple[str, ...]  # K names
+    train: Index
+    valid: Index  # rows the dataset sets aside for choosing settings; empty = inner folds
+    test: Index  # (M,)
+    blocks: Index  # (N,) rows with equal numbers stay together in inner folds
+    seed: int
+    backbone: Backbone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """Probabilities for the test rows, once per repeat, and what was chosen on the way."""
+
+    prob: Prob  # (R, M, K)
+    chosen: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def inner_folds(problem: Problem, num_folds: int) -> list[tuple[Index, Index]]:
+    """(learn, choose) pairs of row numbers inside the training rows; test rows are never seen."""
+    if len(problem.valid):
+        return [(problem.train, problem.valid)]
+    target, blocks = problem.target[problem.train], problem.blocks[problem.train]
+    num_folds = min(num_folds, len(np.unique(blocks)), int(np.bincount(target).max()))
+    if num_folds < 2:
+        return []
+    pairs = split_keeping(target, blocks, num_folds, problem.seed)
+    return [
+        (problem.train[learn], problem.train[choose])
+        for learn, choose in pairs
+        if len(np.unique(target[learn])) > 1
+    ]
+
+
+def few_threads(features: Features) -> Any:
+    """A context in which matrix products of small features run on one thread."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1 if features.size < THREADS_FROM_ELEMENTS else None)
+
+
+def spread(prob: Prob, classes: Sequence[int], num_emotions: int) -> Prob:
+    """(M, K) probabilities from (M, C) over the C emotions that were learnt; others get zero."""
+    full = np.zeros((len(prob), num_emotions), dtype=np.float64)
+    full[:, list(classes)] = prob
+    return full
+
+
+def unit(features: Features) -> Features:
+    """Rows of (N, D) at length one; a row of zeros stays."""
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    found: Features = features / np.maximum(length, 1e-12)
+    return found

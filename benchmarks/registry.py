@@ -1,0 +1,86 @@
+"""Which datasets `--data` knows by name, and how every other value of it is read."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emo8.errors import SourceError
+
+if TYPE_CHECKING:
+    from benchmarks.adapters.base import Benchmark, LabelledRows
+
+# name of the benchmark -> module with INFO and read(path); imported only when asked for
+BENCHMARKS: dict[str, str] = {"emotion_faces": "benchmarks.adapters.emotion_faces"}
+_TABLE_SUFFIXES = (".parquet", ".arrow")
+
+
+def info(name: str) -> Benchmark:
+    """The facts about a registered benchmark."""
+    benchmark: Benchmark = import_module(BENCHMARKS[name]).INFO
+    return benchmark
+
+
+def read(
+    data: str, path: Path | None = None, *, image: str = "image", emotion: str = "emotion"
+) -> LabelledRows:
+    """The rows of `--data`: a registered name, a parquet file, a folder, or a Hub id."""
+    if data in BENCHMARKS:
+        return _read_registered(data, path)
+    if path is not None:
+        raise SourceError(
+            f"--path {path} goes with a registered benchmark, and {data!r} is none. "
+            f"Registered: {', '.join(BENCHMARKS)}."
+        )
+    where = Path(data)
+    if where.suffix == ".parquet":
+        from benchmarks.adapters import parquet
+
+        return parquet.read(where, image=image, emotion=emotion)
+    if where.is_file():
+        raise SourceError(f"--data {data}: of single files only .parquet can be read.")
+    if where.is_dir() and not _holds_tables(where):
+        from benchmarks.adapters import tree
+
+        return tree.read(where)
+    if not where.exists():
+        _require_hub_id(data)
+    from benchmarks.adapters import hub
+
+    return hub.read(data, image=image, emotion=emotion)
+
+
+def _read_registered(name: str, path: Path | None) -> LabelledRows:
+    if path is None:
+        facts = info(name)
+        raise SourceError(
+            f"--data {name} needs --path: {facts.layout}. How to get it: {facts.get}."
+        )
+    if not path.exists():
+        raise SourceError(f"--path {path}: no such file or folder (for --data {name}).")
+    rows: LabelledRows = import_module(BENCHMARKS[name]).read(path)
+    return rows
+
+
+def _holds_tables(folder: Path) -> bool:
+    """Whether a folder is a dataset for `load_dataset` rather than a tree of images."""
+    inside = [folder, *(child for child in folder.iterdir() if child.is_dir())]
+    return any(
+        file.suffix in _TABLE_SUFFIXES or file.name in ("dataset_dict.json", "state.json")
+        for place in inside
+        for file in place.iterdir()
+        if file.is_file()
+    )
+
+
+def _require_hub_id(data: str) -> None:
+    if data.count("/") == 1 and not data.startswith((".", "/", "~")):
+        return
+    near = get_close_matches(data, BENCHMARKS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise SourceError(
+        f"--data {data}: no such file or folder, and not a registered benchmark "
+        f"({', '.join(BENCHMARKS)}) or a Hub id (user/name).{hint}"
+    )

@@ -1,0 +1,139 @@
+"""Result lines as a table: rows model x protocol, with intervals, for README and model card."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from emo8.errors import SourceError
+
+HEADER = (
+    "dataset", "group", "protocol", "model", "accuracy [95%]", "macro F1 [95%]",
+    "majority", "chance", "n", "seeds",
+)  # fmt: skip
+_NEEDED = ("model", "dataset", "protocol", "n", "metrics", "interval95", "seed", "config_hash")
+_LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
+
+
+def read_results(files: Iterable[Path]) -> list[dict[str, Any]]:
+    """All results of some JSON lines files; of lines with one config_hash, the last."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in files:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                result = _parse(line, f"{path}, line {number}")
+                found[result["config_hash"]] = result
+    if not found:
+        raise SourceError(f"no results in {', '.join(map(str, files)) or 'no files'}.")
+    return list(found.values())
+
+
+def _parse(line: str, where: str) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SourceError(f"{where} is not JSON: {error}. Was a run cut off?") from error
+    missing = [key for key in _NEEDED if key not in result]
+    if missing:
+        raise SourceError(f"{where} is not a result of emo8-bench: no {', '.join(missing)}.")
+    return result
+
+
+def rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """One line of texts per dataset, group, protocol and model; seeds are averaged.
+
+    With several seeds, the ends of the interval are averaged too: it is the interval over
+    pictures of one seed. Where groups were left out, a last line holds the mean over groups.
+    """
+    cells: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for result in results:
+        cells.setdefault(_key(result), []).append(result)
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for (dataset, group, *rest), members in cells.items():
+        if group:
+            groups.setdefault((dataset, f"mean of {_column(members[0])}", *rest), []).extend(
+                members
+            )
+    lines = [_line(key, members, with_interval=True) for key, members in cells.items()]
+    lines += [_line(key, members, with_interval=False) for key, members in groups.items()]
+    return lines
+
+
+def _key(result: dict[str, Any]) -> tuple[str, str, str, str]:
+    group = f"{_column(result)}={result['group']}" if result.get("group") else ""
+    if group and result.get("cluster_column"):
+        group += f", unseen {result['cluster_column']}"
+    shots = result.get("settings", {}).get("shots")
+    protocol = result["protocol"] + (f" ({shots} shots)" if shots else "")
+    marks = "" if result.get("labels") != "all" else " (all labels)"
+    return f"{result['dataset']}{marks}", group, protocol, result["model"]
+
+
+def _column(result: dict[str, Any]) -> str:
+    return str(result.get("group_column") or "group")
+
+
+def _line(
+    key: tuple[str, ...], members: list[dict[str, Any]], *, with_interval: bool
+) -> tuple[str, ...]:
+    def measured(name: str) -> str:
+        mean = f"{fmean(m['metrics'][name] for m in members):.3f}"
+        if not with_interval:
+            return mean
+        low, high = (fmean(m["interval95"][name][end] for m in members) for end in (0, 1))
+        return f"{mean} [{low:.3f}, {high:.3f}]"
+
+    def baseline(name: str) -> str:
+        found = [m["baselines"][name] for m in members if "baselines" in m]
+        return f"{fmean(found):.3f}" if found else ""
+
+    seeds = {m["seed"] for m in members}
+    total = sum(m["n"] for m in members) // len(seeds)
+    return (
+        *key, measured("accuracy"), measured("macro_f1"), baseline("majority"),
+        baseline("chance"), str(total), str(len(seeds)),
+    )  # fmt: skip
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """A table for README and model card."""
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (HEADER, *lines)]
+    rule = ["---"] * 4 + ["---:"] * (len(HEADER) - 4)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (escaped[0], rule, *escaped[1:]))
+
+
+def html_table(lines: Sequence[Sequence[str]]) -> str:
+    """A table element without style."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
+
+    body = "\n".join(row(line, "td") for line in lines)
+    return f"<table>\n<thead>{row(HEADER, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def latex(lines: Sequence[Sequence[str]]) -> str:
+    """A tabular that needs the package booktabs."""
+
+    def row(cells: Sequence[str]) -> str:
+        return " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
+
+    columns = "l" * 4 + "r" * (len(HEADER) - 4)
+    body = "\n".join(row(line) for line in lines)
+    start = f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{row(HEADER)}\n\\midrule\n"
+    return f"{start}{body}\n\\bottomrule\n\\end{{tabular}}"
+
+
+FORMATS: dict[str, Callable[[Sequence[Sequence[str]]], str]] = {
+    "markdown": markdown,
+    "html": html_table,
+    "latex": latex,
+}

@@ -1,0 +1,1 @@
+"""CLIP as labeller and teacher: encoders, prompts, zero-shot distributions."""

@@ -1,0 +1,105 @@
+"""Prompt ensembles in editable TOML: templates x words per emotion, style and safety name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from emo8.errors import RecipeError
+from emo8.taxonomy import EMOTIONS, STYLES
+
+DEFAULT_PATH = Path(__file__).resolve().parent / "prompts.toml"
+_SECTIONS = ("emotion", "style", "safety")
+# Names a section must hold; safety names are the user's own, but one of them is "safe".
+_REQUIRED = {"emotion": EMOTIONS, "style": STYLES, "safety": ("safe",)}
+_SLOT = re.compile(r"\{([a-z_]+)\}")
+_WHOLE = "texts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSet:
+    """Every prompt by section and name, in the taxonomy's order, and the hash of them all."""
+
+    emotion: dict[str, list[str]]  # eight names -> prompts
+    style: dict[str, list[str]]  # five names -> prompts
+    safety: dict[str, list[str]]  # "safe" and the user's unsafe kinds -> prompts
+    sha256: str  # of the expanded prompts, so that a changed comment changes nothing
+
+
+def load_prompts(path: Path | None = None) -> PromptSet:
+    """The prompts in `path` (default: the ones emo8 ships), expanded; RecipeError if malformed."""
+    path = DEFAULT_PATH if path is None else Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"prompts file {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"prompts file {path} is not TOML: {error}") from error
+    _check_keys(raw, _SECTIONS, f"{path}")
+    sections = {name: _section(raw, name, path) for name in _SECTIONS}
+    digest = hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()
+    return PromptSet(**sections, sha256=digest)
+
+
+def _section(raw: Mapping[str, Any], section: str, path: Path) -> dict[str, list[str]]:
+    where = f"{path} [{section}]"
+    table = raw.get(section)
+    if not isinstance(table, dict):
+        raise RecipeError(f"{path}: section [{section}] is missing.")
+    templates = _texts(table.get("templates", []), f"{where} templates")
+    words = {name: value for name, value in table.items() if name != "templates"}
+    required = _REQUIRED[section]
+    if section != "safety":
+        _check_keys(words, required, where)
+    missing = [name for name in required if name not in words]
+    if missing:
+        raise RecipeError(f"{where}: no prompts for {', '.join(missing)}; add [{section}.NAME].")
+    order = [*required, *(name for name in words if name not in required)]
+    return {name: _expand(templates, words[name], f"{path} [{section}.{name}]") for name in order}
+
+
+def _expand(templates: list[str], table: Any, where: str) -> list[str]:
+    """All prompts of one name: each template with each word of its slot, then whole texts."""
+    if not isinstance(table, dict):
+        raise RecipeError(f"{where} must be a table of word lists, not {table!r}.")
+    slots = {_slot(template, where): None for template in templates}
+    _check_keys(table, (*slots, _WHOLE), where)
+    prompts: list[str] = []
+    for template in templates:
+        slot = _slot(template, where)
+        words = _texts(table.get(slot, []), f"{where} {slot}")
+        prompts += [template.replace(f"{{{slot}}}", word) for word in words]
+    prompts += _texts(table.get(_WHOLE, []), f"{where} {_WHOLE}")
+    if not prompts:
+        raise RecipeError(f"{where} makes no prompt; give words for {', '.join(slots)} or texts.")
+    return list(dict.fromkeys(prompts))
+
+
+def _slot(template: str, where: str) -> str:
+    found = _SLOT.findall(template)
+    if len(found) != 1:
+        raise RecipeError(
+            f"{where}: template {template!r} has {len(found)} slots; write one, such as {{noun}}."
+        )
+    return str(found[0])
+
+
+def _texts(value: Any, where: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(v, str) and v.strip() for v in value):
+        raise RecipeError(f"{where} must be a list of non-empty texts, not {value!r}.")
+    return value
+
+
+def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise RecipeError(f"{where}: unknown key {key!r}; {hint}Known: {', '.join(known)}.")

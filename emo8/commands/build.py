@@ -1,0 +1,51 @@
+"""`emo8 build`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "make a dataset from a recipe"
+DESCRIPTION = """\
+Build the dataset a recipe asks for. Run the same command again to continue after any
+interruption; finished parts are kept. A minimal recipe:
+
+  name = "my-emo8"
+  [[source]]
+  kind = "folder"          # or "table": parquet, CSV or JSONL
+  path = "pictures"        # relative to the recipe
+  style = "natural"        # or style_from = "folder", or "clip"
+  [labels]
+  clip = ["embedded"]      # offline; default: ["ViT-B-16/openai"]
+
+Exit code 0: every part is done, whatever single pictures did. 1: parts failed.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="the TOML file")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="BUILD", help="its folder")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: all cores)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from emo8.build import build
+    from emo8.errors import Emo8Error
+    from emo8.report import funnel_lines
+
+    if arguments.workers is not None and arguments.workers < 1:
+        raise Emo8Error(f"--workers {arguments.workers}: use 1 or more")
+    result = build(arguments.recipe, arguments.out, workers=arguments.workers)
+    if result.already_complete:
+        print(f"{arguments.out} is already complete: nothing to do")
+    print("\n".join(funnel_lines(result.funnel)))
+    if result.failed_parts:
+        print(
+            f"{result.failed_parts} parts failed: `emo8 status {arguments.out}` gives the causes; "
+            "run the same command again to retry them",
+            file=sys.stderr,
+        )
+        return 1
+    print(f'load_dataset("{arguments.out / "dataset"}")')
+    return 0

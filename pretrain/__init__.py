@@ -1,0 +1,1 @@
+"""UniEmoX pretraining: reads a published dataset, writes checkpoints."""

@@ -1,0 +1,213 @@
+"""Training batches as a pure function of (seed, step, rank): which rows, which crops, which masks.
+
+Rows come from an endless stream: the permutation of epoch 0, then of epoch 1, and so on; step and
+rank say which part. So a resumed run needs only its step, worker counts change nothing, and every
+row is seen once per epoch over all ranks. Crops and masks depend on (seed, epoch, row) alone.
+
+Letters: B rows of one process, C channels, S pixels per side, L patches, T teacher width.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pretrain.cache import StoredCrops
+from pretrain.config import PretrainConfig
+from pretrain.data import Pixels, Source, UnreadableImageError
+from pretrain.views import Box, centre_box, cut, random_box
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one step of one process sees."""
+
+    ids: list[str]
+    skipped: list[str]  # ids of rows that did not decode; the next readable row took their place
+    scene: Tensor  # uint8 (B, C, S, S)
+    person: Tensor  # uint8 (B, C, S, S)
+    scene_noise: Tensor  # float32 (B, L)
+    person_noise: Tensor  # float32 (B, L)
+    text_index: Tensor  # int64 (B,) into the source's distinct texts
+    teacher_image: Tensor | None = None  # unit (B, T) where features are cached
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch with its tensors on the device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory; the loader calls this."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed: dict[str, Any] = {
+            name: change(value) for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **changed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One row, drawn."""
+
+    row: int
+    scene: Tensor
+    person: Tensor
+    scene_noise: Tensor
+    person_noise: Tensor
+    teacher_image: Tensor | None = None
+
+
+class StepBatches(Dataset[Batch]):
+    """Batch number i is what step i + 1 of this rank sees."""
+
+    def __init__(
+        self, source: Source, config: PretrainConfig, *, rank: int = 0, num_ranks: int = 1
+    ) -> None:
+        self.source, self.config = source, config
+        self.rank, self.num_ranks = rank, num_ranks
+        self.crops: StoredCrops | None = None
+        if config.teacher.features == "cached":
+            self.crops = getattr(source, "crops", None)
+            assert self.crops is not None  # resolve_features saw a cache file
+        self._permutation: tuple[int, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, index: int) -> Batch:
+        size = self.config.data.batch_size
+        first = (index * self.num_ranks + self.rank) * size
+        skipped: list[str] = []
+        examples = [self._draw(place, skipped) for place in range(first, first + size)]
+        return collate(self.source, examples, skipped)
+
+    def _draw(self, place: int, skipped: list[str]) -> Example:
+        epoch, within = divmod(place, len(self.source.ids))
+        row = int(self._order(epoch)[within])
+        for _ in self.source.ids:
+            try:
+                return self._example(epoch, row, self.source.pixels(row))
+            except UnreadableImageError as problem:
+                logger.warning("skipped %s", problem)
+                skipped.append(self.source.ids[row])
+                row = (row + 1) % len(self.source.ids)
+        raise ValueError("none of the dataset's pictures can be decoded")
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._permutation is None or self._permutation[0] != epoch:
+            rng = np.random.default_rng((self.config.seed, epoch))
+            self._permutation = (epoch, rng.permutation(len(self.source.ids)))
+        return self._permutation[1]
+
+    def _example(self, epoch: int, row: int, pixels: Pixels) -> Example:
+        views, size = self.config.views, self.config.model.image_size
+        rng = np.random.default_rng((self.config.seed, epoch, row))
+        flip = bool(rng.random() < views.flip_prob)
+        feature = None
+        height, width, _ = pixels.scene.shape
+        if self.crops is None:
+            box = random_box(rng, width, height, views.scene_scale, views.ratio)
+        else:
+            crop = int(rng.integers(self.crops.boxes.shape[1]))
+            box = _in_pixels(self.crops.boxes[row, crop], width, height)
+            flip, feature = bool(self.crops.flips[row, crop]), self.crops.features[row, crop]
+        person = pixels.scene if pixels.person is None else pixels.person
+        person_box = random_box(
+            rng, person.shape[1], person.shape[0], views.person_scale, views.ratio
+        )
+        noise = torch.from_numpy(rng.random((2, self.config.model.num_patches), np.float32))
+        return Example(
+            row=row,
+            scene=cut(pixels.scene, box, size, flip=flip),
+            person=cut(person, person_box, size, flip=flip),
+            scene_noise=noise[0],
+            person_noise=noise[1],
+            teacher_image=feature,
+        )
+
+
+def collate(source: Source, examples: list[Example], skipped: list[str]) -> Batch:
+    """The examples as one batch."""
+    rows = [example.row for example in examples]
+    features = [e.teacher_image for e in examples if e.teacher_image is not None]
+    return Batch(
+        ids=[source.ids[row] for row in rows],
+        skipped=skipped,
+        scene=torch.stack([example.scene for example in examples]),
+        person=torch.stack([example.person for example in examples]),
+        scene_noise=torch.stack([example.scene_noise for example in examples]),
+        person_noise=torch.stack([example.person_noise for example in examples]),
+        text_index=source.text_index[rows],
+        teacher_image=torch.stack(features) if features else None,
+    )
+
+
+def training_batches(
+    source: Source, config: PretrainConfig, *, first_step: int, rank: int, num_ranks: int
+) -> Iterator[Batch]:
+    """Batches of steps first_step..config.steps of this rank."""
+    batches = StepBatches(source, config, rank=rank, num_ranks=num_ranks)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first_step - 1, config.steps),
+        num_workers=config.data.num_workers,
+        prefetch_factor=2 if config.data.num_workers else None,
+        pin_memory=config.system.device != "cpu" and torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+def fixed_batches(source: Source, config: PretrainConfig, *, limit: int) -> Iterator[Batch]:
+    """The first `limit` readable rows in order, middle crops, masks that never change."""
+    size, examples, skipped = config.model.image_size, [], list[str]()
+    for row in range(min(limit, len(source.ids))):
+        try:
+            pixels = source.pixels(row)
+        except UnreadableImageError as problem:
+            logger.warning("skipped %s", problem)
+            skipped.append(source.ids[row])
+            continue
+        # one fixed stream per row, whatever the run's seed
+        rng = np.random.default_rng((0, row))
+        noise = torch.from_numpy(rng.random((2, config.model.num_patches), np.float32))
+        person = pixels.scene if pixels.person is None else pixels.person
+        examples.append(
+            Example(
+                row=row,
+                scene=cut(pixels.scene, _middle(pixels.scene), size),
+                person=cut(person, _middle(person), size),
+                scene_noise=noise[0],
+                person_noise=noise[1],
+            )
+        )
+        if len(examples) == config.data.batch_size:
+            yield collate(source, examples, skipped)
+            examples, skipped = [], []
+    if examples:
+        yield collate(source, examples, skipped)
+
+
+def _middle(image: Tensor) -> Box:
+    return centre_box(image.shape[1], image.shape[0])
+
+
+def _in_pixels(box: Tensor, width: int, height: int) -> Box:
+    left, top, right, bottom = box.tolist()
+    return (
+        min(width - 1, round(left * width)),
+        min(height - 1, round(top * height)),
+        max(1, round(right * width)),
+        max(1, round(bottom * height)),
+    )

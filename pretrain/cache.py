@@ -1,0 +1,281 @@
+"""Decoded views in one block of memory, and the safetensors file that holds them.
+
+The file lets training run where only torch, timm, numpy and safetensors are installed: it has
+scene and person pixels (uint8, shorter side at most `store_side_px`), boxes, ids, splits, texts,
+text features, and per row K random scene crops each with the teacher's feature of exactly that
+crop.
+
+Letters: N rows, K crops per row, T teacher width, H W pixels, C channels.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pretrain.config import DataConfig, PretrainConfig
+from pretrain.data import (
+    DatasetSource,
+    Pixels,
+    Source,
+    UnreadableImageError,
+    choose_split,
+    distinct,
+    open_dataset,
+    split_names,
+)
+from pretrain.teacher import CachedTeacher, Teacher, check_features, describe
+from pretrain.views import cut, random_box, shrink
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "uniemox-cache-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedImages:
+    """Pictures of many sizes in one flat tensor."""
+
+    pixels: Tensor  # uint8, all pictures one after the other
+    offsets: Tensor  # int64 (N + 1): where each starts
+    sizes: Tensor  # int64 (N, 2): height and width; 0, 0 where there is none
+
+    @classmethod
+    def pack(cls, images: Iterable[Tensor | None]) -> PackedImages:
+        """Pictures uint8 (H, W, 3), None for none."""
+        kept = [torch.zeros(0, 0, 3, dtype=torch.uint8) if i is None else i for i in images]
+        counts = torch.tensor([0] + [image.numel() for image in kept], dtype=torch.int64)
+        flat = [image.flatten() for image in kept]
+        return cls(
+            pixels=torch.cat(flat) if flat else torch.zeros(0, dtype=torch.uint8),
+            offsets=counts.cumsum(0),
+            sizes=torch.tensor([image.shape[:2] for image in kept], dtype=torch.int64).view(-1, 2),
+        )
+
+    def __getitem__(self, row: int) -> Tensor | None:
+        height, width = self.sizes[row].tolist()
+        if not height:
+            return None
+        start, end = self.offsets[row : row + 2].tolist()
+        return self.pixels[start:end].view(height, width, 3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCrops:
+    """Random scene crops with the teacher's feature of each."""
+
+    boxes: Tensor  # float32 (N, K, 4): left, top, right, bottom as fractions
+    flips: Tensor  # bool (N, K)
+    features: Tensor  # float32 (N, K, T), unit
+
+
+class MemorySource:
+    """A `Source` of decoded pixels; `crops` and `text_features` only when read from a cache."""
+
+    def __init__(
+        self,
+        *,
+        ids: list[str],
+        texts: list[str],
+        text_index: Tensor,
+        scenes: PackedImages,
+        people: PackedImages,
+        rows: Sequence[int] | None = None,
+        skipped: list[str] | None = None,
+        crops: StoredCrops | None = None,
+        text_features: Tensor | None = None,
+        teacher: CachedTeacher | None = None,
+    ) -> None:
+        self.ids, self.texts, self.text_index = ids, texts, text_index
+        self.skipped = skipped or []
+        self.crops, self.text_features, self.teacher = crops, text_features, teacher
+        self.scenes, self.people = scenes, people
+        self._rows = list(range(len(ids))) if rows is None else list(rows)
+
+    def pixels(self, row: int) -> Pixels:
+        place = self._rows[row]
+        scene = self.scenes[place]
+        assert scene is not None  # every kept row has a scene
+        return Pixels(scene, self.people[place])
+
+
+def open_source(data: str, split: str, config: PretrainConfig) -> Source:
+    """The split of a dataset or of a cache file, as the recipe wants it held."""
+    if Path(data).suffix == ".safetensors":
+        return read_cache(Path(data), split, config)
+    source = DatasetSource(open_dataset(data, split), config.data, config.views)
+    if not source.ids:
+        raise ValueError(f"--data {data}: split {split!r} has no rows")
+    return hold_in_memory(source, config.data) if config.data.in_memory else source
+
+
+def hold_in_memory(source: Source, config: DataConfig) -> MemorySource:
+    """The source with every picture decoded once and shrunk; unreadable rows are left out."""
+    kept, scenes, people, skipped = [], [], [], list(source.skipped)
+    for row, row_id in enumerate(source.ids):
+        try:
+            pixels = source.pixels(row)
+        except UnreadableImageError as problem:
+            logger.warning("skipped %s", problem)
+            skipped.append(row_id)
+            continue
+        kept.append(row)
+        scenes.append(shrink(pixels.scene, config.store_side_px))
+        found = pixels.person
+        people.append(None if found is None else shrink(found, config.store_side_px))
+    if not kept:
+        raise ValueError("none of the dataset's pictures can be decoded")
+    texts, index = distinct([source.texts[int(source.text_index[row])] for row in kept])
+    return MemorySource(
+        ids=[source.ids[row] for row in kept],
+        texts=texts,
+        text_index=index,
+        scenes=PackedImages.pack(scenes),
+        people=PackedImages.pack(people),
+        skipped=skipped,
+    )
+
+
+def write_cache(
+    data: str, path: Path, config: PretrainConfig, teacher: Teacher, *, num_crops: int
+) -> int:
+    """Number of rows written to the cache file at `path`, all splits of the dataset in one."""
+    from safetensors.torch import save_file
+
+    names = split_names(data)
+    parts = []
+    for name in names:
+        rows = DatasetSource(open_dataset(data, name), config.data, config.views)
+        parts.append(hold_in_memory(rows, config.data))
+    ids = [row_id for part in parts for row_id in part.ids]
+    texts, index = distinct([part.texts[int(i)] for part in parts for i in part.text_index])
+    scenes = [part.scenes[row] for part in parts for row in range(len(part.ids))]
+    people = [part.people[row] for part in parts for row in range(len(part.ids))]
+    crops = _teacher_crops(scenes, config, teacher, num_crops)
+    tensors = {
+        **_packed("scene", PackedImages.pack(scenes)),
+        **_packed("person", PackedImages.pack(people)),
+        "split": torch.tensor([i for i, part in enumerate(parts) for _ in part.ids]),
+        "text_index": index,
+        "text_features": check_features(teacher.text_features(texts), teacher.name),
+        "crop_boxes": crops.boxes,
+        "crop_flips": crops.flips,
+        "crop_features": check_features(crops.features, teacher.name),
+        "ids": _encode_strings(ids),
+        "texts": _encode_strings(texts),
+    }
+    facts = {
+        "format": FORMAT,
+        "splits": names,
+        "teacher": describe(teacher),
+        "store_side_px": config.data.store_side_px,
+        "skipped": [row_id for part in parts for row_id in part.skipped],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half_written = path.with_name(path.name + ".tmp")
+    save_file(tensors, half_written, {"uniemox": json.dumps(facts, sort_keys=True)})
+    half_written.replace(path)
+    return len(ids)
+
+
+def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
+    """One split of a cache file; ValueError if it is another format or another teacher's."""
+    tensors, facts = _read_file(path)
+    teacher = CachedTeacher(facts["teacher"])
+    if teacher.name != config.teacher.name:
+        raise ValueError(
+            f"{path} was made with teacher {teacher.name!r}, the recipe wants "
+            f"{config.teacher.name!r}; make another cache or set --teacher.name {teacher.name}"
+        )
+    wanted = facts["splits"].index(choose_split(str(path), split, facts["splits"]))
+    rows = (tensors["split"] == wanted).nonzero().flatten()
+    ids = _decode_strings(tensors["ids"])
+    texts = _decode_strings(tensors["texts"])
+    return MemorySource(
+        ids=[ids[int(row)] for row in rows],
+        texts=texts,
+        text_index=tensors["text_index"][rows],
+        scenes=_unpacked("scene", tensors),
+        people=_unpacked("person", tensors),
+        rows=rows.tolist(),
+        skipped=facts["skipped"],
+        crops=StoredCrops(
+            boxes=tensors["crop_boxes"][rows],
+            flips=tensors["crop_flips"][rows],
+            features=check_features(tensors["crop_features"][rows], str(path)),
+        ),
+        text_features=check_features(tensors["text_features"], str(path)),
+        teacher=teacher,
+    )
+
+
+def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ValueError(f"--data {path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get("uniemox", "{}"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as problem:
+        raise ValueError(f"--data {path}: not a complete safetensors file ({problem})") from problem
+    if facts.get("format") != FORMAT:
+        raise ValueError(f"--data {path}: not a file of `uniemox cache` ({FORMAT})")
+    return tensors, facts
+
+
+def _teacher_crops(
+    scenes: Sequence[Tensor | None], config: PretrainConfig, teacher: Teacher, num_crops: int
+) -> StoredCrops:
+    """K crops per scene and the teacher's features of them, drawn from (seed, row)."""
+    size = config.model.image_size
+    boxes = torch.zeros(len(scenes), num_crops, 4)
+    flips = torch.zeros(len(scenes), num_crops, dtype=torch.bool)
+    features = []
+    for row, scene in enumerate(scenes):
+        assert scene is not None
+        rng = np.random.default_rng((config.seed, 0, row))
+        height, width, _ = scene.shape
+        views = []
+        for crop in range(num_crops):
+            box = random_box(rng, width, height, config.views.scene_scale, config.views.ratio)
+            flips[row, crop] = bool(rng.random() < config.views.flip_prob)
+            edges = torch.tensor([width, height, width, height])
+            boxes[row, crop] = torch.tensor(box) / edges
+            views.append(cut(scene, box, size, flip=bool(flips[row, crop])))
+        features.append(teacher.image_features(torch.stack(views)).cpu())
+    return StoredCrops(boxes=boxes, flips=flips, features=torch.stack(features))
+
+
+def _packed(name: str, images: PackedImages) -> dict[str, Tensor]:
+    return {
+        f"{name}_pixels": images.pixels,
+        f"{name}_offsets": images.offsets,
+        f"{name}_sizes": images.sizes,
+    }
+
+
+def _unpacked(name: str, tensors: dict[str, Tensor]) -> PackedImages:
+    return PackedImages(
+        pixels=tensors[f"{name}_pixels"],
+        offsets=tensors[f"{name}_offsets"],
+        sizes=tensors[f"{name}_sizes"],
+    )
+
+
+def _encode_strings(values: Sequence[str]) -> Tensor:
+    return torch.from_numpy(np.frombuffer(json.dumps(values).encode(), dtype=np.uint8).copy())
+
+
+def _decode_strings(values: Tensor) -> list[str]:
+    decoded: list[str] = json.loads(values.numpy().tobytes())
+    return decoded

@@ -1,0 +1,206 @@
+"""The `uniemox` command: parse, call, print.
+
+Only the standard library is imported here, so `uniemox --help` is instant and needs nothing
+installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pretrain.config import PretrainConfig
+
+EPILOG = """
+examples:
+  uniemox pretrain cpu_demo --data BUILD/dataset --out RUN
+  uniemox pretrain b16 --data user/name --out RUN --optim.lr 1e-4 --data.batch_size 128
+  torchrun --nproc-per-node 8 -m pretrain.cli pretrain b16 --data user/name --out RUN
+  uniemox evaluate RUN --data BUILD/dataset --split val --out learned.json
+  uniemox show RUN --data BUILD/dataset --out views.png
+  uniemox embed RUN --data BUILD/dataset --out features.parquet
+  uniemox cache BUILD/dataset --out views.safetensors
+"""
+OVERRIDES = "any setting of the recipe as --section.field value, for example --optim.lr 1e-3"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0 done, 1 when `evaluate` finds that the run has not learned, 2 user's mistake."""
+    parser = build_parser()
+    args, rest = parser.parse_known_args(argv)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("pretrain").setLevel(logging.INFO)
+    try:
+        if rest and args.command not in ("pretrain", "cache"):
+            raise ValueError(f"unknown argument {rest[0]!r}; see `uniemox {args.command} --help`")
+        commands = {
+            "pretrain": run_pretrain,
+            "evaluate": run_evaluate,
+            "show": run_show,
+            "embed": run_embed,
+            "cache": run_cache,
+        }
+        return commands[args.command](args, rest)
+    except ImportError as problem:
+        sys.stderr.write(f"uniemox: {problem}. Install it with: pip install 'emo8[pretrain]'\n")
+        return 2
+    except (ValueError, OSError) as problem:
+        sys.stderr.write(f"uniemox: {problem}\n")
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    parser = argparse.ArgumentParser(
+        prog="uniemox",
+        description="Pretrain UniEmoX on a published dataset and look at what it learned.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_pretrain(commands)
+
+    evaluate = commands.add_parser("evaluate", help="held-out losses against an untrained model")
+    evaluate.add_argument("run", metavar="RUN", type=Path)
+    _add_data(evaluate)
+    evaluate.add_argument("--split", default="val")
+    evaluate.add_argument("--out", type=Path, help="JSON file; default: standard output")
+
+    show = commands.add_parser("show", help="input, masked, reconstructed: both views, as PNG")
+    show.add_argument("run", metavar="RUN", type=Path)
+    _add_data(show)
+    show.add_argument("--split", default="val")
+    show.add_argument("--rows", type=int, default=8)
+    show.add_argument("--out", type=Path, required=True)
+
+    embed = commands.add_parser("embed", help="features of every row, as parquet: id, feature")
+    embed.add_argument("model", metavar="MODEL", help="a RUN or random:RECIPE")
+    _add_data(embed)
+    embed.add_argument("--split", help="default: all splits")
+    embed.add_argument("--out", type=Path, required=True)
+
+    cache = commands.add_parser(
+        "cache",
+        help="decoded views, boxes, text and teacher features in one safetensors file",
+        description=f"Training from the file needs torch, timm, numpy, safetensors. Also {OVERRIDES}.",
+    )
+    cache.add_argument("data", metavar="DATA", help="dataset folder, Hub id or parquet file")
+    cache.add_argument("--out", type=Path, required=True)
+    cache.add_argument("--recipe", default="cpu_demo", help="whose views and teacher to store")
+    cache.add_argument("--crops", type=int, default=4, help="stored scene crops per picture")
+    return parser
+
+
+def _add_pretrain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    pretrain = commands.add_parser(
+        "pretrain",
+        help="train a recipe on a dataset; the same command continues a killed run",
+        description=f"Trains on the split `train`. Also {OVERRIDES}.",
+    )
+    pretrain.add_argument("recipe", metavar="RECIPE", help="cpu_smoke, cpu_demo, b16 or l16_paper")
+    pretrain.add_argument(
+        "--data",
+        required=True,
+        help="dataset folder, Hub id, parquet, or a file of `uniemox cache`",
+    )
+    pretrain.add_argument("--out", metavar="RUN", type=Path, required=True)
+    pretrain.add_argument("--steps", type=int, help="optimizer steps, instead of the recipe's")
+    pretrain.add_argument("--seed", type=int)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", required=True, help="dataset folder, Hub id or parquet file")
+
+
+def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:
+    """Trains, or continues."""
+    config = _configured(args.recipe, rest)
+    from pretrain.train import pretrain, with_run_options
+
+    config = with_run_options(config, steps=args.steps, seed=args.seed)
+    steps = pretrain(config, args.data, args.out)
+    done = f"{steps} steps" if steps else "already finished"
+    sys.stdout.write(f"{args.out}: {done}, weights in {args.out / 'last' / 'model.safetensors'}\n")
+    return 0
+
+
+def run_evaluate(args: argparse.Namespace, rest: list[str]) -> int:
+    """Held-out losses as JSON."""
+    from pretrain.evaluate import evaluate
+
+    found = evaluate(args.run, args.data, args.split)
+    text = json.dumps(found, indent=1) + "\n"
+    if args.out is None:
+        sys.stdout.write(text)
+    else:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(text, "utf-8")
+    return 0 if found["passed"] else 1
+
+
+def run_show(args: argparse.Namespace, rest: list[str]) -> int:
+    """A contact sheet."""
+    from pretrain.show import contact_sheet, show_rows
+
+    rows = show_rows(args.run, args.data, split=args.split, limit=args.rows)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_bytes(contact_sheet(rows))
+    sys.stdout.write(f"{args.out}: {len(rows)} rows\n")
+    return 0
+
+
+def run_embed(args: argparse.Namespace, rest: list[str]) -> int:
+    """A parquet of features."""
+    from pretrain.embed import embed, open_encoder
+
+    written, skipped = embed(open_encoder(args.model), args.data, args.out, split=args.split)
+    sys.stdout.write(f"{args.out}: {written} rows, {skipped} skipped\n")
+    return 0
+
+
+def run_cache(args: argparse.Namespace, rest: list[str]) -> int:
+    """A cache file."""
+    config = _configured(args.recipe, rest)
+    if args.crops < 1:
+        raise ValueError(f"--crops {args.crops}: at least 1")
+    from pretrain.cache import write_cache
+    from pretrain.parallel import pick_device
+    from pretrain.teacher import load_teacher
+
+    teacher = load_teacher(config.teacher, pick_device(config.system.device))
+    rows = write_cache(args.data, args.out, config, teacher, num_crops=args.crops)
+    sys.stdout.write(f"{args.out}: {rows} rows, {args.crops} crops each\n")
+    return 0
+
+
+def _configured(recipe: str, rest: list[str]) -> PretrainConfig:
+    from pretrain import recipes
+    from pretrain.config import override
+
+    return override(recipes.get(recipe), _dotted(rest))
+
+
+def _dotted(rest: list[str]) -> dict[str, str]:
+    """{"optim.lr": "1e-3"} from `--optim.lr 1e-3` or `--optim.lr=1e-3`."""
+    found: dict[str, str] = {}
+    words = iter(rest)
+    for word in words:
+        if not word.startswith("--"):
+            raise ValueError(f"unexpected argument {word!r}; settings look like --optim.lr 1e-3")
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not equals:
+            given = next(words, None)
+            if given is None:
+                raise ValueError(f"--{name} needs a value")
+            value = given
+        found[name] = value
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,317 @@
+"""The settings of a pretraining run, and the strict reader of dotted command-line overrides.
+
+A run is one `PretrainConfig`, made by a function in `pretrain/recipes.py`. Nothing here imports
+torch, so `uniemox --help` and a wrong flag answer at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Sizes of the network; `recipes.vit("b")` fills dim, depth and heads."""
+
+    dim: int = 768  # width of the encoder
+    depth: int = 12  # blocks of the encoder
+    heads: int = 12  # attention heads of the encoder
+    image_size: int = 224  # pixels per side of both views
+    patch_size: int = 16  # pixels per side of a patch
+    decoder_dim: int = 512  # width of the decoder, and of the fused token
+    decoder_depth: int = 8  # blocks of the decoder
+    decoder_heads: int = 16  # attention heads of the decoder
+    mlp_ratio: float = 4.0  # hidden width of an MLP over the width of its block
+    norm_eps: float = 1e-6  # epsilon of every LayerNorm of encoder and decoder
+    scene_mask_ratio: float = 0.75  # share of scene patches the encoder does not see
+    person_mask_ratio: float = 0.75  # the same for the person view
+    fusion: str = "layernorm_sum"  # how scene and person tokens become one; see models/fusion.py
+    fusion_heads: int = 3  # heads of the fusions that have heads
+
+    def __post_init__(self) -> None:
+        _divides("model.image_size", self.image_size, "model.patch_size", self.patch_size)
+        _divides("model.dim", self.dim, "model.heads", self.heads)
+        _divides("model.decoder_dim", self.decoder_dim, "model.decoder_heads", self.decoder_heads)
+        # sin-cos positions: sine and cosine of two axes
+        _divides("model.dim", self.dim, "the four parts of a position", 4)
+        _divides("model.decoder_dim", self.decoder_dim, "the four parts of a position", 4)
+        for name in ("scene_mask_ratio", "person_mask_ratio"):
+            ratio = getattr(self, name)
+            if not 0.0 <= ratio < 1.0 or int(self.num_patches * (1 - ratio)) < 1:
+                raise ValueError(
+                    f"model.{name} = {ratio} leaves no patch of {self.num_patches} visible; lower it"
+                )
+
+    @property
+    def num_patches(self) -> int:
+        return (self.image_size // self.patch_size) ** 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewConfig:
+    """How scene and person views are cut from a picture."""
+
+    scene_scale: tuple[float, float] = (0.2, 1.0)  # area of a random scene crop over the picture's
+    person_scale: tuple[float, float] = (0.6, 1.0)  # the same inside the person's region
+    ratio: tuple[float, float] = (0.75, 4 / 3)  # width over height of a random crop
+    flip_prob: float = 0.5  # both views flip together, so left and right stay consistent
+    person_margin: float = 0.15  # added on each side of the box, as a share of its longer side
+    person_min_side_px: int = 16  # a smaller region grows to this
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the student's pixels, 0 to 1
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        for name in ("scene_scale", "person_scale", "ratio"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"views.{name} = {low},{high} must rise and be above zero")
+        if min(self.std) <= 0:
+            raise ValueError(f"views.std = {self.std} must be above zero")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which rows are read, how they are batched, and which columns make the text."""
+
+    batch_size: int = 64  # rows per step and process
+    num_workers: int = 0  # loader processes; 0 = load in the training process
+    in_memory: bool = False  # decode everything once and keep small pixels in memory
+    store_side_px: int = 320  # shorter side of pixels kept in memory or in a cache file
+    text_columns: tuple[str, ...] = ("description", "caption")  # first one that is not empty wins
+    text_with_emotion: bool = False  # append the row's emotion label to its text
+
+    def __post_init__(self) -> None:
+        _positive("data.batch_size", self.batch_size)
+        _positive("data.store_side_px", self.store_side_px)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """The frozen CLIP that gives targets."""
+
+    name: str = "open_clip:ViT-B-16/openai"  # "embedded" or "open_clip:NAME/TAG"
+    # "live": the teacher runs in every step; "cached": image and text features, and the crops they
+    # belong to, come from the cache file; "auto": cached when --data is a cache file
+    features: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("teacher.features", self.features, ("auto", "live", "cached"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Weights of L1, L2, L3 in the total, and the target of L3."""
+
+    contrastive: float = 1.0  # L1: similarities to all texts of the batch
+    similarity: float = 1.0  # L2: cosine to the teacher's image feature
+    reconstruction: float = 1.0  # L3: masked patches of the scene
+    norm_pix: bool = True  # L3 on pixels normalised per patch
+
+    def __post_init__(self) -> None:
+        weights = (self.contrastive, self.similarity, self.reconstruction)
+        if min(weights) < 0 or not sum(weights) > 0:
+            raise ValueError(f"loss weights {weights} must not be negative, nor all zero")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """AdamW with a linear warm-up and a cosine to `min_lr`."""
+
+    lr: float = 1.5e-4  # per 256 rows of the global batch (linear scaling rule)
+    min_lr: float = 0.0  # at the last step, not scaled
+    warmup_share: float = 0.05  # of all steps
+    weight_decay: float = 0.05  # on matrices only
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip_norm: float = 1.0  # gradient norm over all trained parameters; 0 = no clipping
+
+    def __post_init__(self) -> None:
+        _positive("optim.lr", self.lr)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemConfig:
+    """What changes speed and safety, not the method."""
+
+    device: str = "auto"  # "auto", "cpu" or "cuda"
+    precision: str = "fp32"  # "fp32" or "bf16" (autocast; weights stay fp32)
+    save_every: int = 500  # steps between checkpoints
+
+    def __post_init__(self) -> None:
+        _one_of("system.device", self.device, ("auto", "cpu", "cuda"))
+        _one_of("system.precision", self.precision, ("fp32", "bf16"))
+        _positive("system.save_every", self.save_every)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig:
+    """One run. Exactly one of `steps` and `epochs` is above zero in a recipe."""
+
+    recipe: str  # the function of pretrain/recipes.py that made this
+    seed: int = 0
+    steps: int = 0  # optimizer steps; 0 = from epochs
+    epochs: float = 0.0  # passes over the data; becomes steps when the data are known
+    model: ModelConfig = field(default_factory=ModelConfig)
+    views: ViewConfig = field(default_factory=ViewConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    system: SystemConfig = field(default_factory=SystemConfig)
+
+    def __post_init__(self) -> None:
+        if (self.steps > 0) == (self.epochs > 0) or self.steps < 0 or self.epochs < 0:
+            raise ValueError(
+                f"set steps or epochs above zero, not both: steps = {self.steps}, epochs = {self.epochs}"
+            )
+        if self.seed < 0:
+            raise ValueError(f"seed = {self.seed} must not be negative")
+
+
+def resolve_steps(config: PretrainConfig, num_rows: int, num_ranks: int) -> PretrainConfig:
+    """`config` with steps in place of epochs, now that the number of rows is known."""
+    if config.steps:
+        return config
+    steps = math.ceil(config.epochs * num_rows / (config.data.batch_size * num_ranks))
+    return dataclasses.replace(config, steps=max(1, steps), epochs=0.0)
+
+
+def resolve_features(config: PretrainConfig, *, from_cache: bool) -> PretrainConfig:
+    """`config` with "auto" teacher features decided; ValueError for cached without a cache."""
+    features = config.teacher.features
+    if features == "cached" and not from_cache:
+        raise ValueError("teacher.features = 'cached' needs --data FILE made by `uniemox cache`")
+    if features == "auto":
+        features = "cached" if from_cache else "live"
+    return dataclasses.replace(
+        config, teacher=dataclasses.replace(config.teacher, features=features)
+    )
+
+
+def override(config: PretrainConfig, settings: Mapping[str, str]) -> PretrainConfig:
+    """`config` with dotted fields replaced, each checked against the fields and their types.
+
+    Steps given here replace epochs. ValueError names an unknown field's nearest valid one.
+    """
+    known = field_types(PretrainConfig)
+    nested: dict[str, Any] = {}
+    for name, text in settings.items():
+        if name not in known:
+            raise ValueError(_unknown(name, sorted(known)))
+        section, _, leaf = name.rpartition(".")
+        target = nested.setdefault(section, {}) if section else nested
+        target[leaf] = _parse(name, text, known[name])
+    if nested.get("steps"):
+        nested.setdefault("epochs", 0.0)
+    elif nested.get("epochs"):
+        nested.setdefault("steps", 0)
+    changes = {
+        key: dataclasses.replace(getattr(config, key), **value)
+        if isinstance(value, dict)
+        else value
+        for key, value in nested.items()
+    }
+    return dataclasses.replace(config, **changes)
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """{"optim.lr": float, …}: every field that can be overridden, with its type."""
+    found: dict[str, Any] = {}
+    for name, kind in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            found.update({f"{name}.{leaf}": t for leaf, t in field_types(kind).items()})
+        elif name != "recipe":
+            found[name] = kind
+    return found
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """Plain nested dict that survives JSON; tuples become lists."""
+    return typing.cast(dict[str, Any], json.loads(json.dumps(dataclasses.asdict(config))))
+
+
+def from_dict(values: Mapping[str, Any]) -> PretrainConfig:
+    """The config that `as_dict` was given; fields added to the code since then get defaults."""
+    return typing.cast(PretrainConfig, _rebuild(PretrainConfig, values))
+
+
+def config_hash(config: Any) -> str:
+    """SHA-256 of the settings."""
+    return hashlib.sha256(json.dumps(as_dict(config), sort_keys=True).encode()).hexdigest()
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines such as `optim.lr: 0.1 before, 0.2 now`, one per setting that differs."""
+    lines: list[str] = []
+    for key in sorted(set(old) | set(new)):
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
+            lines += differences(before, now, f"{prefix}{key}.")
+        elif before != now:
+            lines.append(f"{prefix}{key}: {before} before, {now} now")
+    return lines
+
+
+def _rebuild(cls: type, values: Mapping[str, Any]) -> Any:
+    hints = typing.get_type_hints(cls)
+    unknown = sorted(set(values) - set(hints))
+    if unknown:
+        raise ValueError(_unknown(unknown[0], sorted(hints)))
+    made: dict[str, Any] = {}
+    for name, value in values.items():
+        kind = hints[name]
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            made[name] = _rebuild(kind, value)
+        else:
+            made[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**made)
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        if typing.get_origin(kind) is tuple:
+            return _parse_tuple(text, typing.get_args(kind))
+        if kind is bool:
+            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError) as problem:
+        shown = str(kind) if isinstance(kind, types.GenericAlias) else kind.__name__
+        raise ValueError(f"--{name} {text}: expected {shown}") from problem
+
+
+def _parse_tuple(text: str, kinds: Sequence[Any]) -> tuple[Any, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if kinds[-1] is Ellipsis:
+        return tuple(kinds[0](part) for part in parts)
+    if len(parts) != len(kinds):
+        raise ValueError(text)
+    return tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    hint = f"; did you mean --{near[0]}?" if near else ""
+    return f"unknown setting --{name}{hint}"
+
+
+def _divides(whole_name: str, whole: int, part_name: str, part: int) -> None:
+    if part <= 0 or whole <= 0 or whole % part:
+        raise ValueError(f"{whole_name} = {whole} must be a multiple of {part_name} ({part})")
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name} = {value} must be above zero")
+
+
+def _one_of(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} = {value!r}: choose one of {', '.join(known)}")

@@ -1,0 +1,222 @@
+"""Rows of a published dataset as decoded pixels and texts, read through `load_dataset`.
+
+A `Source` gives pixels by row number. It is a dataset that decodes on access (`DatasetSource`), or
+small decoded pixels in memory or in a cache file (`pretrain/cache.py`). `pretrain/batches.py`
+makes training batches of it.
+
+Letters: H W pixels, C channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pretrain.config import DataConfig, ViewConfig
+from pretrain.views import person_region
+
+if TYPE_CHECKING:
+    import datasets
+
+logger = logging.getLogger(__name__)
+
+SPLIT_ALIASES = {"val": "validation", "validation": "val"}
+# Stands in for a row without any text; CLIP has a sensible vector for it, unlike for "".
+NO_TEXT = "a picture"
+
+
+class UnreadableImageError(ValueError):
+    """A picture that does not decode; the row is skipped and counted."""
+
+
+class Pixels(NamedTuple):
+    """What is decoded of one row."""
+
+    scene: Tensor  # uint8 (H, W, C), the whole picture
+    person: Tensor | None  # uint8 (H, W, C), the person's region; None where nobody is found
+
+
+class Source(Protocol):
+    """Rows by number."""
+
+    ids: list[str]
+    texts: list[str]  # distinct texts
+    text_index: Tensor  # int64 (N,): which text belongs to a row
+    skipped: list[str]  # ids of rows left out because they do not decode
+
+    def pixels(self, row: int) -> Pixels:
+        """Decoded pixels; UnreadableImageError where that fails."""
+        ...
+
+
+class DatasetSource:
+    """A split of a dataset, decoded on access."""
+
+    def __init__(self, dataset: datasets.Dataset, config: DataConfig, views: ViewConfig) -> None:
+        self._has_people = "people" in dataset.column_names
+        columns = ["image", "people"] if self._has_people else ["image"]
+        self._dataset, self._views = dataset.select_columns(columns), views
+        self.ids = row_ids(dataset)
+        self.texts, self.text_index = distinct(row_texts(dataset, config))
+        self.skipped: list[str] = []
+
+    def pixels(self, row: int) -> Pixels:
+        line = self._dataset[row]
+        try:
+            scene = decode(image_bytes(line["image"]))
+        except UnreadableImageError as problem:
+            raise UnreadableImageError(f"row {self.ids[row]}: {problem}") from problem
+        height, width, _ = scene.shape
+        people = line["people"] if self._has_people else None
+        region = person_region(people, width, height, self._views)
+        if region is None:
+            return Pixels(scene, None)
+        left, top, right, bottom = region
+        return Pixels(scene, scene[top:bottom, left:right])
+
+
+def open_dataset(data: str, split: str | None) -> datasets.Dataset:
+    """One split of a dataset folder, a Hub id or a single parquet file, images left encoded.
+
+    "val" and "validation" mean the same; None means the only split, or "train".
+    """
+    import datasets
+
+    name, files = _locate(data)
+    wanted = choose_split(data, split, list(files))
+    if name is None:
+        dataset = datasets.load_dataset(data, split=wanted)
+    else:
+        dataset = datasets.load_dataset(name, data_files=files, split=wanted)
+    if "image" not in dataset.column_names:
+        names = ", ".join(dataset.column_names)
+        raise ValueError(f"--data {data}: no column 'image' among {names}")
+    if isinstance(dataset.features["image"], datasets.Image):
+        dataset = dataset.cast_column("image", datasets.Image(decode=False))
+    return dataset
+
+
+def split_names(data: str) -> list[str]:
+    """The splits of a dataset."""
+    return list(_locate(data)[1])
+
+
+def _locate(data: str) -> tuple[str | None, Mapping[str, Any]]:
+    """Builder name (None: let `datasets` find it) and files by split.
+
+    A folder's parquet files are named one by one: `datasets` caches a folder by its card alone,
+    and would go on giving the rows of before when the folder is built anew under the same card.
+    """
+    import datasets
+
+    path = Path(data)
+    if path.suffix == ".parquet":
+        if not path.is_file():
+            raise ValueError(f"--data {data}: no such file")
+        return "parquet", {"train": [str(path)]}
+    try:
+        builder = datasets.load_dataset_builder(data)
+    except (FileNotFoundError, datasets.exceptions.DatasetNotFoundError) as problem:
+        raise ValueError(f"--data {data}: neither a dataset folder nor a Hub id") from problem
+    files = builder.config.data_files
+    if not files:
+        return None, dict.fromkeys(builder.info.splits or ["train"])
+    only_parquet = all(str(f).endswith(".parquet") for part in files.values() for f in part)
+    by_name = {str(name): part for name, part in files.items()}
+    return ("parquet" if path.is_dir() and only_parquet else None), by_name
+
+
+def choose_split(data: str, split: str | None, known: Sequence[str]) -> str:
+    """The name under which `known` holds the split asked for."""
+    if split is None:
+        return known[0] if len(known) == 1 or "train" not in known else "train"
+    for name in (split, SPLIT_ALIASES.get(split, split)):
+        if name in known:
+            return name
+    raise ValueError(f"--data {data}: no split {split!r}; it has {', '.join(known)}")
+
+
+def fingerprint(source: Source) -> str:
+    """SHA-256 over row ids, their order and their texts: what makes two runs see the same data."""
+    digest = hashlib.sha256("\n".join(source.ids).encode())
+    for text in source.texts:
+        digest.update(b"\0" + text.encode())
+    digest.update(source.text_index.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def row_texts(dataset: datasets.Dataset, config: DataConfig) -> list[str]:
+    """The text of every row: the first column that says something, the emotion added if asked."""
+    columns = [name for name in config.text_columns if name in dataset.column_names]
+    if not columns:
+        raise ValueError(
+            f"none of the text columns {', '.join(config.text_columns)} is in the dataset; "
+            f"choose with --data.text_columns among {', '.join(dataset.column_names)}"
+        )
+    emotions = _emotion_names(dataset) if config.text_with_emotion else None
+    texts = []
+    for row, values in enumerate(zip(*(dataset[name] for name in columns), strict=True)):
+        text = next((value.strip() for value in values if value and value.strip()), NO_TEXT)
+        emotion = emotions[row] if emotions else None
+        texts.append(f"{text.rstrip('.')}. It evokes {emotion}." if emotion else text)
+    return texts
+
+
+def distinct(texts: Sequence[str]) -> tuple[list[str], Tensor]:
+    """The texts without repeats, and for each input its place there, int64 (N,)."""
+    places: dict[str, int] = {}
+    index = [places.setdefault(text, len(places)) for text in texts]
+    return list(places), torch.tensor(index, dtype=torch.int64)
+
+
+def decode(data: bytes | None) -> Tensor:
+    """uint8 (H, W, 3) upright RGB, transparent parts on white; UnreadableImageError where that fails."""
+    from PIL import Image, ImageOps
+
+    if not data:
+        raise UnreadableImageError("no image bytes")
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.has_transparency_data:
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image.convert("RGBA"))
+            pixels = np.array(image.convert("RGB"))
+    except Exception as problem:  # Pillow's plugins raise almost anything on broken bytes
+        raise UnreadableImageError(f"{type(problem).__name__}: {problem}") from problem
+    return torch.from_numpy(pixels)
+
+
+def image_bytes(value: Any) -> bytes | None:
+    """Encoded bytes of an image cell: a struct with bytes or path, or the bytes themselves."""
+    if isinstance(value, dict):
+        found: bytes | None = value.get("bytes")
+        if found is None and value.get("path"):
+            return Path(value["path"]).read_bytes()
+        return found
+    return value if isinstance(value, bytes) else None
+
+
+def row_ids(dataset: datasets.Dataset) -> list[str]:
+    """The `id` column, or the SHA-256 of the image bytes where a file has none."""
+    if "id" in dataset.column_names:
+        return [str(value) for value in dataset["id"]]
+    return [hashlib.sha256(image_bytes(value) or b"").hexdigest() for value in dataset["image"]]
+
+
+def _emotion_names(dataset: datasets.Dataset) -> list[str | None]:
+    if "emotion" not in dataset.column_names:
+        raise ValueError("data.text_with_emotion: the dataset has no column 'emotion'")
+    names = getattr(dataset.features["emotion"], "names", None)
+    return [
+        None if value is None else (names[value] if names else str(value))
+        for value in dataset["emotion"]
+    ]

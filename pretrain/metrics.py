@@ -1,0 +1,46 @@
+"""RUN/metrics.jsonl: one JSON object per step, and one `{"resumed_from": step}` per resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+class MetricsLog:
+    """Appends lines; each is complete on disk before the next step starts."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, line: dict[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def rewind(self, step: int) -> None:
+        """Drops lines of steps after `step`: they came after the checkpoint and are redone."""
+        kept = [line for line in read_metrics(self.path) if line.get("step", 0) <= step]
+        half_written = self.path.with_suffix(".tmp")
+        half_written.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
+        os.replace(half_written, self.path)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file; a last line cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    lines: list[dict[str, Any]] = []
+    for text in path.read_text("utf-8").split("\n"):
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return lines
+
+
+def rows_hash(ids: Sequence[str]) -> str:
+    """Short hash of the row ids of a step, in their order."""
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The networks: maths only, on torch and timm."""

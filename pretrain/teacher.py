@@ -1,0 +1,129 @@
+"""The frozen CLIP: unit image features of the student's crops, unit text features once per run.
+
+Letters: B rows, N texts, C channels, S pixels per side, T teacher width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pretrain.config import TeacherConfig
+from pretrain.views import normalise
+
+logger = logging.getLogger(__name__)
+
+
+class Teacher(Protocol):
+    """What training needs of a teacher."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def logit_scale(self) -> float: ...
+
+    def image_features(self, views: Tensor) -> Tensor:
+        """Unit (B, T) float32 of uint8 views (B, C, S, S)."""
+        ...
+
+    def text_features(self, texts: Sequence[str]) -> Tensor:
+        """Unit (N, T) float32."""
+        ...
+
+
+class ClipTeacher:
+    """An open_clip model that sees the student's crop with its own size, mean and std."""
+
+    def __init__(self, encoder: Any, device: torch.device) -> None:
+        self._encoder = encoder
+        self.name: str = encoder.name
+        self.sha256: str = encoder.weights_sha256
+        self.license: str = encoder.license
+        self.dim: int = encoder.dim
+        self.logit_scale: float = encoder.logit_scale
+        # convolutions are faster with channels last; transformers do not mind
+        encoder.model.to(device, memory_format=torch.channels_last)
+        encoder.device = str(device)
+
+    @torch.no_grad()
+    def image_features(self, views: Tensor) -> Tensor:
+        encoder = self._encoder
+        pixels = normalise(views, encoder.mean, encoder.std, encoder.image_size)
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        features: Tensor = encoder.model.encode_image(pixels)
+        return functional.normalize(features.float(), dim=-1)
+
+    def text_features(self, texts: Sequence[str]) -> Tensor:
+        return torch.from_numpy(self._encoder.embed_texts(texts))
+
+
+class CachedTeacher:
+    """Stands in where a cache file holds all features: it knows the teacher but cannot run it."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self.name: str = facts["name"]
+        self.sha256: str = facts["sha256"]
+        self.license: str = facts["license"]
+        self.dim: int = facts["dim"]
+        self.logit_scale: float = facts["logit_scale"]
+
+    def image_features(self, views: Tensor) -> Tensor:
+        raise RuntimeError("a cached teacher computes nothing: its features are in the batch")
+
+    def text_features(self, texts: Sequence[str]) -> Tensor:
+        raise RuntimeError("a cached teacher computes nothing: its features are in the cache file")
+
+
+def load_teacher(config: TeacherConfig, device: torch.device) -> ClipTeacher:
+    """The teacher a recipe names; ValueError for an unknown one or one that cannot be had."""
+    from emo8.clip import encoder
+
+    return ClipTeacher(encoder.load(config.name), device)
+
+
+def describe(teacher: Any) -> dict[str, Any]:
+    """What identifies a teacher in configs and caches."""
+    return {
+        name: getattr(teacher, name) for name in ("name", "sha256", "license", "dim", "logit_scale")
+    }
+
+
+def cached_text_features(teacher: Teacher, texts: Sequence[str], folder: Path) -> Tensor:
+    """Unit (N, T) features of the texts, computed once per teacher and texts, kept in `folder`."""
+    from safetensors.torch import load_file, save_file
+
+    key = hashlib.sha256(json.dumps([teacher.name, teacher.sha256, *texts]).encode()).hexdigest()
+    path = folder / f"texts-{key[:16]}.safetensors"
+    if path.exists():
+        return check_features(load_file(path)["text"], str(path))
+    logger.info("embedding %d texts with %s", len(texts), teacher.name)
+    features = check_features(teacher.text_features(texts), teacher.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    half_written = path.with_suffix(f".{os.getpid()}.tmp")  # every rank may write the same file
+    save_file({"text": features.contiguous()}, half_written)
+    half_written.rename(path)
+    return features
+
+
+def check_features(features: Tensor, origin: str) -> Tensor:
+    """The features; ValueError where one is not a finite number."""
+    bad = (~torch.isfinite(features)).flatten(1).any(dim=1).nonzero().flatten().tolist()
+    if bad:
+        raise ValueError(
+            f"features from {origin}: {len(bad)} rows hold NaN or infinity, first at {bad[0]}; "
+            "delete the cache and compute it again"
+        )
+    return features

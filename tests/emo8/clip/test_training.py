@@ -1,0 +1,78 @@
+"""The parts of the script that trains the embedded model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from emo8.clip.prompts import load_prompts
+from emo8.sample.clip_augment import augment
+from emo8.sample.clip_corpus import Corpus
+from emo8.sample.clip_eval import wilson
+from emo8.sample.clip_texts import TextMix, Texts, clip_loss
+from emo8.taxonomy import EMOTIONS
+
+
+def test_augment__gives_colours_of_the_asked_size_and_repeats() -> None:
+    rng = torch.Generator().manual_seed(3)
+    rgba = torch.randint(0, 256, (9, 72, 72, 4), generator=rng, dtype=torch.uint8)
+    rgba[..., :3] = torch.minimum(rgba[..., :3], rgba[..., 3:])  # premultiplied
+    first = augment(rgba, 48, torch.Generator().manual_seed(5))
+    assert first.shape == (9, 3, 48, 48)
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert torch.equal(first, augment(rgba, 48, torch.Generator().manual_seed(5)))
+
+
+def test_clip_loss__equals_a_slow_plain_version() -> None:
+    torch.manual_seed(0)
+    images, texts = torch.randn(4, 3), torch.randn(4, 3)
+    truth = torch.eye(4, dtype=torch.bool)
+    truth[0, 2] = truth[2, 0] = truth[3, 1] = True
+    logits = 2.0 * images @ texts.T
+    terms = []
+    for k in range(4):
+        for line, right in ((logits[k], truth[k]), (logits[:, k], truth[:, k])):
+            terms.append(-(line - line.exp().sum().log())[right].mean())
+    expected = torch.stack(terms).mean()
+    torch.testing.assert_close(clip_loss(images, texts, truth, torch.tensor(2.0)), expected)
+
+
+def _corpus() -> Corpus:
+    return Corpus(
+        pixels=np.zeros((4, 72, 72, 4), np.uint8),
+        ids=list("abcd"),
+        packages=["p"] * 4,
+        licenses=["MIT"] * 4,
+        names=["grinning face", "grinning face", "volcano", "shoe"],
+        captions=["grinning face, flat emoji (X)"] * 2 + ["volcano", "shoe"],
+        keywords=[["grin", "happy"], [], ["lava"], []],
+        designs=np.array([0, 0, 1, 2]),
+        emotions=np.array([0, 0, 2, -1]),
+        styles=np.zeros(4, np.int64),
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_texts__truth_follows_designs_and_emotions(share: float) -> None:
+    texts = Texts(_corpus(), load_prompts(), TextMix(emotion=share, style=0.0))
+    drawn, truth = texts.draw(np.arange(4), np.random.default_rng(0))
+    expected = np.eye(4, dtype=bool)
+    expected[0, 1] = expected[1, 0] = True
+    np.testing.assert_array_equal(truth, expected)
+    assert drawn[3] == "shoe"
+    if share == 1.0:
+        assert drawn[2] in load_prompts().emotion["awe"]
+
+
+def test_texts__one_each_follows_the_taxonomy() -> None:
+    prompts = load_prompts()
+    texts = Texts(_corpus(), prompts, TextMix()).one_each(np.random.default_rng(0))
+    assert all(text in prompts.emotion[name] for text, name in zip(texts, EMOTIONS, strict=False))
+    assert len(texts) == 13
+
+
+def test_wilson__agrees_with_a_known_interval() -> None:
+    # 8 of 10, as tabulated for the score interval: 0.490 to 0.943.
+    assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
