@@ -1,4 +1,4 @@
-"""Engines run part tasks on this machine's processes or on a cluster.
+"""Engines run part tasks: `local` in processes of this machine, `ray` on a cluster (`cluster.py`).
 
 The same task objects run everywhere and write the same bytes: one thread per worker, batches cut
 inside a part. A task that fails, or whose worker dies, is tried once more on its own; a second
@@ -22,8 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from emo8.errors import Emo8Error
+
 logger = logging.getLogger(__name__)
 
+ENGINES = ("local", "ray")
 ATTEMPTS = 2  # per task: one retry for what may have been bad luck
 
 
@@ -49,6 +52,46 @@ class Outcome:
     task: Task
     num_rows: int = 0
     error: str | None = None  # None = done
+    node: str = ""  # which machine of a cluster did it
+
+
+class Engine(Protocol):
+    """What runs tasks; an engine is a context, and what it started ends with it."""
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """Outcomes as they come, in any order, one for each task."""
+
+    def __enter__(self) -> Engine: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalEngine:
+    """Processes on this machine."""
+
+    workers: int
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        return run_local(tasks, self.workers)
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+
+def make_engine(name: str, *, workers: int | None = None, address: str | None = None) -> Engine:
+    """The engine called `name`; Emo8Error for an unknown name or options it does not take."""
+    if name == "local":
+        if address:
+            raise Emo8Error(f"--address {address}: only --engine ray knows a cluster")
+        return LocalEngine(workers=workers or os.cpu_count() or 1)
+    if name == "ray":
+        from emo8.cluster import RayEngine
+
+        return RayEngine(workers=workers, address=address)
+    raise Emo8Error(f"unknown engine {name!r}: use {' or '.join(ENGINES)}")
 
 
 def run_local(tasks: Iterable[Task], workers: int) -> Iterator[Outcome]:
