@@ -79,6 +79,9 @@ class Thresholds:
     min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
     min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
     min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
+    min_bright_p99: float = 0.05  # even the brightest 1 % darker is black; cleanvision flags 0.32
+    max_bright_p5: float = 1.0  # 1 = off: drawings stand on white paper; cleanvision flags 0.95
+    max_greyscale: float = 1.0  # 1 = greyscale pictures stay, 0 = they leave
     max_near_distance: int = 3  # bits of 64 between perceptual hashes of near copies
     min_near_sim: float = 0.94  # cosine of CLIP embeddings that near copies must also reach
 

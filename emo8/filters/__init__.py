@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emo8.filters import colour, geometry, integrity, quality
+from emo8.filters import colour, exposure, geometry, integrity, quality
 from emo8.filters.base import Check, Filter
 
 # One decode of a picture feeds all of them, in this order.
@@ -10,6 +10,7 @@ FILTERS: tuple[Filter, ...] = (
     integrity.Integrity(),
     geometry.Geometry(),
     quality.Quality(),
+    exposure.Exposure(),
     colour.Colour(),
 )
 # The first check that fails gives the reason.
