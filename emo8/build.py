@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import builddir, dataset, decide, ingest, labels, report, sources, splits
+from emo8 import builddir, dataset, decide, ingest, labels, report, scores, sources, splits
 from emo8.card import write_card
 from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.config import Recipe, load_recipe
@@ -117,6 +117,10 @@ class _Run:
             labels.Label(
                 models=self.models, prompts_sha256=prompts.sha256, classifiers=classifiers
             ),
+            scores.Safety(
+                model=self.models[0], prompts_sha256=prompts.sha256, classifiers=classifiers
+            ),
+            scores.CaptionAgreement(model=self.models[0]),
             Describe(),
         ]
 

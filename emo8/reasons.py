@@ -25,6 +25,7 @@ REASONS: dict[str, str] = {
     "too_dark": "its 99th percentile of brightness is under decide.min_bright_p99; value = 0..1",
     "too_bright": "its 5th percentile of brightness is over decide.max_bright_p5; value = 0..1",
     "greyscale": "it has no colour, and decide.max_greyscale is 0",
+    "caption_mismatch": "CLIP sees less of the caption than decide.min_caption_sim; value = cosine",
     "unsafe": "safety score over decide.max_unsafe_prob; value = probability",
     # copies and leaks
     "duplicate_exact": "the same bytes or the same pixels as a row that stays",

@@ -26,6 +26,7 @@ class Check:
     column: str
     threshold: str  # a field of emo8.config.Thresholds
     below: bool  # True: leaves when the value is under the threshold; False: when over
+    table: str = "measure"  # the step that adds the column
 
 
 @dataclass(frozen=True, kw_only=True)
