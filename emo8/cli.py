@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, demo, status
+from emo8.commands import build, decide, demo, status
 
-COMMANDS: dict[str, ModuleType] = {"demo": demo, "build": build, "status": status}
+COMMANDS: dict[str, ModuleType] = {"demo": demo, "build": build, "status": status, "decide": decide}
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
 
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
 """
 
 

@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import duplicates
+from emo8 import checks, duplicates
 from emo8.config import DecideConfig
-from emo8.filters import CHECKS
 from emo8.labels import Model, embeddings
 from emo8.parts import read_columns
 from emo8.steps import part_path
@@ -36,7 +35,7 @@ class Decider:
         """One verdict per row: part, row, id, claims, step, reason, value, cluster, survivor."""
         rows = narrow.to_pandas()
         verdicts = rows[
-            ["part", "row", "id", "source", "source_path", "source_url", "license"]
+            ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
         ].copy()
         verdicts["style"], verdicts["style_rule"] = final_claims(
             rows["style_source"], rows["style_prob"], STYLES, parse_style
@@ -50,21 +49,11 @@ class Decider:
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
-        self._apply_checks(verdicts, rows)
+        reason, value = checks.failures(self.config, verdicts["style"], rows)
+        _reject(verdicts, reason, "decide", value)
         self._drop_exact_copies(verdicts, rows)
         self._drop_near_copies(verdicts, rows)
         return verdicts
-
-    def _apply_checks(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
-        for style in STYLES:
-            thresholds = self.config.for_style(style)
-            of_style = verdicts["style"] == style
-            for check in CHECKS:
-                limit, values = getattr(thresholds, check.threshold), rows[check.column]
-                fails = values < limit if check.below else values > limit
-                reason = pd.Series(None, index=rows.index, dtype=object)
-                reason[of_style & fails] = check.reason
-                _reject(verdicts, reason, "decide", values)
 
     def _drop_exact_copies(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Same bytes or same pixels: the same picture."""
