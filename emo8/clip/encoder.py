@@ -87,8 +87,8 @@ class Encoder:
         """Unit image vectors (N, D) float32 of uint8 RGB arrays (H, W, 3) or PIL pictures."""
         import torch
 
-        batches = (torch.stack([self.preprocess(image) for image in batch])
-                   for batch in _batched(images, batch_size))  # fmt: skip
+        groups = _batched(images, batch_size)
+        batches = (torch.stack([self.preprocess(image) for image in group]) for group in groups)
         return self._embed(self.model.encode_image, batches)
 
     def embed_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> np.ndarray:
@@ -182,10 +182,10 @@ def _load_public(name: str, device: str, precision: str) -> Encoder:
         )
         tokenizer = open_clip.get_tokenizer(architecture)
     except Exception as error:  # download clients raise anything from OSError to RuntimeError
-        cause = str(error).strip().splitlines()
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelError(
-            f"model {name!r} could not be had: {cause[0] if cause else type(error).__name__}. "
-            f'Check the network, or use "{EMBEDDED}" (small, ships with emo8) or local-dir:PATH.'
+            f"model {name!r} could not be had: {cause}. Check the network, or, offline, use "
+            f'"{EMBEDDED}" (small, ships with emo8) or local-dir:PATH.'
         ) from error
     start = next((key for key in _TAG_LICENSES if tag.startswith(key)), None)
     license = _TAG_LICENSES[start] if start else "see the model's own card"
