@@ -8,29 +8,31 @@ was not finished.
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import builddir, dataset, decide, ingest, labels, report, sources, splits
+from emo8 import builddir, dataset, decide, ingest, labels, leaks, report, sources, splits
 from emo8.card import write_card
 from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.config import Recipe, load_recipe
+from emo8.copies.drop import Copies
 from emo8.describe import Describe
 from emo8.engines import Task, run_local
 from emo8.measure import Measure
 from emo8.narrow import read_narrow
-from emo8.parts import fingerprint, read_columns, write_part
+from emo8.parts import fingerprint, read_columns, write_part, write_text
 from emo8.plan import Plan, load_plan
 from emo8.progress import stage
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
 
-DECIDE_VERSION = 1
+DECIDE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,7 @@ class _Run:
         self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], workers: int
     ) -> None:
         self.recipe, self.out, self.chunks, self.workers = recipe, out, chunks, workers
+        self.recipe_dir = recipe_path.resolve().parent
         self.models, prompts = self._resolve(recipe_path)
         self.steps = self._steps(prompts)
         self.previous = load_plan(out)
@@ -68,10 +71,8 @@ class _Run:
 
     def run(self) -> BuildResult:
         if self._complete():
-            verdicts = self._decide()
-            return BuildResult(
-                funnel=report.funnel(verdicts), failed_parts=0, already_complete=True
-            )
+            funnel = builddir.read_json(self.out / "report" / "funnel.json") or {}
+            return BuildResult(funnel=funnel, failed_parts=0, already_complete=True)
         self.plan.save(self.out)
         self._drop_surplus_parts()
         self._run_stage(ROWS, self._ingest_task)
@@ -121,7 +122,9 @@ class _Run:
                 for part in range(len(self.chunks))
             ]
         recipe = self.recipe
-        options = [dataclasses.asdict(item) for item in (recipe.decide, recipe.splits)]
+        sections = (recipe.decide, recipe.leaks, recipe.splits)
+        options = [dataclasses.asdict(item) for item in sections]
+        options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
         decision = fingerprint(DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks)
         return Plan(fingerprints=marks, decision=decision)
 
@@ -179,19 +182,31 @@ class _Run:
     # --- over all parts ----------------------------------------------------------------------
 
     def _decide(self) -> pd.DataFrame:
-        """Verdicts of all inputs, with splits and the provenance of exact copies."""
+        """Verdicts of all inputs, with splits and the provenance of copies."""
         failed = self.plan.failed_parts()
         parts = [part for part in range(len(self.chunks)) if part not in failed]
         frames = [self._failed_rows(part, step) for part, step in failed.items()]
+        config, seed = self.recipe.splits, self.recipe.seed
+        earlier = splits.earlier_splits(self.out, self.recipe_dir, config, seed)
         if parts:
-            decider = decide.Decider(
-                config=self.recipe.decide, build=self.out, model=self.models[0]
-            )
-            frames.insert(0, decider.run(read_narrow(self.out, parts)))
+            frames.insert(0, self._decider(earlier).run(read_narrow(self.out, parts)))
         verdicts = pd.concat(frames, ignore_index=True)
-        verdicts["split"] = splits.assign(verdicts["cluster"], self.recipe.splits, self.recipe.seed)
+        verdicts["split"] = splits.assign(verdicts, earlier, config, seed)
+        splits.remember(self.out, verdicts, earlier, config, seed)
+        summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
+        write_text(self.out / "report" / "splits.json", summary + "\n")
         verdicts["also_from"] = _provenance_of_copies(verdicts)
         return verdicts
+
+    def _decider(self, earlier: Mapping[str, str]) -> decide.Decider:
+        model = self.models[0]
+        return decide.Decider(
+            config=self.recipe.decide,
+            leaks=leaks.Leaks(
+                config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
+            ),
+            copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
+        )
 
     def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
         """The inputs of a part that failed, so that they are counted and named."""
@@ -219,8 +234,8 @@ class _Run:
 
 
 def _provenance_of_copies(verdicts: pd.DataFrame) -> pd.Series:
-    """For each row the sources of the exact copies that left in its favour."""
-    copies = verdicts[verdicts["reason"] == "duplicate_exact"]
+    """For each row the sources of the copies that left in its favour."""
+    copies = verdicts[verdicts["reason"].isin(["duplicate_exact", "duplicate_near"])]
     found: dict[str, list[dict[str, str | None]]] = {}
     for copy in copies[["survivor", "source", "source_url"]].to_dict("records"):
         origin = {"source": copy["source"], "source_url": copy["source_url"]}

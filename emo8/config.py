@@ -71,8 +71,17 @@ class Thresholds:
     min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
     min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
     min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
-    max_near_distance: int = 3  # bits of 64 between perceptual hashes of near copies
-    min_near_sim: float = 0.94  # cosine of CLIP embeddings that near copies must also reach
+    # Near copies; docs/duplicates.md says what each was measured on.
+    max_near_distance: int = 3  # bits of 64 up to which hashes are searched, exactly; at most 3
+    near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
+    min_near_sim: float = 0.5  # cosine of CLIP embeddings; a black frame costs a copy half of it
+    max_near_residual: float = 0.1  # largest block left between thumbnails, in variances
+    max_crop_residual: float = 0.15  # the same after aligning one as a crop of the other
+    min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
+
+
+# Where a style was measured to need another threshold, and the recipe leaves the common one alone.
+STYLE_DEFAULTS: dict[str, dict[str, float]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +94,38 @@ class DecideConfig(Thresholds):
 
     def for_style(self, style: str) -> Thresholds:
         """The thresholds of one style: the common ones with that style's own laid over."""
-        common = {f.name: getattr(self, f.name) for f in dataclasses.fields(Thresholds)}
-        return Thresholds(**{**common, **self.style.get(style, {})})
+        fields = dataclasses.fields(Thresholds)
+        common = {f.name: getattr(self, f.name) for f in fields}
+        untouched = {f.name for f in fields if common[f.name] == f.default}
+        measured = {k: v for k, v in STYLE_DEFAULTS.get(style, {}).items() if k in untouched}
+        return Thresholds(**{**common, **measured, **self.style.get(style, {})})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitsConfig:
-    """Shares of the published rows; they must add up to 1."""
+    """Shares of the published rows, which must add up to 1, and what must not move."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     train: float = 0.8
     val: float = 0.1
     test: float = 0.1
+    # A cell of emotion x style may miss its shares by this part of its rows (or one row) before
+    # new clusters are moved: pure draws of large cells pass, small cells are evened out.
+    tolerance: float = 0.02
+    keep: tuple[str, ...] = ()  # published datasets or tables whose rows keep their splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaksConfig:
+    """`[leaks]`: fingerprints of benchmarks whose pictures must not be trained on."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    files: tuple[str, ...] = ()  # made by `emo8 fingerprint`, relative to the recipe
+    max_distance: int = 20  # bits of 255 between detail hashes; see docs/duplicates.md
+    min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
+    drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +140,7 @@ class Recipe:
     ingest: IngestConfig = field(default_factory=IngestConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     decide: DecideConfig = field(default_factory=DecideConfig)
+    leaks: LeaksConfig = field(default_factory=LeaksConfig)
     splits: SplitsConfig = field(default_factory=SplitsConfig)
 
 
@@ -120,6 +149,7 @@ _SECTIONS: dict[str, Any] = {
     "ingest": IngestConfig,
     "labels": LabelsConfig,
     "decide": DecideConfig,
+    "leaks": LeaksConfig,
     "splits": SplitsConfig,
 }
 
@@ -191,6 +221,9 @@ def _check(recipe: Recipe, where: str) -> None:
     total = shares.train + shares.val + shares.test
     if abs(total - 1) > 1e-6 or min(shares.train, shares.val, shares.test) < 0:
         raise RecipeError(f"{where}: [splits] must be shares that add up to 1, not {total:g}")
+    if not 0 <= recipe.decide.max_near_distance <= 3:
+        distance = recipe.decide.max_near_distance
+        raise RecipeError(f"{where}: decide.max_near_distance = {distance}: use 0 to 3 bits")
     if not recipe.labels.clip:
         raise RecipeError(f'{where}: labels.clip is empty: name a model, e.g. ["embedded"]')
     if not 1 <= recipe.ingest.part_rows <= 100_000:

@@ -30,7 +30,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "decode_value",
         "width",
         "height",
-        "phash",
         "pixel_sha256",
         *dict.fromkeys(check.column for check in CHECKS),
     ),

@@ -24,10 +24,10 @@ REASONS: dict[str, str] = {
     "blurry": "less detail than decide.min_sharpness; value = variance of the Laplacian",
     "unsafe": "safety score over decide.max_unsafe_prob; value = probability",
     # copies and leaks
-    "duplicate_exact": "the same bytes or the same pixels as a row that stays",
-    "duplicate_near": "a near copy of a row that stays; value = hash distance",
-    "leak": "matches a picture of a benchmark named in [leaks]",
-    "split_bridge": "links a train and a test cluster",
+    "duplicate_exact": "the same bytes or pixels as a row that stays; detail = its id",
+    "duplicate_near": "a near copy of a row that stays; value = hash distance, detail = its id",
+    "leak": "copy of a picture of a benchmark in [leaks]; value = bits, detail = its name",
+    "split_bridge": "on the train side of two clusters that a new row joined; detail = the cluster",
     "part_failed": "its part failed twice; `emo8 status` gives the cause, a rerun tries again",
     # the web and the law
     "refused_address": "the URL leads to a network or scheme that is not allowed",

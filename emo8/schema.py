@@ -70,7 +70,7 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "attribution": (pa.string(), "whom to credit"),
     "source": (pa.string(), "name of the source in the recipe"),
     "source_url": (pa.string(), "where the picture was found, if known"),
-    "also_from": (pa.list_(DUPLICATE_OF), "sources of exact copies that were left out"),
+    "also_from": (pa.list_(DUPLICATE_OF), "sources of copies that were left out"),
     "cluster": (pa.string(), "id of the oldest row among its near copies"),
     "pixel_sha256": (pa.string(), "SHA-256 of the decoded, upright RGB pixels"),
     "published_sha256": (pa.string(), "SHA-256 of image.bytes"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emo8.filters import colour, geometry, integrity, quality
+from emo8.filters import colour, copies, geometry, integrity, quality
 from emo8.filters.base import Check, Filter
 
 # One decode of a picture feeds all of them, in this order.
@@ -11,6 +11,7 @@ FILTERS: tuple[Filter, ...] = (
     geometry.Geometry(),
     quality.Quality(),
     colour.Colour(),
+    copies.Copies(),
 )
 # The first check that fails gives the reason.
 CHECKS: tuple[Check, ...] = tuple(check for item in FILTERS for check in item.checks)
