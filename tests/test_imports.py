@@ -45,10 +45,13 @@ def test_packages__never_import_upwards(package: str, forbidden: tuple[str, ...]
 @pytest.mark.parametrize(
     ("package", "allowed"),
     [
-        ("pretrain", ("emo8.schema", "emo8.taxonomy", "emo8.clip")),
+        ("pretrain", ("emo8.schema", "emo8.taxonomy", "emo8.clip", "emo8.fingerprints")),
         (
             "benchmarks",
-            ("emo8.schema", "emo8.taxonomy", "emo8.clip", "emo8.errors", "emo8.images"),
+            (
+                *("emo8.schema", "emo8.taxonomy", "emo8.clip", "emo8.errors", "emo8.images"),
+                *("emo8.fingerprints", "emo8.copies", "emo8.filters", "emo8.config"),
+            ),
         ),
     ],
 )
