@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, check_splits, demo, duplicates, fingerprint, status
+from emo8.commands import build, check_splits, decide, demo, duplicates, fingerprint, status
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "build": build,
     "status": status,
+    "decide": decide,
     "duplicates": duplicates,
     "fingerprint": fingerprint,
     "check-splits": check_splits,
@@ -28,6 +29,7 @@ Build, label and publish emotion datasets of images.
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
   emo8 duplicates BUILD              clusters of copies as contact sheets
   emo8 fingerprint DATA -o F         a benchmark's hashes and embeddings, for [leaks]
   emo8 check-splits DATA             copies across the splits of any dataset

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from emo8 import checks
 from emo8.config import DecideConfig
 from emo8.copies.drop import Copies
-from emo8.filters import CHECKS
 from emo8.leaks import Leaks
 from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 
@@ -33,7 +33,7 @@ class Decider:
         detail, cluster, survivor."""
         rows = narrow.to_pandas()
         verdicts = rows[
-            ["part", "row", "id", "source", "source_path", "source_url", "license"]
+            ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
         ].copy()
         verdicts["style"], verdicts["style_rule"] = final_claims(
             rows["style_source"], rows["style_prob"], STYLES, parse_style
@@ -52,21 +52,11 @@ class Decider:
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
-        self._apply_checks(verdicts, rows)
+        reason, value = checks.failures(self.config, verdicts["style"], rows)
+        _reject(verdicts, reason, "decide", value)
         self.leaks.reject(verdicts, rows)
         self.copies.drop(verdicts, rows)
         return verdicts
-
-    def _apply_checks(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
-        for style in STYLES:
-            thresholds = self.config.for_style(style)
-            of_style = verdicts["style"] == style
-            for check in CHECKS:
-                limit, values = getattr(thresholds, check.threshold), rows[check.column]
-                fails = values < limit if check.below else values > limit
-                reason = pd.Series(None, index=rows.index, dtype=object)
-                reason[of_style & fails] = check.reason
-                _reject(verdicts, reason, "decide", values)
 
 
 def final_claims(

@@ -18,6 +18,8 @@ class Integrity:
         "num_frames": pa.int32(),
         "num_bytes": pa.int64(),
         "plain": pa.bool_(),  # upright RGB or grey: the bytes need no re-encoding to publish
+        "suffix_agrees": pa.bool_(),  # false: named .jpg and is none; null: no suffix we know
+        "has_gps": pa.bool_(),  # its metadata say where it was taken; never published
         "pixel_sha256": pa.string(),
         "phash": pa.uint64(),
     }
@@ -32,6 +34,21 @@ class Integrity:
             "num_frames": picture.decoded.num_frames,
             "num_bytes": len(picture.data),
             "plain": picture.decoded.plain,
+            "suffix_agrees": suffix_agrees(picture.suffix, picture.decoded.format),
+            "has_gps": picture.decoded.has_gps,
             "pixel_sha256": picture.decoded.pixel_sha256(),
             "phash": perceptual_hash(picture.grey),
         }
+
+
+_FORMAT_OF_SUFFIX = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG",
+    ".webp": "WEBP", ".gif": "GIF", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
+    ".avif": "AVIF",
+}  # fmt: skip
+
+
+def suffix_agrees(suffix: str, stored_format: str) -> bool | None:
+    """Whether a file's name tells its true format; None where the name tells none."""
+    named = _FORMAT_OF_SUFFIX.get(suffix)
+    return None if named is None else named == stored_format.replace("MPO", "JPEG")

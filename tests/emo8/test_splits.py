@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from emo8.config import SplitsConfig
-from emo8.splits import assign, earlier_splits, losing_rows, remember, summary
+from emo8.splits import assign, earlier_splits, keep_claimed, losing_rows, remember, summary
 from emo8.taxonomy import EMOTIONS, STYLES
 
 
@@ -79,3 +79,11 @@ def test_remember__other_shares_forget_what_was_drawn(tmp_path) -> None:  # type
     assert known == {**dict(zip(rows["id"], rows["split"])), "gone": "test"}
     other = SplitsConfig(train=0.5, val=0.25, test=0.25)
     assert earlier_splits(tmp_path, tmp_path, other, 0) == {}
+
+
+def test_keep_claimed__a_cluster_goes_whole_to_the_strictest_claim() -> None:
+    clusters = pd.Series(["a", "a", "b", "c", "c", None])
+    drawn = pd.Series(["val", "val", "test", "train", "train", "train"])
+    claimed = pd.Series(["train", "test", None, None, "val", None])
+    kept = keep_claimed(drawn, clusters, claimed)
+    assert kept.tolist() == ["test", "test", "test", "val", "val", "train"]
