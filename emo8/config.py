@@ -92,13 +92,16 @@ class Thresholds:
     max_near_distance: int = 3  # bits of 64 up to which hashes are searched, exactly; at most 3
     near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
     min_near_sim: float = 0.5  # cosine of CLIP embeddings; a black frame costs a copy half of it
-    max_near_residual: float = 0.1  # largest block left between thumbnails, in variances
-    max_crop_residual: float = 0.15  # the same after aligning one as a crop of the other
+    max_near_residual: float = 0.15  # largest block left between thumbnails, in variances
+    max_crop_residual: float = 0.25  # the same after aligning one as a crop of the other
     min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
 
 
 # Where a style was measured to need another threshold, and the recipe leaves the common one alone.
-STYLE_DEFAULTS: dict[str, dict[str, float]] = {}
+# Drawings: of 1,818 pairs of one code point by two artists 9 leave less than 0.08, 14 less than 0.1.
+STYLE_DEFAULTS: dict[str, dict[str, float]] = {
+    "cartoon": {"max_near_residual": 0.08, "max_crop_residual": 0.1}
+}
 
 
 @dataclass(frozen=True, kw_only=True)

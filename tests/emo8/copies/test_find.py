@@ -16,7 +16,7 @@ from emo8.copies import find
 from emo8.copies.views import COLUMNS, Views, views_of
 from emo8.filters.base import perceptual_hash, prepare
 from emo8.filters.copies import Copies, trim_border
-from emo8.images import decode
+from emo8.images import DecodeError, decode
 from emo8.taxonomy import STYLES
 from tests.conftest import encoded
 
@@ -58,8 +58,8 @@ def originals() -> dict[str, list[Path]]:
 def _usable(path: Path) -> bool:
     """The sample holds broken files too."""
     try:
-        return min(Image.open(path).size) >= 100
-    except OSError:
+        return min(decode(path.read_bytes()).rgb.shape[:2]) >= 100
+    except DecodeError:
         return False
 
 
