@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import builddir, dataset, decide, ingest, labels, report, sources, splits
-from emo8.card import write_card
+from emo8 import builddir, dataset, decide, ingest, labels, removal, report, sources, splits
+from emo8.card import CardInput, write_card
 from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.config import Recipe, load_recipe
 from emo8.describe import Describe
@@ -63,6 +63,7 @@ class _Run:
         self.recipe, self.out, self.chunks, self.workers = recipe, out, chunks, workers
         self.models, prompts = self._resolve(recipe_path)
         self.steps = self._steps(prompts)
+        self.removals = removal.load()
         self.previous = load_plan(out)
         self.plan = self._plan()
 
@@ -121,9 +122,13 @@ class _Run:
                 for part in range(len(self.chunks))
             ]
         recipe = self.recipe
-        options = [dataclasses.asdict(item) for item in (recipe.decide, recipe.splits)]
-        decision = fingerprint(DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks)
-        return Plan(fingerprints=marks, decision=decision)
+        sections = (recipe.decide, recipe.splits, recipe.publish)
+        options = [dataclasses.asdict(item) for item in sections]
+        removals = removal.list_fingerprint(self.removals)
+        decision = fingerprint(
+            DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks, removals
+        )
+        return Plan(fingerprints=marks, decision=decision, removals=removals)
 
     def _complete(self) -> bool:
         """Whether the last run finished exactly this plan and its dataset is still there."""
@@ -185,7 +190,10 @@ class _Run:
         frames = [self._failed_rows(part, step) for part, step in failed.items()]
         if parts:
             decider = decide.Decider(
-                config=self.recipe.decide, build=self.out, model=self.models[0]
+                config=self.recipe.decide,
+                build=self.out,
+                model=self.models[0],
+                removals=self.removals,
             )
             frames.insert(0, decider.run(read_narrow(self.out, parts)))
         verdicts = pd.concat(frames, ignore_index=True)
@@ -213,7 +221,9 @@ class _Run:
             self._run_tasks("dataset", list(tasks))
         stats = report.statistics(verdicts, [model.name for model in self.models])
         report.write_report(self.out, verdicts, stats)
-        write_card(self.out, self.recipe.name, stats)
+        name = self.recipe.name
+        given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)
+        write_card(self.out / "dataset", given)
         if not self.plan.failed:
             self.plan.dataset = dataset.dataset_fingerprint(self.out)
 

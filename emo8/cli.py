@@ -12,15 +12,24 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, demo, status
+from emo8.commands import build, demo, diff, publish, remove, status
 
-COMMANDS: dict[str, ModuleType] = {"demo": demo, "build": build, "status": status}
+COMMANDS: dict[str, ModuleType] = {
+    "demo": demo,
+    "build": build,
+    "status": status,
+    "publish": publish,
+    "remove": remove,
+    "diff": diff,
+}
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
 
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
+  emo8 remove ID --reason TEXT       take a picture out of every later build
 """
 
 

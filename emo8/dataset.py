@@ -20,7 +20,6 @@ import pyarrow.parquet as pq
 from emo8 import schema
 from emo8.images import publishable
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
-from emo8.splits import SPLITS
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
@@ -159,9 +158,7 @@ class _ShardWriter:
         self.writer: pq.ParquetWriter | None = pq.ParquetWriter(
             self.partial,
             self.schema,
-            compression="zstd",
-            write_page_index=True,
-            use_content_defined_chunking=True,
+            **schema.PARQUET_OPTIONS,
         )
 
     def add(self, record: dict[str, Any]) -> None:
@@ -188,18 +185,6 @@ class _ShardWriter:
         assert self.writer is not None
         self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
         self.waiting = []
-
-
-def data_files(build: Path) -> dict[str, list[str]]:
-    """Shards per split, styles interleaved, so that a stream does not show one style first."""
-    root = build / "dataset"
-    files: dict[str, list[str]] = {}
-    for split in SPLITS:
-        found = [path.relative_to(root) for path in root.glob(f"data/*/{split}-*.parquet")]
-        found.sort(key=lambda path: (path.name, STYLES.index(path.parent.name)))
-        if found:
-            files[split] = [path.as_posix() for path in found]
-    return files
 
 
 def dataset_fingerprint(build: Path) -> str:

@@ -20,6 +20,7 @@ from emo8.config import DecideConfig
 from emo8.filters import CHECKS
 from emo8.labels import Model, embeddings
 from emo8.parts import read_columns
+from emo8.removal import Removal, removed_rows
 from emo8.steps import part_path
 from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 
@@ -31,6 +32,7 @@ class Decider:
     config: DecideConfig
     build: Path
     model: Model  # its embeddings confirm near copies
+    removals: list[Removal]  # what people asked to have taken out
 
     def run(self, narrow: pa.Table) -> pd.DataFrame:
         """One verdict per row: part, row, id, claims, step, reason, value, cluster, survivor."""
@@ -50,6 +52,8 @@ class Decider:
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
+        asked, bits = removed_rows(rows, self.removals)
+        _reject(verdicts, asked, "removal", bits)
         self._apply_checks(verdicts, rows)
         self._drop_exact_copies(verdicts, rows)
         self._drop_near_copies(verdicts, rows)

@@ -7,7 +7,7 @@ Sidecars under `columns/` are declared by the step that adds them. `PUBLISHED` i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 # Rows per row group of a published shard: small enough for the Hub's viewer, which reads one row
 # group at a time and refuses groups over 300 MB.
 ROW_GROUP_ROWS = 100
+# How published shards are written: pages cut by content, so that an upload shares most chunks with
+# the one before it, and a page index, so that the viewer reads single pages. Pictures are
+# compressed already.
+PARQUET_OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "write_page_index": True,
+    "use_content_defined_chunking": True,
+}
 # Decimals kept of every published float, so that builds on different worker counts are equal.
 PUBLISHED_DECIMALS = 4
 
@@ -77,17 +85,19 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
 }
 
 
-def published_schema() -> pa.Schema:
+def published_schema(*, images: bool = True) -> pa.Schema:
     """Arrow schema of a published shard, without the metadata that `datasets` adds."""
-    return pa.schema([(name, dtype) for name, (dtype, _) in PUBLISHED.items()])
+    columns = [(name, dtype) for name, (dtype, _) in PUBLISHED.items()]
+    return pa.schema([(name, dtype) for name, dtype in columns if images or name != "image"])
 
 
-def published_features() -> datasets.Features:
+def published_features(*, images: bool = True) -> datasets.Features:
     """The `datasets` features of a published shard; emotion and style become ClassLabels."""
     import datasets
 
-    features = datasets.Features.from_arrow_schema(published_schema())
-    features["image"] = datasets.Image()
+    features = datasets.Features.from_arrow_schema(published_schema(images=images))
+    if images:
+        features["image"] = datasets.Image()
     features["emotion"] = datasets.ClassLabel(names=list(EMOTIONS))
     features["style"] = datasets.ClassLabel(names=list(STYLES))
     return features
