@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -108,11 +107,9 @@ def _picture(path: Path, number: int) -> Image.Image:
 
 def _cells(table: pa.Table) -> dict[str, dict[str, int]]:
     """style -> emotion -> rows; a value outside the vocabulary is left to the gate."""
-    frame = table.select(["style", "emotion"]).to_pandas()
-    cells = pd.crosstab(frame["style"], frame["emotion"])
-    cells = cells.reindex(index=range(len(STYLES)), columns=range(len(EMOTIONS)), fill_value=0)
+    pairs = Counter(zip(table["style"].to_pylist(), table["emotion"].to_pylist(), strict=True))
     return {
-        style: dict(zip(EMOTIONS, (int(rows) for rows in cells.loc[number]), strict=True))
+        style: {emotion: pairs[number, place] for place, emotion in enumerate(EMOTIONS)}
         for number, style in enumerate(STYLES)
     }
 

@@ -183,6 +183,7 @@ class _Looker:
             _check_picture(table["image"][row].as_py(), entry, places[row], found)
 
 
+_HASHES = frozenset({"id", "cluster", "pixel_sha256", "published_sha256"})
 _REMOVABLE = ("id", "pixel_sha256", "published_sha256", "source_url", "cluster")
 
 
@@ -243,8 +244,8 @@ class _Texts:
 
     def check_row(self, entry: dict[str, Any], place: str, found: Findings) -> None:
         for name, value in entry.items():
-            for text in _strings(value):
-                if "/" in text or ":" in text or "=" in text or "\\" in text or "_" in text:
+            if name not in _HASHES:
+                for text in _strings(value):
                     self.check(text, f"{name} of {place}", found)
 
     def check(self, text: str, place: str, found: Findings) -> None:
@@ -282,9 +283,7 @@ def _check_rows(root: Path, found: Findings) -> None:
         found.add("card", f"{bare} rows in {LABELS}/, {table.num_rows} in data/")
 
 
-def _check_licenses(
-    root: Path, publish: PublishConfig, found: Findings, warned: Findings
-) -> None:
+def _check_licenses(root: Path, publish: PublishConfig, found: Findings, warned: Findings) -> None:
     table = read_rows(root, ["id", "license"])
     missing = table.filter(pc.is_null(table["license"]))["id"].to_pylist()
     for key in missing:

@@ -104,7 +104,7 @@ class Matcher:
 
     def __init__(self, removals: list[Removal]) -> None:
         self.keys: dict[str, str] = {}
-        phashes = set()
+        phashes: set[str] = set()
         for removal in removals:
             for key in (removal.key, *removal.ids, *removal.pixels, *removal.urls):
                 self.keys[_normal(key)] = removal.key

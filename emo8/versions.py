@@ -76,7 +76,9 @@ _ROW_WORDS = {
 def describe(counts: dict[str, Any]) -> list[str]:
     """Changes in words, from `Changes.counts()`."""
     lines = [f"{counts[key]} {words}" for key, words in _ROW_WORDS.items() if counts.get(key)]
-    lines += [f"{rows} rows with another {name}" for name, rows in counts.get("changed", {}).items()]
+    lines += [
+        f"{rows} rows with another {name}" for name, rows in counts.get("changed", {}).items()
+    ]
     for key in ("columns_added", "columns_removed", "columns_retyped"):
         if counts.get(key):
             lines.append(f"{key.replace('_', ' ')}: {', '.join(counts[key])}")
@@ -178,9 +180,7 @@ def download(repo: str, revision: str | None) -> Path:
     patterns = [f"{LABELS}/*", RELEASE, CHANGELOG]
     try:
         return Path(
-            snapshot_download(
-                repo, repo_type="dataset", revision=revision, allow_patterns=patterns
-            )
+            snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=patterns)
         )
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
         reason = str(error).splitlines()[0]
