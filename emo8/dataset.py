@@ -7,7 +7,6 @@ Each shard carries the fingerprint of its rows; a shard whose fingerprint matche
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from emo8 import schema
 from emo8.images import publishable
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
+from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
@@ -189,7 +189,4 @@ class _ShardWriter:
 
 def dataset_fingerprint(build: Path) -> str:
     """Hash of the shards' fingerprints: equal exactly when the published rows are equal."""
-    root = build / "dataset"
-    shards = sorted((root / "data").glob("*/*.parquet"))
-    content = [(path.relative_to(root).as_posix(), read_fingerprint(path)) for path in shards]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return content_fingerprint(build / "dataset")

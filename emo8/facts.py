@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,28 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
+from emo8 import schema
 from emo8.licenses import hub_id
-from emo8.shards import list_shards, read_rows
+from emo8.shards import content_fingerprint, list_shards, read_rows
 from emo8.splits import SPLITS
 from emo8.taxonomy import EMOTIONS, POSITIVE, STYLES
 
+NO_EMOTION = "none"
 _NO_LICENSE = "unknown"
 _MAY_BE_EMPTY = ("caption", "license", "attribution", "source_url", "people")
 _NARROW = (
     "emotion", "style", "emotion_rule", "style_rule", "source", "cluster", *_MAY_BE_EMPTY,
-    "published_sha256",
+    "published_sha256", "num_votes", "emotion_calibration",
 )  # fmt: skip
 
 
 def count(root: Path) -> dict[str, Any]:
     """Rows by split, style, emotion, rule, licence and source; empty values; people; clusters."""
-    table = read_rows(root, list(_NARROW))
+    table = read_rows(root, [name for name in _NARROW if name in schema.PUBLISHED])
     counts = _cells(table)
+    unlabelled = table["emotion"].null_count
+    if not unlabelled:
+        counts = {style: {e: row[e] for e in EMOTIONS} for style, row in counts.items()}
     by_emotion = {emotion: sum(row[emotion] for row in counts.values()) for emotion in EMOTIONS}
     ranked = sorted(by_emotion.items(), key=lambda item: (-item[1], item[0]))
     licenses = _counted(pc.fill_null(table["license"], _NO_LICENSE))
@@ -55,6 +61,10 @@ def count(root: Path) -> dict[str, Any]:
         "largest": ranked[0],
         "smallest": ranked[-1],
         "withheld": table["published_sha256"].null_count,
+        "unlabelled": unlabelled,
+        "voted": _where(table, "num_votes", lambda column: pc.greater(column, 0)),
+        "calibrated": _where(table, "emotion_calibration", lambda c: pc.not_equal(c, "none")),
+        "fingerprint": content_fingerprint(root),
     }
 
 
@@ -82,7 +92,7 @@ def sample_pictures(root: Path) -> dict[tuple[str, str], Image.Image]:
             columns=["emotion", "style", "emotion_rule", "emotion_prob", "published_sha256"],
         )
         for number, row in enumerate(table.to_pylist()):
-            if row["published_sha256"] is None:
+            if row["published_sha256"] is None or row["emotion"] is None:
                 continue
             sure = row["emotion_prob"][row["emotion"]] if row["emotion_prob"] else 0.0
             rank, cell = (row["emotion_rule"] != "clip", sure), (row["emotion"], row["style"])
@@ -109,9 +119,17 @@ def _cells(table: pa.Table) -> dict[str, dict[str, int]]:
     """style -> emotion -> rows; a value outside the vocabulary is left to the gate."""
     pairs = Counter(zip(table["style"].to_pylist(), table["emotion"].to_pylist(), strict=True))
     return {
-        style: {emotion: pairs[number, place] for place, emotion in enumerate(EMOTIONS)}
+        style: {
+            **{emotion: pairs[number, place] for place, emotion in enumerate(EMOTIONS)},
+            NO_EMOTION: pairs[number, None],
+        }
         for number, style in enumerate(STYLES)
     }
+
+
+def _where(table: pa.Table, name: str, test: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> int:
+    """Rows whose value in a column passes `test`; 0 where there is no such column."""
+    return pc.sum(test(table[name])).as_py() or 0 if name in table.column_names else 0
 
 
 def _counted(column: pa.ChunkedArray) -> dict[str, int]:

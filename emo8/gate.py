@@ -31,6 +31,7 @@ from emo8.removal import Matcher, Removal
 from emo8.shards import LABELS, Shard, all_files, list_shards, read_rows
 from emo8.taxonomy import EMOTIONS
 
+ABSTAIN = "abstain"  # the only rule under which a row has no emotion
 EXAMPLES = 3  # places named per blocker
 BLOCKERS: dict[str, str] = {
     "metadata": "pictures carry metadata (place, camera, comments)",
@@ -201,7 +202,8 @@ def _check_schema(file: pq.ParquetFile, name: str, found: Findings) -> None:
 
 def _check_labels(entry: dict[str, Any], shard: Shard, place: str, found: Findings) -> None:
     emotion, prob = entry["emotion"], entry["emotion_prob"]
-    if emotion is None or not 0 <= emotion < len(EMOTIONS):
+    abstained = emotion is None and entry["emotion_rule"] == ABSTAIN
+    if not abstained and (emotion is None or not 0 <= emotion < len(EMOTIONS)):
         found.add("vocabulary", f"emotion {emotion} of {place}")
     if entry["style"] != shard.style_rank:
         found.add("vocabulary", f"style {entry['style']} of {place}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from emo8 import schema
 from emo8.errors import BuildError
+from emo8.parts import read_fingerprint
 from emo8.splits import SPLITS
 from emo8.taxonomy import STYLES
 
@@ -92,6 +94,13 @@ def read_rows(root: Path, columns: list[str]) -> pa.Table:
             table = table.append_column(name, values)
         tables.append(table)
     return pa.concat_tables(tables).unify_dictionaries()
+
+
+def content_fingerprint(root: Path) -> str:
+    """Hash of the shards' fingerprints: equal exactly when the rows were made equal."""
+    shards = sorted(shard.name for shard in list_shards(root))
+    content = [(name, read_fingerprint(root / name)) for name in shards]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:

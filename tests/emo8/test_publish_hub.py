@@ -54,7 +54,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(hub_module.time, "sleep", lambda seconds: server.requests.update(["sleep"]))
+        monkeypatch.setattr(
+            hub_module.time, "sleep", lambda seconds: server.requests.update(["sleep"])
+        )
         monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
         yield server
 
@@ -100,7 +102,7 @@ def test_to_hub__same_content_as_to_folder(hub: Hub, small: Path, tmp_path: Path
     _, files = hub.repos[REPO].commits[-1]
     for path in (tmp_path / "DIR").rglob("*.parquet"):
         assert files[path.relative_to(tmp_path / "DIR").as_posix()] == path.read_bytes()
-    assert "load_dataset(\"user/small\"" in files["README.md"].decode()
+    assert 'load_dataset("user/small"' in files["README.md"].decode()
 
 
 def test_to_hub__again_sends_nothing_and_stays_at_its_version(hub: Hub, small: Path) -> None:
