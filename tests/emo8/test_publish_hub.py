@@ -54,9 +54,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(
-            hub_module.time, "sleep", lambda seconds: server.requests.update(["sleep"])
-        )
+        monkeypatch.setattr(hub_module.time, "sleep", lambda s: server.requests.update(["sleep"]))
         monkeypatch.setattr(_http.time, "sleep", lambda seconds: None)
         yield server
 

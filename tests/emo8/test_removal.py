@@ -98,7 +98,8 @@ def test_remove__key_that_no_build_knows_is_kept_and_said(
     url = "https://example.org/me.jpg"
     assert main(["remove", url, "--reason", "it is me", "--from", str(small / "BUILD")]) == 0
     assert "no given build has this picture" in capsys.readouterr().out
-    assert removal.Matcher(removal.load()).exact([url + "/", "https://example.org/you.jpg"]).tolist() == [True, False]  # fmt: skip
+    matcher = removal.Matcher(removal.load())
+    assert matcher.exact([url + "/", "https://example.org/you.jpg"]).tolist() == [True, False]
 
 
 def test_remove__damaged_list_stops_the_build_and_names_the_line(own_list: Path) -> None:
