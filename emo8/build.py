@@ -197,13 +197,15 @@ class _Run:
             )
             frames.insert(0, decider.run(read_narrow(self.out, parts)))
         verdicts = pd.concat(frames, ignore_index=True)
-        verdicts["split"] = splits.assign(verdicts["cluster"], self.recipe.splits, self.recipe.seed)
+        drawn = splits.assign(verdicts["cluster"], self.recipe.splits, self.recipe.seed)
+        claimed = verdicts["split_source"]
+        verdicts["split"] = splits.keep_claimed(drawn, verdicts["cluster"], claimed)
         verdicts["also_from"] = _provenance_of_copies(verdicts)
         return verdicts
 
     def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
         """The inputs of a part that failed, so that they are counted and named."""
-        columns = ["id", "source", "source_path", "source_url", "license"]
+        columns = ["id", "source", "source_path", "source_url", "license", "split_source"]
         if step == ROWS:
             rows = pd.DataFrame(index=range(self.chunks[part].num_inputs), columns=columns)
             rows["source"] = self.chunks[part].source.name

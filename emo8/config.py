@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from emo8.errors import RecipeError
-from emo8.taxonomy import STYLES
+from emo8.taxonomy import EMOTIONS, STYLES
 
-SOURCE_KINDS = ("folder", "table")
+SOURCE_KINDS = ("folder", "archive", "table", "hub", "webdataset")
+LAYOUT_WORDS = ("split", "style", "emotion", "*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,18 @@ class SourceConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     kind: str  # one of SOURCE_KINDS
-    path: str  # file, folder or glob, relative to the recipe
+    path: str  # file, folder or glob, relative to the recipe; hub: "hub:user/name@revision"
     name: str = ""  # shown in the provenance; default: the last part of path
     style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
     style_from: str = ""  # "folder" = first folder below path, or a column of the table
-    emotion_from: str = ""  # "folder" = the picture's own folder, or a column of the table
+    emotion_from: str = ""  # "folder" = the picture's own, "name" = start of its name, or a column
+    layout: str = ""  # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"
+    styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of the five
+    # the source's name -> one of the eight; "" keeps the name as a claim and lets CLIP decide
+    emotions: dict[str, str] = field(default_factory=dict)
+    keep_splits: bool = False  # True: rows stay in the split the source gives them
+    images: str = ""  # table: folder its image paths start from, relative to the table's own
+    config: str = ""  # hub: which configuration of the dataset
     sidecar: str = ""  # folder: a CSV, JSONL or parquet inside it whose `file` names the picture
     license: str = ""  # licence of every picture that brings none of its own
     attribution: str = ""  # credit of every picture that brings none of its own
@@ -210,6 +218,7 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: source {number} has kind = {source.kind!r}{hint} "
                 f"Known kinds: {', '.join(SOURCE_KINDS)}."
             )
+        _check_source(source, f"{where}: source {number}")
     shares = recipe.splits
     total = shares.train + shares.val + shares.test
     if abs(total - 1) > 1e-6 or min(shares.train, shares.val, shares.test) < 0:
@@ -227,6 +236,21 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: publish.image_policy[{license!r}] = {policy!r}: "
                 f"use {', '.join(IMAGE_POLICIES)}"
             )
+
+
+def _check_source(source: SourceConfig, where: str) -> None:
+    for word in source.layout.split("/") if source.layout else ():
+        if word not in LAYOUT_WORDS:
+            raise RecipeError(
+                f"{where}: layout = {source.layout!r} has {word!r}; "
+                f"use {', '.join(LAYOUT_WORDS)} joined by '/'"
+            )
+    for option, known in (("styles", STYLES), ("emotions", ("", *EMOTIONS))):
+        for name, value in getattr(source, option).items():
+            if value not in known:
+                near = get_close_matches(value, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; use {', '.join(known)}"
+                raise RecipeError(f"{where}: {option}.{name} = {value!r}{hint}")
 
 
 def _check_styles(decide: DecideConfig, where: str) -> None:
@@ -248,7 +272,8 @@ def _with_source_names(recipe: Recipe) -> Recipe:
     seen: dict[str, int] = {}
     named = []
     for source in recipe.source:
-        name = source.name or Path(source.path.split("*")[0].rstrip("/")).name or source.kind
+        path = source.path.split("@")[0] if source.kind == "hub" else source.path.split("*")[0]
+        name = source.name or Path(path.rstrip("/")).name or source.kind
         seen[name] = seen.get(name, 0) + 1
         name = name if seen[name] == 1 else f"{name}-{seen[name]}"
         named.append(dataclasses.replace(source, name=name))

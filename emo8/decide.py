@@ -38,7 +38,7 @@ class Decider:
         """One verdict per row: part, row, id, claims, step, reason, value, cluster, survivor."""
         rows = narrow.to_pandas()
         verdicts = rows[
-            ["part", "row", "id", "source", "source_path", "source_url", "license"]
+            ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
         ].copy()
         verdicts["style"], verdicts["style_rule"] = final_claims(
             rows["style_source"], rows["style_prob"], STYLES, parse_style

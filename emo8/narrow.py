@@ -21,6 +21,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "source_url",
         "style_source",
         "emotion_source",
+        "split_source",
         "license",
         "ingest_reason",
         "ingest_value",
