@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, demo, diff, publish, remove, status
+from emo8.commands import build, demo, diff, importing, publish, remove, status
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -21,6 +21,7 @@ COMMANDS: dict[str, ModuleType] = {
     "publish": publish,
     "remove": remove,
     "diff": diff,
+    "import": importing,
 }
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
