@@ -154,16 +154,18 @@ class _ShardWriter:
         metadata = {**(features.metadata or {}), FINGERPRINT_KEY: content.encode()}
         self.schema = schema.published_schema().with_metadata(metadata)
         self.waiting: list[dict[str, Any]] = []
+        self.waiting_bytes = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self.writer: pq.ParquetWriter | None = pq.ParquetWriter(
             self.partial,
             self.schema,
-            **schema.PARQUET_OPTIONS,
+            **schema.parquet_options(self.schema),
         )
 
     def add(self, record: dict[str, Any]) -> None:
         self.waiting.append(record)
-        if len(self.waiting) == schema.ROW_GROUP_ROWS:
+        self.waiting_bytes += len(record["image"]["bytes"])
+        if schema.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
             self._flush()
 
     def close(self) -> None:
@@ -184,7 +186,7 @@ class _ShardWriter:
     def _flush(self) -> None:
         assert self.writer is not None
         self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
-        self.waiting = []
+        self.waiting, self.waiting_bytes = [], 0
 
 
 def dataset_fingerprint(build: Path) -> str:

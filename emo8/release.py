@@ -170,7 +170,8 @@ def _write_withheld(source: Path, target: Path, publish: PublishConfig) -> None:
     """A shard without the pictures that must not be passed on, row group by row group."""
     metadata = dict(pq.read_schema(source).metadata or {})
     target_schema = schema.published_schema().with_metadata(metadata)
-    with pq.ParquetWriter(target, target_schema, **schema.PARQUET_OPTIONS) as writer:
+    options = schema.parquet_options(target_schema)
+    with pq.ParquetWriter(target, target_schema, **options) as writer:
         for table in row_groups(source):
             keep = pa.array([not _withheld(item.as_py(), publish) for item in table["license"]])
             for name in ("image", "published_sha256"):
@@ -189,6 +190,7 @@ def write_labels(root: Path) -> None:
     columns = schema.published_schema(images=False)
     metadata = schema.published_features(images=False).arrow_schema.metadata
     target_schema = columns.with_metadata(metadata)
+    options = schema.parquet_options(target_schema)
     groups: dict[str, list[str]] = {}
     for shard in list_shards(root):
         groups.setdefault(f"{LABELS}/{shard.split}-{shard.group:05d}.parquet", []).append(
@@ -196,7 +198,7 @@ def write_labels(root: Path) -> None:
         )
     (root / LABELS).mkdir(exist_ok=True)
     for name, shards in groups.items():
-        with pq.ParquetWriter(root / name, target_schema, **schema.PARQUET_OPTIONS) as writer:
+        with pq.ParquetWriter(root / name, target_schema, **options) as writer:
             for shard_name in shards:
                 with pq.ParquetFile(root / shard_name) as file:
                     for batch in file.iter_batches(LABEL_GROUP_ROWS, columns=columns.names):

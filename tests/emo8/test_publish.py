@@ -70,7 +70,7 @@ def test_shards__row_groups_page_index_and_hashes(released: Path) -> None:
     for path in released.glob("data/*/*.parquet"):
         footer = pq.read_metadata(path)
         assert footer.row_group(0).column(0).has_column_index
-        assert max(footer.row_group(g).num_rows for g in range(footer.num_row_groups)) <= 100
+        assert max(footer.row_group(g).num_rows for g in range(footer.num_row_groups)) <= 200
         for row in pq.read_table(path).to_pylist():
             assert hashlib.sha256(row["image"]["bytes"]).hexdigest() == row["published_sha256"]
 
