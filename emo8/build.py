@@ -8,7 +8,6 @@ was not finished.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,23 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import builddir, dataset, decide, ingest, labels, removal, report, sources, splits
+from emo8 import (
+    builddir,
+    dataset,
+    decide,
+    ingest,
+    labels,
+    removal,
+    report,
+    scores,
+    sources,
+    splits,
+)
 from emo8.card import CardInput, write_card
 from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.config import Recipe, load_recipe
 from emo8.describe import Describe
-from emo8.engines import Task, run_local
+from emo8.engines import Engine, Task, make_engine
 from emo8.measure import Measure
 from emo8.narrow import read_narrow
 from emo8.parts import fingerprint, read_columns, write_part
@@ -42,25 +52,35 @@ class BuildResult:
     already_complete: bool
 
 
-def build(recipe_path: Path, out: Path, *, workers: int | None = None) -> BuildResult:
+def build(
+    recipe_path: Path,
+    out: Path,
+    *,
+    workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+) -> BuildResult:
     """Build the dataset that a recipe asks for in the folder `out`.
 
-    Raises an `Emo8Error` for a mistake of the user's; a part that fails is counted, not raised.
+    `engine` is "local" or "ray"; `address` names a running Ray cluster, `workers` defaults to all
+    cores. Raises an `Emo8Error` for a mistake of the user's; a failed part is counted, not raised.
     """
     recipe = load_recipe(recipe_path)
     builddir.check_target(out, recipe, recipe_path)
     chunks = sources.plan(recipe, recipe_path.resolve().parent)
-    with builddir.writing(out):
-        return _Run(recipe, recipe_path, out, chunks, workers or os.cpu_count() or 1).run()
+    runner = make_engine(engine, workers=workers, address=address)
+    out = out.absolute()  # the same place for workers that start elsewhere
+    with builddir.writing(out), runner:
+        return _Run(recipe, recipe_path, out, chunks, runner).run()
 
 
 class _Run:
     """One run of a build: state shared by the stages below."""
 
     def __init__(
-        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], workers: int
+        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], engine: Engine
     ) -> None:
-        self.recipe, self.out, self.chunks, self.workers = recipe, out, chunks, workers
+        self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
         self.models, prompts = self._resolve(recipe_path)
         self.steps = self._steps(prompts)
         self.removals = removal.load()
@@ -109,6 +129,10 @@ class _Run:
             labels.Label(
                 models=self.models, prompts_sha256=prompts.sha256, classifiers=classifiers
             ),
+            scores.Safety(
+                model=self.models[0], prompts_sha256=prompts.sha256, classifiers=classifiers
+            ),
+            scores.CaptionAgreement(model=self.models[0]),
             Describe(),
         ]
 
@@ -174,8 +198,8 @@ class _Run:
 
     def _run_tasks(self, name: str, tasks: list[Task]) -> None:
         with stage(name, len(tasks)) as counter:
-            for outcome in run_local(tasks, self.workers):
-                counter.advance(1, outcome.num_rows)
+            for outcome in self.engine.run(tasks):
+                counter.advance(1, outcome.num_rows, outcome.node)
                 if outcome.error:
                     failures = self.plan.failed.setdefault(name, {})
                     failures[str(outcome.task.part)] = outcome.error

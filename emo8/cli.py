@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, demo, diff, importing, publish, remove, status
+from emo8.commands import build, decide, demo, diff, importing, publish, remove, status
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "build": build,
     "status": status,
+    "decide": decide,
     "publish": publish,
     "remove": remove,
     "diff": diff,
@@ -29,6 +30,7 @@ Build, label and publish emotion datasets of images.
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
   emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
   emo8 remove ID --reason TEXT       take a picture out of every later build
 """

@@ -79,6 +79,15 @@ class Thresholds:
     min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
     min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
     min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
+    min_bright_p99: float = 0.05  # even the brightest 1 % darker is black; cleanvision flags 0.32
+    max_bright_p5: float = 1.0  # 1 = off: drawings stand on white paper; cleanvision flags 0.95
+    max_greyscale: float = 1.0  # 1 = greyscale pictures stay, 0 = they leave
+    # CLIP's probability of an unsafe kind; 1 = off, because zero-shot scores differ per model:
+    # look with `emo8 decide BUILD --try max_unsafe_prob=0.9` before you set it
+    max_unsafe_prob: float = 1.0
+    # cosine of picture and caption; -1 = off, because captions of drawings are often mere names;
+    # LAION kept 0.28 and more with ViT-B-32
+    min_caption_sim: float = -1.0
     max_near_distance: int = 3  # bits of 64 between perceptual hashes of near copies
     min_near_sim: float = 0.94  # cosine of CLIP embeddings that near copies must also reach
 

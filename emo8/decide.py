@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import duplicates
+from emo8 import checks, duplicates
 from emo8.config import DecideConfig
-from emo8.filters import CHECKS
 from emo8.labels import Model, embeddings
 from emo8.parts import read_columns
 from emo8.removal import Removal, removed_rows
@@ -54,21 +53,11 @@ class Decider:
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
         asked, bits = removed_rows(rows, self.removals)
         _reject(verdicts, asked, "removal", bits)
-        self._apply_checks(verdicts, rows)
+        reason, value = checks.failures(self.config, verdicts["style"], rows)
+        _reject(verdicts, reason, "decide", value)
         self._drop_exact_copies(verdicts, rows)
         self._drop_near_copies(verdicts, rows)
         return verdicts
-
-    def _apply_checks(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
-        for style in STYLES:
-            thresholds = self.config.for_style(style)
-            of_style = verdicts["style"] == style
-            for check in CHECKS:
-                limit, values = getattr(thresholds, check.threshold), rows[check.column]
-                fails = values < limit if check.below else values > limit
-                reason = pd.Series(None, index=rows.index, dtype=object)
-                reason[of_style & fails] = check.reason
-                _reject(verdicts, reason, "decide", values)
 
     def _drop_exact_copies(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Same bytes or same pixels: the same picture."""

@@ -178,7 +178,7 @@ def write_classifiers(folder: Path, models: tuple[Model, ...], prompts: PromptSe
     from emo8.clip.encoder import load
     from emo8.clip.zeroshot import classifier
 
-    key = fingerprint([model.weights_sha256 for model in models], prompts.sha256)[:16]
+    key = fingerprint(2, [model.weights_sha256 for model in models], prompts.sha256)[:16]
     path = folder / f"classifiers-{key}.npz"
     if path.exists():
         return path
@@ -187,6 +187,7 @@ def write_classifiers(folder: Path, models: tuple[Model, ...], prompts: PromptSe
         encoder = load(model.name)
         arrays[f"{model.table}/emotion"] = classifier(encoder, prompts.emotion, EMOTIONS)
         arrays[f"{model.table}/style"] = classifier(encoder, prompts.style, STYLES)
+        arrays[f"{model.table}/safety"] = classifier(encoder, prompts.safety, tuple(prompts.safety))
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{path.name}.partial.npz"
     np.savez(partial, **arrays)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from emo8.filters import CHECKS
+from emo8.checks import CHECKS
 from emo8.parts import read_columns
 from emo8.steps import ROWS, part_path
 
@@ -33,9 +33,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "height",
         "phash",
         "pixel_sha256",
-        *dict.fromkeys(check.column for check in CHECKS),
+        *dict.fromkeys(check.column for check in CHECKS if check.table == "measure"),
     ),
     "label": ("emotion_prob", "style_prob"),
+    "safety": ("unsafe_prob",),
+    "caption": ("caption_sim",),
 }
 
 

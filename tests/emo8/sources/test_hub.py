@@ -115,16 +115,17 @@ def server(released: Path) -> Iterator[str]:
             path = self.path.split("?")[0]
             if path.startswith("/api/datasets/user/name/tree"):
                 below = path.partition(f"/tree/{COMMIT}")[2].strip("/")
-                inside = {f: d for f, d in files.items() if f.startswith(below)}
-                rows = [self.entry(f, d) for f, d in inside.items()]
+                if below == "data":
+                    rows = [self.entry(name, data) for name, data in files.items()]
+                else:
+                    rows = [{"type": "directory", "path": "data", "oid": "0" * 40}]
                 self.send(json.dumps(rows).encode())
             elif path.startswith("/api/datasets/user/name"):
                 names = [{"rfilename": name} for name in files]
                 info = {"id": "user/name", "sha": COMMIT, "siblings": names}
                 self.send(json.dumps({**info, "private": False, "tags": []}).encode())
             elif path.startswith("/datasets/user/name/resolve/"):
-                name = path.split("/", 6)[6] if path.count("/") > 5 else path.split("/")[-1]
-                self.send(files.get(name), body=body)
+                self.send(files.get(path.split("/", 6)[6]), body=body)
             else:
                 self.send(None)
 
