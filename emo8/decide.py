@@ -35,7 +35,8 @@ class Decider:
 
     def run(self, narrow: pa.Table) -> pd.DataFrame:
         """One verdict per row: part, row, id, claims, step, reason, value, cluster, survivor."""
-        rows = narrow.to_pandas()
+        # hashes stay integers beside rows without one; as floats they would lose their last bits
+        rows = narrow.to_pandas(types_mapper={pa.uint64(): pd.UInt64Dtype()}.get)
         verdicts = rows[
             ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
         ].copy()
@@ -51,7 +52,7 @@ class Decider:
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
-        asked, bits = removed_rows(rows, self.removals)
+        asked, bits = removed_rows(narrow, self.removals)
         _reject(verdicts, asked, "removal", bits)
         reason, value = checks.failures(self.config, verdicts["style"], rows)
         _reject(verdicts, reason, "decide", value)

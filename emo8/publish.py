@@ -123,13 +123,14 @@ def to_hub(
         _require_open(verdict)
         with hub_errors(repo):
             _require_free_tag(api, repo, tag, parent if not staged.changes else None)
-            sha = _commit(api, repo, staged, parent) if staged.changes else parent
+            sent = bool(staged.changes or tree_problems(tree(api, repo, parent), root))
+            sha = _commit(api, repo, staged, parent) if sent else parent
             retry(lambda: api.create_tag(repo, tag=tag, revision=sha, repo_type="dataset",
                                           exist_ok=True))  # fmt: skip
             problems = verify_hub(api, repo, sha, root)
     if problems:
         raise HubError(f"{repo}@{sha} reads back wrong: {'; '.join(problems)}")
-    return replace(outcome, where=f"{repo}@{sha}", sent=bool(staged.changes))
+    return replace(outcome, where=f"{repo}@{sha}", sent=sent)
 
 
 def _previous(api: HfApi, repo: str, revision: str) -> Previous | None:

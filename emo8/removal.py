@@ -113,7 +113,7 @@ class Matcher:
                 phashes.add(removal.key)
         self.phashes = np.array(sorted(int(text, 16) for text in phashes), np.uint64)
 
-    def exact(self, *columns: pd.Series | pa.ChunkedArray | list[str | None]) -> np.ndarray:
+    def exact(self, *columns: pa.ChunkedArray | list[str | None]) -> np.ndarray:
         """(N,) bool: rows one of whose values (ids, hashes, addresses) is on the list."""
         hits = np.zeros(len(columns[0]), bool)
         if self.keys:
@@ -136,21 +136,21 @@ class Matcher:
         return least
 
 
-def removed_rows(rows: pd.DataFrame, removals: list[Removal]) -> tuple[pd.Series, pd.Series]:
+def removed_rows(rows: pa.Table, removals: list[Removal]) -> tuple[pd.Series, pd.Series]:
     """The reason `removed` for every row on the list and every near copy of one, and the bits.
 
-    `rows` has id, pixel_sha256, source_url, source_path and phash (null where undecodable).
+    `rows` has id, pixel_sha256, source_url, source_path and phash (uint64, null = no picture).
     """
-    reason = pd.Series(None, index=rows.index, dtype=object)
-    value = pd.Series(np.nan, index=rows.index)
+    reason = pd.Series(None, index=range(len(rows)), dtype=object)
+    value = pd.Series(np.nan, index=range(len(rows)))
     if not removals:
         return reason, value
     matcher = Matcher(removals)
     hit = matcher.exact(
         *(rows[name] for name in ("id", "pixel_sha256", "source_url", "source_path"))
     )
-    hashed = rows["phash"].notna().to_numpy()
-    phash = rows["phash"].to_numpy()[hashed].astype(np.uint64)
+    hashed = rows["phash"].is_valid().to_numpy()
+    phash = rows["phash"].drop_null().to_numpy()
     distance = np.full(len(rows), 65, np.int64)
     distance[hashed] = matcher.copies(phash, phash[hit[hashed]])
     near = distance <= MAX_COPY_DISTANCE

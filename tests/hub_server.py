@@ -200,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = f"{self.hub.url}/datasets/{name}"
         if name in self.hub.repos:
             return self._json({"error": "You already created this dataset", "url": url}, 409)
-        repo = self.hub.repos[name] = Repo(private=bool(asked.get("private")))
+        repo = self.hub.repos[name] = Repo(private=asked.get("visibility") == "private")
         repo.commit({".gitattributes": b"*.parquet filter=lfs\n"}, "initial commit")
         self._json({"url": url})
 

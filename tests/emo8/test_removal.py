@@ -129,6 +129,6 @@ def test_removed_rows__nothing_asked_nothing_leaves(
 ) -> None:
     from emo8.narrow import read_narrow
 
-    rows = read_narrow(small / "BUILD", [0, 1]).to_pandas()
+    rows = read_narrow(small / "BUILD", [0, 1])
     reason, _ = removal.removed_rows(rows, [])
     assert reason.isna().all()
