@@ -67,7 +67,7 @@ def problems(root: Path) -> list[str]:
     logging.getLogger("absl").setLevel(logging.ERROR)  # its recommendations are not errors
     try:
         dataset = mlc.Dataset(str(root / CROISSANT))
-    except (mlc.ValidationError, OSError, ValueError) as error:
+    except (mlc.ValidationError, OSError, ValueError, AssertionError) as error:
         return [str(error)]
     return sorted(dataset.metadata.ctx.issues.errors)
 
@@ -108,7 +108,12 @@ def _file_object(mlc: Any, root: Path, name: str) -> mlcroissant.FileObject:
 
 
 def _record_set(mlc: Any, name: str, files: str, columns: pa.Schema) -> mlcroissant.RecordSet:
-    fields = [_field(mlc, f"{name}/{column.name}", files, column) for column in columns]
+    """All columns but lists of structs, which mlcroissant cannot read from parquet."""
+    fields = [
+        _field(mlc, f"{name}/{column.name}", files, column)
+        for column in columns
+        if not (pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type))
+    ]
     return mlc.RecordSet(id=name, name=name, fields=fields)
 
 
