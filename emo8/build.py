@@ -23,12 +23,13 @@ from emo8 import (
     ingest,
     labels,
     leaks,
+    removal,
     report,
     scores,
     sources,
     splits,
 )
-from emo8.card import write_card
+from emo8.card import CardInput, write_card
 from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.config import Recipe, load_recipe
 from emo8.copies.drop import Copies
@@ -86,6 +87,7 @@ class _Run:
         self.recipe_dir = recipe_path.resolve().parent
         self.models, prompts = self._resolve(recipe_path)
         self.steps = self._steps(prompts)
+        self.removals = removal.load()
         self.previous = load_plan(out)
         self.plan = self._plan()
 
@@ -146,11 +148,14 @@ class _Run:
                 for part in range(len(self.chunks))
             ]
         recipe = self.recipe
-        sections = (recipe.decide, recipe.leaks, recipe.splits)
+        sections = (recipe.decide, recipe.leaks, recipe.splits, recipe.publish)
         options = [dataclasses.asdict(item) for item in sections]
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
-        decision = fingerprint(DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks)
-        return Plan(fingerprints=marks, decision=decision)
+        removals = removal.list_fingerprint(self.removals)
+        decision = fingerprint(
+            DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks, removals
+        )
+        return Plan(fingerprints=marks, decision=decision, removals=removals)
 
     def _complete(self) -> bool:
         """Whether the last run finished exactly this plan and its dataset is still there."""
@@ -232,6 +237,7 @@ class _Run:
                 config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
             ),
             copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
+            removals=self.removals,
         )
 
     def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
@@ -254,7 +260,9 @@ class _Run:
             self._run_tasks("dataset", list(tasks))
         stats = report.statistics(verdicts, [model.name for model in self.models])
         report.write_report(self.out, verdicts, stats)
-        write_card(self.out, self.recipe.name, stats)
+        name = self.recipe.name
+        given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)
+        write_card(self.out / "dataset", given)
         if not self.plan.failed:
             self.plan.dataset = dataset.dataset_fingerprint(self.out)
 

@@ -12,7 +12,19 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, check_splits, decide, demo, duplicates, fingerprint, status
+from emo8.commands import (
+    build,
+    check_splits,
+    decide,
+    demo,
+    diff,
+    duplicates,
+    fingerprint,
+    importing,
+    publish,
+    remove,
+    status,
+)
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -22,6 +34,10 @@ COMMANDS: dict[str, ModuleType] = {
     "duplicates": duplicates,
     "fingerprint": fingerprint,
     "check-splits": check_splits,
+    "publish": publish,
+    "remove": remove,
+    "diff": diff,
+    "import": importing,
 }
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
@@ -33,6 +49,8 @@ Build, label and publish emotion datasets of images.
   emo8 duplicates BUILD              clusters of copies as contact sheets
   emo8 fingerprint DATA -o F         a benchmark's hashes and embeddings, for [leaks]
   emo8 check-splits DATA             copies across the splits of any dataset
+  emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
+  emo8 remove ID --reason TEXT       take a picture out of every later build
 """
 
 

@@ -149,6 +149,26 @@ class LeaksConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublishConfig:
+    """`[publish]`: what only the publisher knows, and what may go out."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    title: str = ""  # heading of the card; default: the recipe's name
+    summary: str = ""  # one or two sentences under the heading; default: composed from numbers
+    language: tuple[str, ...] = ("en",)  # of captions, as ISO 639-1 codes
+    authors: tuple[str, ...] = ()  # for the citation; empty: the card asks for them
+    contact: str = ""  # where removal requests go; empty: the dataset's discussion page
+    homepage: str = ""  # address of a page about the dataset
+    # Answers to questions of the datasheet by key (cards/datasheet.toml); they replace ours.
+    answers: dict[str, str] = field(default_factory=dict)
+    # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
+    # hash, no picture) where the wording of a licence forbids passing pictures on.
+    image_policy: dict[str, str] = field(default_factory=dict)
+    allow_missing_license: bool = False  # True lets rows without a licence go out, with a warning
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole build, as `emo8 build` reads it."""
 
@@ -162,6 +182,7 @@ class Recipe:
     decide: DecideConfig = field(default_factory=DecideConfig)
     leaks: LeaksConfig = field(default_factory=LeaksConfig)
     splits: SplitsConfig = field(default_factory=SplitsConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
 
 
 _SECTIONS: dict[str, Any] = {
@@ -171,7 +192,9 @@ _SECTIONS: dict[str, Any] = {
     "decide": DecideConfig,
     "leaks": LeaksConfig,
     "splits": SplitsConfig,
+    "publish": PublishConfig,
 }
+IMAGE_POLICIES = ("bytes", "url")
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -252,6 +275,12 @@ def _check(recipe: Recipe, where: str) -> None:
     if not re.fullmatch(r"[\w.-]+", recipe.name):
         raise RecipeError(f"{where}: name = {recipe.name!r}: use letters, digits, '.', '_', '-'")
     _check_styles(recipe.decide, where)
+    for license, policy in recipe.publish.image_policy.items():
+        if policy not in IMAGE_POLICIES:
+            raise RecipeError(
+                f"{where}: publish.image_policy[{license!r}] = {policy!r}: "
+                f"use {', '.join(IMAGE_POLICIES)}"
+            )
 
 
 def _check_source(source: SourceConfig, where: str) -> None:

@@ -7,7 +7,6 @@ Each shard carries the fingerprint of its rows; a shard whose fingerprint matche
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,11 @@ import pyarrow.parquet as pq
 from emo8 import schema
 from emo8.images import publishable
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
-from emo8.splits import SPLITS
+from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 1
+VERSION = 2
 PARTS_PER_SHARD = 16
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
@@ -155,18 +154,18 @@ class _ShardWriter:
         metadata = {**(features.metadata or {}), FINGERPRINT_KEY: content.encode()}
         self.schema = schema.published_schema().with_metadata(metadata)
         self.waiting: list[dict[str, Any]] = []
+        self.waiting_bytes = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self.writer: pq.ParquetWriter | None = pq.ParquetWriter(
             self.partial,
             self.schema,
-            compression="zstd",
-            write_page_index=True,
-            use_content_defined_chunking=True,
+            **schema.parquet_options(self.schema),
         )
 
     def add(self, record: dict[str, Any]) -> None:
         self.waiting.append(record)
-        if len(self.waiting) == schema.ROW_GROUP_ROWS:
+        self.waiting_bytes += len(record["image"]["bytes"])
+        if schema.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
             self._flush()
 
     def close(self) -> None:
@@ -187,24 +186,9 @@ class _ShardWriter:
     def _flush(self) -> None:
         assert self.writer is not None
         self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
-        self.waiting = []
-
-
-def data_files(build: Path) -> dict[str, list[str]]:
-    """Shards per split, styles interleaved, so that a stream does not show one style first."""
-    root = build / "dataset"
-    files: dict[str, list[str]] = {}
-    for split in SPLITS:
-        found = [path.relative_to(root) for path in root.glob(f"data/*/{split}-*.parquet")]
-        found.sort(key=lambda path: (path.name, STYLES.index(path.parent.name)))
-        if found:
-            files[split] = [path.as_posix() for path in found]
-    return files
+        self.waiting, self.waiting_bytes = [], 0
 
 
 def dataset_fingerprint(build: Path) -> str:
     """Hash of the shards' fingerprints: equal exactly when the published rows are equal."""
-    root = build / "dataset"
-    shards = sorted((root / "data").glob("*/*.parquet"))
-    content = [(path.relative_to(root).as_posix(), read_fingerprint(path)) for path in shards]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return content_fingerprint(build / "dataset")

@@ -17,6 +17,7 @@ from emo8 import checks
 from emo8.config import DecideConfig
 from emo8.copies.drop import Copies
 from emo8.leaks import Leaks
+from emo8.removal import Removal, removed_rows
 from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 
 
@@ -27,11 +28,13 @@ class Decider:
     config: DecideConfig
     leaks: Leaks
     copies: Copies
+    removals: list[Removal]  # what people asked to have taken out
 
     def run(self, narrow: pa.Table) -> pd.DataFrame:
         """One verdict per row: part, row, id, claims, step, reason, value,
         detail, cluster, survivor."""
-        rows = narrow.to_pandas()
+        # hashes stay integers beside rows without one; as floats they would lose their last bits
+        rows = narrow.to_pandas(types_mapper={pa.uint64(): pd.UInt64Dtype()}.get)
         verdicts = rows[
             ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
         ].copy()
@@ -52,6 +55,8 @@ class Decider:
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
+        asked, bits = removed_rows(narrow, self.removals)
+        _reject(verdicts, asked, "removal", bits)
         reason, value = checks.failures(self.config, verdicts["style"], rows)
         _reject(verdicts, reason, "decide", value)
         self.leaks.reject(verdicts, rows)

@@ -7,7 +7,7 @@ Sidecars under `columns/` are declared by the step that adds them. `PUBLISHED` i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # Rows per row group of a published shard: small enough for the Hub's viewer, which reads one row
 # group at a time and refuses groups over 300 MB.
 ROW_GROUP_ROWS = 100
+# A row group ends where the rows themselves say so, between these sizes and at 92 rows on average:
+# rows that come or go then change the groups around them and move few others.
+MIN_GROUP_ROWS, MAX_GROUP_ROWS = 32, 200
+MAX_GROUP_BYTES = 100_000_000  # of pictures, whatever the number of rows
 # Decimals kept of every published float, so that builds on different worker counts are equal.
 PUBLISHED_DECIMALS = 4
 
@@ -78,17 +82,54 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
 }
 
 
-def published_schema() -> pa.Schema:
+def ends_row_group(id: str, num_rows: int, num_bytes: int) -> bool:
+    """Whether a row group of this many rows and bytes ends behind the row called `id`."""
+    if num_rows >= MAX_GROUP_ROWS or num_bytes >= MAX_GROUP_BYTES:
+        return True
+    return num_rows >= MIN_GROUP_ROWS and int(id[:8], 16) % 64 == 0
+
+
+def parquet_options(columns: pa.Schema) -> dict[str, Any]:
+    """How published shards are written.
+
+    Pages are cut by content, so that an upload shares most chunks with the one before it, and
+    indexed, so that the viewer reads single pages. Pictures are compressed already, and a second
+    frame around them, or a dictionary of values that never repeat, would move with every row.
+    """
+    unique = {"image", "id", "cluster", "pixel_sha256", "published_sha256"}
+    text = {name for name in columns.names if pa.types.is_string(columns.field(name).type)}
+    leaves = [leaf for column in columns for leaf in _leaves(column)]
+    return {
+        "compression": {leaf: "none" if leaf == "image.bytes" else "zstd" for leaf in leaves},
+        "use_dictionary": sorted(text - unique),
+        "write_page_index": True,
+        "use_content_defined_chunking": True,
+    }
+
+
+def _leaves(column: pa.Field) -> list[str]:
+    """Paths of a column's leaves as parquet names them."""
+    if pa.types.is_struct(column.type):
+        return [f"{column.name}.{leaf}" for field in column.type for leaf in _leaves(field)]
+    if pa.types.is_list(column.type):
+        item = pa.field("element", column.type.value_type)
+        return [f"{column.name}.list.{leaf}" for leaf in _leaves(item)]
+    return [column.name]
+
+
+def published_schema(*, images: bool = True) -> pa.Schema:
     """Arrow schema of a published shard, without the metadata that `datasets` adds."""
-    return pa.schema([(name, dtype) for name, (dtype, _) in PUBLISHED.items()])
+    columns = [(name, dtype) for name, (dtype, _) in PUBLISHED.items()]
+    return pa.schema([(name, dtype) for name, dtype in columns if images or name != "image"])
 
 
-def published_features() -> datasets.Features:
+def published_features(*, images: bool = True) -> datasets.Features:
     """The `datasets` features of a published shard; emotion and style become ClassLabels."""
     import datasets
 
-    features = datasets.Features.from_arrow_schema(published_schema())
-    features["image"] = datasets.Image()
+    features = datasets.Features.from_arrow_schema(published_schema(images=images))
+    if images:
+        features["image"] = datasets.Image()
     features["emotion"] = datasets.ClassLabel(names=list(EMOTIONS))
     features["style"] = datasets.ClassLabel(names=list(STYLES))
     return features
