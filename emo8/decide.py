@@ -7,7 +7,6 @@ source's emotion, then with a licence, then with most pixels, then the oldest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import duplicates
+from emo8 import claims, duplicates
+from emo8.claims import Claims
 from emo8.config import DecideConfig
 from emo8.filters import CHECKS
 from emo8.labels import Model, embeddings
 from emo8.parts import read_columns
 from emo8.steps import part_path
-from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
+from emo8.taxonomy import STYLES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class Decider:
     config: DecideConfig
     build: Path
     model: Model  # its embeddings confirm near copies
+    claims: Claims  # how claims become final labels
 
     def run(self, narrow: pa.Table) -> pd.DataFrame:
         """One verdict per row: part, row, id, claims, step, reason, value, cluster, survivor."""
@@ -38,12 +39,8 @@ class Decider:
         verdicts = rows[
             ["part", "row", "id", "source", "source_path", "source_url", "license"]
         ].copy()
-        verdicts["style"], verdicts["style_rule"] = final_claims(
-            rows["style_source"], rows["style_prob"], STYLES, parse_style
-        )
-        verdicts["emotion"], verdicts["emotion_rule"] = final_claims(
-            rows["emotion_source"], rows["emotion_prob"], EMOTIONS, parse_emotion
-        )
+        labels = self.claims.final_labels(rows)
+        verdicts[list(claims.COLUMNS)] = labels[list(claims.COLUMNS)]
         for column, dtype in (("step", object), ("reason", object), ("value", float)):
             verdicts[column] = pd.Series(None, index=rows.index, dtype=dtype)
         verdicts["cluster"] = rows["id"]
@@ -51,6 +48,7 @@ class Decider:
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
         self._apply_checks(verdicts, rows)
+        self._apply_review(verdicts, labels["review_rejected"])
         self._drop_exact_copies(verdicts, rows)
         self._drop_near_copies(verdicts, rows)
         return verdicts
@@ -65,6 +63,12 @@ class Decider:
                 reason = pd.Series(None, index=rows.index, dtype=object)
                 reason[of_style & fails] = check.reason
                 _reject(verdicts, reason, "decide", values)
+
+    def _apply_review(self, verdicts: pd.DataFrame, rejected: pd.Series) -> None:
+        """Rows that too many of their annotators want out."""
+        reason = pd.Series(None, index=rejected.index, dtype=object)
+        reason[rejected > self.claims.votes.max_reject_share] = "rejected_by_review"
+        _reject(verdicts, reason, "review", rejected)
 
     def _drop_exact_copies(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Same bytes or same pixels: the same picture."""
@@ -91,23 +95,6 @@ class Decider:
             column = read_columns(path, ["embedding"]).column("embedding")
             out[where] = embeddings(column, self.model.dim)[rows["row"].to_numpy()[where]]
         return out
-
-
-def final_claims(
-    source: pd.Series, prob: pd.Series, names: tuple[str, ...], parse: Callable[[str], str]
-) -> tuple[pd.Series, pd.Series]:
-    """Final names and who made them: the source where its claim is one of `names`, else CLIP."""
-    known = {}
-    for text in source.dropna().unique():
-        try:
-            known[text] = parse(text)
-        except ValueError:  # another vocabulary: kept verbatim in the claim's own column
-            continue
-    claimed = source.map(known)
-    believed = prob.map(lambda row: names[int(np.argmax(row))] if row is not None else None)
-    rule = pd.Series(np.where(claimed.notna(), "source", "clip"), index=source.index)
-    final = claimed.astype(object).where(claimed.notna(), believed)
-    return final, rule.where(final.notna(), None)
 
 
 def _reject(verdicts: pd.DataFrame, reason: pd.Series, step: str, value: pd.Series) -> None:

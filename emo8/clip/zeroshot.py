@@ -39,10 +39,35 @@ def probabilities(
 ) -> np.ndarray:
     """Softmax over the names, (N, K) float32, of unit vectors (N, D) against (K, D).
 
-    A sigmoid model's bias is the same for every name and cancels in the softmax.
+    For names of which exactly one holds. A sigmoid model (SigLIP) is used the same way: its bias
+    is the same for every name and cancels in the softmax.
     """
     logits = logit_scale * embeddings.astype(np.float64) @ classifier.astype(np.float64).T
     logits -= logits.max(axis=1, keepdims=True)
     exponent = np.exp(logits)
     prob: np.ndarray = exponent / exponent.sum(axis=1, keepdims=True)
+    return prob.astype(np.float32)
+
+
+def presence(
+    embeddings: np.ndarray,
+    classifier: np.ndarray,
+    absent: np.ndarray,
+    *,
+    logit_scale: float,
+    logit_bias: float | None,
+) -> np.ndarray:
+    """How likely each name is in the picture, (N, K) float32, whatever the other names do.
+
+    For names of which several or none may hold. A sigmoid model (SigLIP, with `logit_bias`)
+    answers that by itself. A softmax model does not: there each name competes alone with the
+    texts that say it is absent, `absent` (A, D).
+    """
+    sims = logit_scale * embeddings.astype(np.float64) @ classifier.astype(np.float64).T
+    if logit_bias is not None:
+        against = np.full((len(embeddings), 1), -logit_bias)
+    else:
+        others = logit_scale * embeddings.astype(np.float64) @ absent.astype(np.float64).T
+        against = np.max(others, axis=1, keepdims=True)
+    prob: np.ndarray = 1 / (1 + np.exp(np.clip(against - sims, -60, 60)))
     return prob.astype(np.float32)
