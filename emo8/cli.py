@@ -12,15 +12,27 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, demo, status
+from emo8.commands import build, calibrate, demo, prompts, report, review, status
 
-COMMANDS: dict[str, ModuleType] = {"demo": demo, "build": build, "status": status}
+COMMANDS: dict[str, ModuleType] = {
+    "demo": demo,
+    "build": build,
+    "status": status,
+    "review": review,
+    "calibrate": calibrate,
+    "prompts": prompts,
+    "report": report,
+}
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
 
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 review BUILD                  people's votes in and out, and how far they agree
+  emo8 calibrate BUILD               learn from labelled rows how sure CLIP really is
+  emo8 prompts score --data DATA     which templates and words name emotions best
+  emo8 report BUILD                  one page: balance, confidence, agreement, samples
 """
 
 

@@ -31,7 +31,7 @@ from emo8.taxonomy import EMOTIONS
 NAME = "votes.parquet"
 KINDS = ("choice", "yes_no", "reject")
 # Votes an unknown annotator is assumed to have given: two per emotion tame one-picture annotators.
-_SMOOTHING = 2.0
+SMOOTHING = 2.0
 
 
 def path_of(build: Path) -> Path:
@@ -174,6 +174,6 @@ def _posterior(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:
     out = np.zeros((n, len(EMOTIONS)))
     if len(ids):
         place = dict(zip(votes["id"].to_numpy()[favour], item[favour]))
-        found = dawid_skene(tensor, smoothing=_SMOOTHING).prob
+        found = dawid_skene(tensor, smoothing=SMOOTHING).prob
         out[[place[key] for key in ids]] = found
     return out
