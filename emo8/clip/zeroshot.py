@@ -57,17 +57,16 @@ def presence(
     logit_scale: float,
     logit_bias: float | None,
 ) -> np.ndarray:
-    """How likely each name is in the picture, (N, K) float32, whatever the other names do.
+    """How likely each name is in the picture, (N, K) float32; the rest is: none of them.
 
     For names of which several or none may hold. A sigmoid model (SigLIP, with `logit_bias`)
-    answers that by itself. A softmax model does not: there each name competes alone with the
-    texts that say it is absent, `absent` (A, D).
+    answers for each name by itself. A softmax model cannot: there the names compete with each
+    other and with the texts that say that they are all absent, `absent` (A, D).
     """
     sims = logit_scale * embeddings.astype(np.float64) @ classifier.astype(np.float64).T
     if logit_bias is not None:
-        against = np.full((len(embeddings), 1), -logit_bias)
-    else:
-        others = logit_scale * embeddings.astype(np.float64) @ absent.astype(np.float64).T
-        against = np.max(others, axis=1, keepdims=True)
-    prob: np.ndarray = 1 / (1 + np.exp(np.clip(against - sims, -60, 60)))
-    return prob.astype(np.float32)
+        prob = 1 / (1 + np.exp(-np.clip(sims + logit_bias, -60, 60)))
+        return np.asarray(prob, np.float32)
+    everything = np.concatenate([classifier, absent])
+    prob = probabilities(embeddings, everything, logit_scale=logit_scale)
+    return np.asarray(prob[:, : len(classifier)])
