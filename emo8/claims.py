@@ -53,7 +53,8 @@ class Claims:
             "clip": self._sure(rows["emotion_prob"], found["style"]),
         }
         found["emotion"], rule = first_claim({name: claims[name] for name in self.labels.rule})
-        found["emotion_rule"] = rule.where(rule.notna() | rows["emotion_prob"].isna(), ABSTAIN)
+        nobody = rule.isna() & rows["emotion_prob"].notna()
+        found["emotion_rule"] = rule.mask(nobody, ABSTAIN)
         found["emotion_votes"] = human["emotion_votes"]
         found["num_votes"] = human["num_votes"].astype("int32")
         found["review_rejected"] = human["rejected"]
@@ -75,12 +76,11 @@ class Claims:
 def first_claim(claims: dict[str, pd.Series]) -> tuple[pd.Series, pd.Series]:
     """Final names and who made them: for each row the first of `claims` that is not null."""
     index = next(iter(claims.values())).index
-    final = pd.Series(None, index=index, dtype=object)
-    rule = pd.Series(None, index=index, dtype=object)
+    final, rule = np.full(len(index), None, object), np.full(len(index), None, object)
     for name, claim in claims.items():
-        new = final.isna() & claim.notna()
-        final[new], rule[new] = claim[new], name
-    return final, rule
+        new = pd.isna(final) & claim.notna().to_numpy()
+        final[new], rule[new] = claim.to_numpy(object)[new], name
+    return pd.Series(final, index, dtype=object), pd.Series(rule, index, dtype=object)
 
 
 def parsed(source: pd.Series, parse: Callable[[str], str]) -> pd.Series:

@@ -137,7 +137,7 @@ class TorchvisionDetector:
     def find(self, images: list[np.ndarray]) -> list[list[dict[str, float]]]:
         import torch
 
-        tensors = [torch.from_numpy(np.ascontiguousarray(image)) for image in images]
+        tensors = [torch.tensor(image) for image in images]
         batch = [self.preprocess(tensor.permute(2, 0, 1)).to(self.device) for tensor in tensors]
         with torch.inference_mode():
             answers = self.model(batch)

@@ -56,7 +56,9 @@ def test_import__a_later_answer_replaces_and_undo_brings_the_earlier_back(build:
 
 
 def test_import__yes_no_sheet_passes_over_what_nobody_answered(build: Path) -> None:
-    text = f"id,annotator,emotion,answer\n{IDS[0]},Ann,awe,yes\n{IDS[1]},Ann,awe,NO\n{IDS[2]},Ann,awe,\n"
+    answers = zip(IDS, ("yes", "NO", ""))
+    lines = [f"{key},Ann,awe,{answer}\n" for key, answer in answers]
+    text = "id,annotator,emotion,answer\n" + "".join(lines)
     found = import_votes(build, _file(build, text))
     assert (found.num_votes, found.num_unanswered) == (2, 1)
     assert read_votes(build)["answer"].tolist() == [True, False]

@@ -23,7 +23,7 @@ TEMPERATURE, OFFSETS = 3.0, np.array([0.8, -0.5, 0.0, -0.3])
 
 
 def _overconfident(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distributions that are too sure and too fond of some names, and names drawn from the truth."""
+    """Distributions that are too sure and too fond of some names, and true names."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(n, 4)) * 4
     right = softmax(logits / TEMPERATURE + OFFSETS)
