@@ -33,7 +33,7 @@ def built(tmp_path_factory: pytest.TempPathFactory, make_inputs: Callable[[Path]
     """A folder with a recipe and its finished build, which the tests of this file may change."""
     folder = tmp_path_factory.mktemp("labels")
     recipe = make_inputs(folder)
-    recipe.write_text(recipe.read_text() + 'calibration_min_rows = 6\n[people]\ndetector = "off"\n')
+    recipe.write_text(recipe.read_text() + "calibration_min_rows = 6\n")
     build(recipe, folder / "BUILD", workers=1)
     return folder
 
