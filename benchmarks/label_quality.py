@@ -134,9 +134,9 @@ def write_markdown(path: Path, results: dict[str, Any]) -> None:
         f"Model `{results['model']}` (weights `{results['weights_sha256'][:12]}`), prompts "
         f"`{results['prompts_sha256'][:12]}`. Calibrated on {' and '.join(CHOICE)} alone (those",
         "two by cross-fitting). 95% bootstrap intervals over pictures. Chance is 0.125. ECE is the",
-        "expected calibration error in 15 bins; under 120 pictures a family it is mostly noise, and",
-        "resampling adds to it, so its interval lies high and can miss the value itself: read it as",
-        "a bound from above. Differences between rows whose intervals overlap prove nothing.",
+        "expected calibration error in 15 bins; under 120 pictures a family it is mostly noise,",
+        "and resampling adds to it, so its spread lies high, can miss the value itself, and is no",
+        "confidence interval. Differences between rows whose intervals overlap prove nothing.",
         "",
         f"Made by `{results['command']}`.",
         "",
