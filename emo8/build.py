@@ -8,7 +8,6 @@ was not finished.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from emo8 import (
     labels,
     people,
     report,
+    scores,
     sources,
     splits,
     votes,
@@ -36,7 +36,7 @@ from emo8.clip.prompts import load_prompts
 from emo8.clip.vocabulary import load_vocabulary
 from emo8.config import Recipe, load_recipe
 from emo8.describe import Describe
-from emo8.engines import Task, run_local
+from emo8.engines import Engine, Task, make_engine
 from emo8.measure import Measure
 from emo8.narrow import read_narrow
 from emo8.parts import fingerprint, read_columns, write_part
@@ -57,25 +57,35 @@ class BuildResult:
     already_complete: bool
 
 
-def build(recipe_path: Path, out: Path, *, workers: int | None = None) -> BuildResult:
+def build(
+    recipe_path: Path,
+    out: Path,
+    *,
+    workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+) -> BuildResult:
     """Build the dataset that a recipe asks for in the folder `out`.
 
-    Raises an `Emo8Error` for a mistake of the user's; a part that fails is counted, not raised.
+    `engine` is "local" or "ray"; `address` names a running Ray cluster, `workers` defaults to all
+    cores. Raises an `Emo8Error` for a mistake of the user's; a failed part is counted, not raised.
     """
     recipe = load_recipe(recipe_path)
     builddir.check_target(out, recipe, recipe_path)
     chunks = sources.plan(recipe, recipe_path.resolve().parent)
-    with builddir.writing(out):
-        return _Run(recipe, recipe_path, out, chunks, workers or os.cpu_count() or 1).run()
+    runner = make_engine(engine, workers=workers, address=address)
+    out = out.absolute()  # the same place for workers that start elsewhere
+    with builddir.writing(out), runner:
+        return _Run(recipe, recipe_path, out, chunks, runner).run()
 
 
 class _Run:
     """One run of a build: state shared by the stages below."""
 
     def __init__(
-        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], workers: int
+        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], engine: Engine
     ) -> None:
-        self.recipe, self.out, self.chunks, self.workers = recipe, out, chunks, workers
+        self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
         self.steps = self._steps(recipe_path)
         self.cast = votes.counted(votes.read_votes(out))
         self.previous = load_plan(out)
@@ -162,6 +172,10 @@ class _Run:
                 classifiers=classifiers,
                 min_prob=recipe.labels.min_attribute_prob,
             ),
+            scores.Safety(
+                model=models[0], prompts_sha256=self.prompts.sha256, classifiers=classifiers
+            ),
+            scores.CaptionAgreement(model=models[0]),
             Describe(model=models[0]),
         ]
 
@@ -230,8 +244,8 @@ class _Run:
 
     def _run_tasks(self, name: str, tasks: list[Task]) -> None:
         with stage(name, len(tasks)) as counter:
-            for outcome in run_local(tasks, self.workers):
-                counter.advance(1, outcome.num_rows)
+            for outcome in self.engine.run(tasks):
+                counter.advance(1, outcome.num_rows, outcome.node)
                 if outcome.error:
                     failures = self.plan.failed.setdefault(name, {})
                     failures[str(outcome.task.part)] = outcome.error
@@ -253,7 +267,9 @@ class _Run:
             )
             frames.insert(0, decider.run(read_narrow(self.out, parts)))
         verdicts = pd.concat(frames, ignore_index=True)
-        verdicts["split"] = splits.assign(verdicts["cluster"], self.recipe.splits, self.recipe.seed)
+        drawn = splits.assign(verdicts["cluster"], self.recipe.splits, self.recipe.seed)
+        claimed = verdicts["split_source"]
+        verdicts["split"] = splits.keep_claimed(drawn, verdicts["cluster"], claimed)
         verdicts["also_from"] = _provenance_of_copies(verdicts)
         return verdicts
 
@@ -267,7 +283,7 @@ class _Run:
 
     def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
         """The inputs of a part that failed, so that they are counted and named."""
-        columns = ["id", "source", "source_path", "source_url", "license"]
+        columns = ["id", "source", "source_path", "source_url", "license", "split_source"]
         if step == ROWS:
             rows = pd.DataFrame(index=range(self.chunks[part].num_inputs), columns=columns)
             rows["source"] = self.chunks[part].source.name

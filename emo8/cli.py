@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, calibrate, demo, prompts, report, review, status
+from emo8.commands import build, calibrate, decide, demo, prompts, report, review, status
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "build": build,
     "status": status,
+    "decide": decide,
     "review": review,
     "calibrate": calibrate,
     "prompts": prompts,
@@ -29,6 +30,7 @@ Build, label and publish emotion datasets of images.
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
   emo8 review BUILD                  people's votes in and out, and how far they agree
   emo8 calibrate BUILD               learn from labelled rows how sure CLIP really is
   emo8 prompts score --data DATA     which templates and words name emotions best

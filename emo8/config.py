@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from emo8.errors import RecipeError
-from emo8.taxonomy import STYLES
+from emo8.taxonomy import EMOTIONS, STYLES
 
-SOURCE_KINDS = ("folder", "table")
+SOURCE_KINDS = ("folder", "archive", "table", "hub", "webdataset")
+LAYOUT_WORDS = ("split", "style", "emotion", "*")
 CLAIMANTS = ("human", "source", "clip")
 VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
 
@@ -30,11 +31,18 @@ class SourceConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     kind: str  # one of SOURCE_KINDS
-    path: str  # file, folder or glob, relative to the recipe
+    path: str  # file, folder or glob, relative to the recipe; hub: "hub:user/name@revision"
     name: str = ""  # shown in the provenance; default: the last part of path
     style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
     style_from: str = ""  # "folder" = first folder below path, or a column of the table
-    emotion_from: str = ""  # "folder" = the picture's own folder, or a column of the table
+    emotion_from: str = ""  # "folder" = the picture's own, "name" = start of its name, or a column
+    layout: str = ""  # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"
+    styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of the five
+    # the source's name -> one of the eight; "" keeps the name as a claim and lets CLIP decide
+    emotions: dict[str, str] = field(default_factory=dict)
+    keep_splits: bool = False  # True: rows stay in the split the source gives them
+    images: str = ""  # table: folder its image paths start from, relative to the table's own
+    config: str = ""  # hub: which configuration of the dataset
     sidecar: str = ""  # folder: a CSV, JSONL or parquet inside it whose `file` names the picture
     license: str = ""  # licence of every picture that brings none of its own
     attribution: str = ""  # credit of every picture that brings none of its own
@@ -105,6 +113,15 @@ class Thresholds:
     min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
     min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
     min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
+    min_bright_p99: float = 0.05  # even the brightest 1 % darker is black; cleanvision flags 0.32
+    max_bright_p5: float = 1.0  # 1 = off: drawings stand on white paper; cleanvision flags 0.95
+    max_greyscale: float = 1.0  # 1 = greyscale pictures stay, 0 = they leave
+    # CLIP's probability of an unsafe kind; 1 = off, because zero-shot scores differ per model:
+    # look with `emo8 decide BUILD --try max_unsafe_prob=0.9` before you set it
+    max_unsafe_prob: float = 1.0
+    # cosine of picture and caption; -1 = off, because captions of drawings are often mere names;
+    # LAION kept 0.28 and more with ViT-B-32
+    min_caption_sim: float = -1.0
     max_near_distance: int = 3  # bits of 64 between perceptual hashes of near copies
     min_near_sim: float = 0.94  # cosine of CLIP embeddings that near copies must also reach
 
@@ -225,6 +242,7 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: source {number} has kind = {source.kind!r}{hint} "
                 f"Known kinds: {', '.join(SOURCE_KINDS)}."
             )
+        _check_source(source, f"{where}: source {number}")
     shares = recipe.splits
     total = shares.train + shares.val + shares.test
     if abs(total - 1) > 1e-6 or min(shares.train, shares.val, shares.test) < 0:
@@ -273,6 +291,21 @@ def _check_known(name: str, known: tuple[str, ...], what: str) -> None:
         raise RecipeError(f"{what} holds {name!r}{hint} Known: {', '.join(known)}.")
 
 
+def _check_source(source: SourceConfig, where: str) -> None:
+    for word in source.layout.split("/") if source.layout else ():
+        if word not in LAYOUT_WORDS:
+            raise RecipeError(
+                f"{where}: layout = {source.layout!r} has {word!r}; "
+                f"use {', '.join(LAYOUT_WORDS)} joined by '/'"
+            )
+    for option, known in (("styles", STYLES), ("emotions", ("", *EMOTIONS))):
+        for name, value in getattr(source, option).items():
+            if value not in known:
+                near = get_close_matches(value, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; use {', '.join(known)}"
+                raise RecipeError(f"{where}: {option}.{name} = {value!r}{hint}")
+
+
 def _check_styles(decide: DecideConfig, where: str) -> None:
     valid = [f.name for f in dataclasses.fields(Thresholds)]
     for style, thresholds in decide.style.items():
@@ -292,7 +325,8 @@ def _with_source_names(recipe: Recipe) -> Recipe:
     seen: dict[str, int] = {}
     named = []
     for source in recipe.source:
-        name = source.name or Path(source.path.split("*")[0].rstrip("/")).name or source.kind
+        path = source.path.split("@")[0] if source.kind == "hub" else source.path.split("*")[0]
+        name = source.name or Path(path.rstrip("/")).name or source.kind
         seen[name] = seen.get(name, 0) + 1
         name = name if seen[name] == 1 else f"{name}-{seen[name]}"
         named.append(dataclasses.replace(source, name=name))

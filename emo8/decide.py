@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import claims, duplicates
+from emo8 import checks, claims, duplicates
 from emo8.claims import Claims
 from emo8.config import DecideConfig
-from emo8.filters import CHECKS
 from emo8.labels import Model, embeddings
 from emo8.parts import read_columns
 from emo8.steps import part_path
@@ -37,7 +36,7 @@ class Decider:
         """One verdict per row: part, row, id, claims, step, reason, value, cluster, survivor."""
         rows = narrow.to_pandas()
         verdicts = rows[
-            ["part", "row", "id", "source", "source_path", "source_url", "license"]
+            ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
         ].copy()
         labels = self.claims.final_labels(rows)
         verdicts[list(claims.COLUMNS)] = labels[list(claims.COLUMNS)]
@@ -47,22 +46,12 @@ class Decider:
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
-        self._apply_checks(verdicts, rows)
+        reason, value = checks.failures(self.config, verdicts["style"], rows)
+        _reject(verdicts, reason, "decide", value)
         self._apply_review(verdicts, labels["review_rejected"])
         self._drop_exact_copies(verdicts, rows)
         self._drop_near_copies(verdicts, rows)
         return verdicts
-
-    def _apply_checks(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
-        for style in STYLES:
-            thresholds = self.config.for_style(style)
-            of_style = verdicts["style"] == style
-            for check in CHECKS:
-                limit, values = getattr(thresholds, check.threshold), rows[check.column]
-                fails = values < limit if check.below else values > limit
-                reason = pd.Series(None, index=rows.index, dtype=object)
-                reason[of_style & fails] = check.reason
-                _reject(verdicts, reason, "decide", values)
 
     def _apply_review(self, verdicts: pd.DataFrame, rejected: pd.Series) -> None:
         """Rows that too many of their annotators want out."""

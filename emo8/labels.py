@@ -299,7 +299,7 @@ def write_classifiers(
     from emo8.clip.encoder import load
 
     shas = [model.weights_sha256 for model in models]
-    key = fingerprint(shas, prompts.sha256, vocabulary.sha256)[:16]
+    key = fingerprint(3, shas, prompts.sha256, vocabulary.sha256)[:16]
     path = folder / f"classifiers-{key}.npz"
     if path.exists():
         return path
@@ -325,6 +325,7 @@ def _prompt_vectors(encoder: Encoder, prompts: PromptSet) -> dict[str, np.ndarra
         "emotion": classifier(encoder, prompts.emotion, EMOTIONS),
         "style": classifier(encoder, prompts.style, STYLES),
         "polarity": classifier(encoder, prompts.polarity, POLARITIES),
+        "safety": classifier(encoder, prompts.safety, tuple(prompts.safety)),
     }
     for style, own in prompts.emotion_in.items():
         both = {name: [*prompts.emotion[name], *own[name]] for name in EMOTIONS}

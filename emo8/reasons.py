@@ -22,6 +22,10 @@ REASONS: dict[str, str] = {
     "blank": "less contrast than decide.min_contrast; value = standard deviation of grey, 0..255",
     "low_information": "less entropy than decide.min_entropy_bits; value = bits per pixel",
     "blurry": "less detail than decide.min_sharpness; value = variance of the Laplacian",
+    "too_dark": "its 99th percentile of brightness is under decide.min_bright_p99; value = 0..1",
+    "too_bright": "its 5th percentile of brightness is over decide.max_bright_p5; value = 0..1",
+    "greyscale": "it has no colour, and decide.max_greyscale is 0",
+    "caption_mismatch": "CLIP sees less of the caption than decide.min_caption_sim; value = cosine",
     "unsafe": "safety score over decide.max_unsafe_prob; value = probability",
     # copies and leaks
     "duplicate_exact": "the same bytes or the same pixels as a row that stays",

@@ -40,6 +40,7 @@ ROWS = pa.schema(
         ("emotion_source", pa.string()),  # the source's claim
         ("license", pa.string()),
         ("attribution", pa.string()),
+        ("split_source", pa.string()),  # the source's own split, where the recipe keeps it
         ("people_source", pa.list_(PERSON)),  # boxes the source brings; null = not known
         ("ingest_reason", pa.string()),  # reason code when nothing usable arrived, else null
         ("ingest_value", pa.float64()),  # the number that made it so, for example bytes

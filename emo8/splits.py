@@ -25,6 +25,18 @@ def assign(clusters: pd.Series, config: SplitsConfig, seed: int) -> pd.Series:
     return pd.Series(names, index=clusters.index, dtype=object)
 
 
+def keep_claimed(assigned: pd.Series, clusters: pd.Series, claimed: pd.Series) -> pd.Series:
+    """The assigned splits, but for clusters with a claimed one (null = none): theirs is kept.
+
+    A cluster stays whole: where its rows claim several, test goes before val before train, so
+    that a copy of a test picture never trains.
+    """
+    strict = {"test": 0, "val": 1, "train": 2}
+    rank = claimed.map(strict).groupby(clusters).transform("min")
+    kept = rank.map({number: split for split, number in strict.items()})
+    return kept.astype(object).where(kept.notna(), assigned)
+
+
 def _uniform(key: str) -> float:
     """A number in [0, 1) that depends on `key` only."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64

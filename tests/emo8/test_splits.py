@@ -1,7 +1,7 @@
 import pandas as pd
 
 from emo8.config import SplitsConfig
-from emo8.splits import assign
+from emo8.splits import assign, keep_claimed
 
 CLUSTERS = pd.Series([f"{n:064x}" for n in range(5000)])
 
@@ -23,3 +23,11 @@ def test_assign__seed_changes_the_draw_and_a_zero_share_stays_empty() -> None:
     config = SplitsConfig(train=1.0, val=0.0, test=0.0)
     assert set(assign(CLUSTERS, config, seed=0)) == {"train"}
     assert (assign(CLUSTERS, SplitsConfig(), 0) != assign(CLUSTERS, SplitsConfig(), 1)).any()
+
+
+def test_keep_claimed__a_cluster_goes_whole_to_the_strictest_claim() -> None:
+    clusters = pd.Series(["a", "a", "b", "c", "c", None])
+    drawn = pd.Series(["val", "val", "test", "train", "train", "train"])
+    claimed = pd.Series(["train", "test", None, None, "val", None])
+    kept = keep_claimed(drawn, clusters, claimed)
+    assert kept.tolist() == ["test", "test", "test", "val", "val", "train"]
