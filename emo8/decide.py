@@ -20,7 +20,6 @@ from emo8.config import DecideConfig
 from emo8.labels import Model, embeddings
 from emo8.parts import read_columns
 from emo8.steps import part_path
-from emo8.taxonomy import STYLES
 
 
 @dataclass(frozen=True, kw_only=True)
