@@ -12,25 +12,32 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from emo8 import (
     builddir,
+    calibration,
     dataset,
     decide,
     ingest,
     labels,
     leaks,
+    people,
     removal,
     report,
     scores,
     sources,
     splits,
+    votes,
 )
+from emo8.attributes import Attributes
 from emo8.card import CardInput, write_card
-from emo8.clip.prompts import PromptSet, load_prompts
+from emo8.claims import Claims
+from emo8.clip.prompts import load_prompts
+from emo8.clip.vocabulary import load_vocabulary
 from emo8.config import Recipe, load_recipe
 from emo8.copies.drop import Copies
 from emo8.describe import Describe
@@ -85,8 +92,8 @@ class _Run:
     ) -> None:
         self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
         self.recipe_dir = recipe_path.resolve().parent
-        self.models, prompts = self._resolve(recipe_path)
-        self.steps = self._steps(prompts)
+        self.steps = self._steps(recipe_path)
+        self.cast = votes.counted(votes.read_votes(out))
         self.removals = removal.load()
         self.previous = load_plan(out)
         self.plan = self._plan()
@@ -111,31 +118,70 @@ class _Run:
 
     # --- what is asked for -------------------------------------------------------------------
 
-    def _resolve(self, recipe_path: Path) -> tuple[tuple[labels.Model, ...], PromptSet]:
-        """Models by hash of their weights, and prompts; both recorded in the build."""
+    def _resolve(self, recipe_path: Path) -> None:
+        """Models by hash of their weights, words, calibration, detector; recorded in the build."""
+        options, recipe_dir = self.recipe.labels, recipe_path.resolve().parent
         known = (builddir.read_json(self.out / builddir.RESOLVED) or {}).get("models", [])
-        models = tuple(labels.resolve(name, known) for name in self.recipe.labels.clip)
-        own = self.recipe.labels.prompts
-        prompts = load_prompts(recipe_path.resolve().parent / own if own else None)
-        described = [dataclasses.asdict(model) for model in models]
-        builddir.write_resolved(self.out, self.recipe, recipe_path, described, prompts.sha256)
-        return models, prompts
+        self.models = tuple(labels.resolve(name, known) for name in options.clip)
+        self.prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
+        own = options.attributes
+        self.vocabulary = load_vocabulary(recipe_dir / own if own else None)
+        key = calibration.inputs_key(
+            [(model.name, model.weights_sha256) for model in self.models],
+            self.prompts.sha256,
+            options.style_prompts,
+        )
+        self.calibrations = calibration.find(self.out, options.calibration, recipe_dir, key)
+        calibration.require_for_risk(self.calibrations, options.max_risk, str(recipe_path))
+        self.detector = people.resolve(self.recipe.people.detector)
+        builddir.write_resolved(
+            self.out,
+            self.recipe,
+            recipe_path,
+            {
+                "models": [dataclasses.asdict(model) for model in self.models],
+                "prompts_sha256": self.prompts.sha256,
+                "attributes_sha256": self.vocabulary.sha256,
+                "calibration": {"state": self.calibrations.state, "inputs": key},
+                "people": dataclasses.asdict(self.detector),
+            },
+        )
 
-    def _steps(self, prompts: PromptSet) -> list[Step]:
+    def _steps(self, recipe_path: Path) -> list[Step]:
         """The part steps in order; each may read the ones before it."""
-        max_pixels = self.recipe.ingest.max_pixels
-        classifiers = labels.write_classifiers(self.out / "tables", self.models, prompts)
+        self._resolve(recipe_path)
+        recipe, models = self.recipe, self.models
+        max_pixels = recipe.ingest.max_pixels
+        classifiers = labels.write_classifiers(
+            self.out / "tables", models, self.prompts, self.vocabulary
+        )
         return [
             Measure(max_pixels=max_pixels),
-            *(labels.Embed(model=model, max_pixels=max_pixels) for model in self.models),
+            people.People(
+                detector=self.detector,
+                min_score=recipe.people.min_score,
+                max_people=recipe.people.max_people,
+                max_pixels=max_pixels,
+            ),
+            *(labels.Embed(model=model, max_pixels=max_pixels) for model in models),
             labels.Label(
-                models=self.models, prompts_sha256=prompts.sha256, classifiers=classifiers
+                models=models,
+                prompts_sha256=self.prompts.sha256,
+                style_prompts=recipe.labels.style_prompts,
+                classifiers=classifiers,
+            ),
+            labels.Calibrate(calibrations=self.calibrations),
+            Attributes(
+                model=models[0],
+                vocabulary=self.vocabulary,
+                classifiers=classifiers,
+                min_prob=recipe.labels.min_attribute_prob,
             ),
             scores.Safety(
-                model=self.models[0], prompts_sha256=prompts.sha256, classifiers=classifiers
+                model=models[0], prompts_sha256=self.prompts.sha256, classifiers=classifiers
             ),
-            scores.CaptionAgreement(model=self.models[0]),
-            Describe(),
+            scores.CaptionAgreement(model=models[0]),
+            Describe(model=models[0]),
         ]
 
     def _plan(self) -> Plan:
@@ -148,12 +194,18 @@ class _Run:
                 for part in range(len(self.chunks))
             ]
         recipe = self.recipe
-        sections = (recipe.decide, recipe.leaks, recipe.splits, recipe.publish)
-        options = [dataclasses.asdict(item) for item in sections]
+        configs = (recipe.decide, recipe.leaks, recipe.splits, recipe.publish, recipe.votes)
+        options: list[Any] = [dataclasses.asdict(item) for item in configs]
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
+        rules = [
+            recipe.labels.rule,
+            recipe.labels.max_risk,
+            self.calibrations.thresholds(recipe.labels.max_risk),
+            votes.stamp(self.cast),
+        ]
         removals = removal.list_fingerprint(self.removals)
         decision = fingerprint(
-            DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks, removals
+            DECIDE_VERSION, dataset.VERSION, options, rules, recipe.seed, marks, removals
         )
         return Plan(fingerprints=marks, decision=decision, removals=removals)
 
@@ -238,6 +290,12 @@ class _Run:
             ),
             copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
             removals=self.removals,
+            claims=Claims(
+                labels=self.recipe.labels,
+                votes=self.recipe.votes,
+                cast=self.cast,
+                calibrations=self.calibrations,
+            ),
         )
 
     def _failed_rows(self, part: int, step: str) -> pd.DataFrame:

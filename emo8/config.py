@@ -20,6 +20,8 @@ from emo8.taxonomy import EMOTIONS, STYLES
 
 SOURCE_KINDS = ("folder", "archive", "table", "hub", "webdataset")
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
+CLAIMANTS = ("human", "source", "clip")
+VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,38 @@ class LabelsConfig:
 
     clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
     prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
+    style_prompts: bool = True  # add the wording that the prompts file has for a row's style
+    calibration: str = ""  # JSON file relative to the recipe, made by `emo8 calibrate`; default:
+    # the one that `emo8 calibrate BUILD` left in the build, if any; "off" = none
+    calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
+    rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
+    max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
+    attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
+    min_attribute_prob: float = 0.3  # an attribute less likely than this is left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class VotesConfig:
+    """When people's votes on a row become its human label."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    rule: str = "majority"  # one of VOTE_RULES, see emo8/votes.py
+    min_votes: int = 1  # annotators a row needs; EmoSet used ten, most projects have one or two
+    min_share: float = 0.7  # for rule = "threshold" and "dawid_skene": share or posterior needed
+    max_reject_share: float = 0.5  # rows that more of their annotators reject than this leave
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleConfig:
+    """Who looks for people in the pictures."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"  # or "off"; the
+    # lightest COCO detector of torchvision, because most builds run on a CPU
+    min_score: float = 0.5  # boxes less sure than this are not kept
+    max_people: int = 20  # boxes kept per picture, most prominent first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +213,8 @@ class Recipe:
     seed: int = 0  # fixes the splits
     ingest: IngestConfig = field(default_factory=IngestConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
+    votes: VotesConfig = field(default_factory=VotesConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
     decide: DecideConfig = field(default_factory=DecideConfig)
     leaks: LeaksConfig = field(default_factory=LeaksConfig)
     splits: SplitsConfig = field(default_factory=SplitsConfig)
@@ -189,6 +225,8 @@ _SECTIONS: dict[str, Any] = {
     "source": SourceConfig,
     "ingest": IngestConfig,
     "labels": LabelsConfig,
+    "votes": VotesConfig,
+    "people": PeopleConfig,
     "decide": DecideConfig,
     "leaks": LeaksConfig,
     "splits": SplitsConfig,
@@ -270,6 +308,7 @@ def _check(recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}: decide.max_near_distance = {distance}: use 0 to 3 bits")
     if not recipe.labels.clip:
         raise RecipeError(f'{where}: labels.clip is empty: name a model, e.g. ["embedded"]')
+    _check_labels(recipe, where)
     if not 1 <= recipe.ingest.part_rows <= 100_000:
         raise RecipeError(f"{where}: ingest.part_rows = {recipe.ingest.part_rows}: use 1 to 100000")
     if not re.fullmatch(r"[\w.-]+", recipe.name):
@@ -281,6 +320,40 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: publish.image_policy[{license!r}] = {policy!r}: "
                 f"use {', '.join(IMAGE_POLICIES)}"
             )
+
+
+def _check_labels(recipe: Recipe, where: str) -> None:
+    """Raise RecipeError for rules nobody knows and shares outside 0 to 1."""
+    if not recipe.labels.rule:
+        raise RecipeError(f"{where}: labels.rule is empty: name some of {', '.join(CLAIMANTS)}")
+    for name in recipe.labels.rule:
+        _check_known(name, CLAIMANTS, f"{where}: labels.rule")
+    _check_known(recipe.votes.rule, VOTE_RULES, f"{where}: votes.rule")
+    shares = {
+        "labels.max_risk": recipe.labels.max_risk,
+        "labels.min_attribute_prob": recipe.labels.min_attribute_prob,
+        "votes.min_share": recipe.votes.min_share,
+        "votes.max_reject_share": recipe.votes.max_reject_share,
+        "people.min_score": recipe.people.min_score,
+    }
+    for key, share in shares.items():
+        if not 0 <= share <= 1:
+            raise RecipeError(f"{where}: {key} = {share}: use 0 to 1")
+    counts = {
+        "labels.calibration_min_rows": recipe.labels.calibration_min_rows,
+        "votes.min_votes": recipe.votes.min_votes,
+        "people.max_people": recipe.people.max_people,
+    }
+    for key, count in counts.items():
+        if count < 1:
+            raise RecipeError(f"{where}: {key} = {count}: use 1 or more")
+
+
+def _check_known(name: str, known: tuple[str, ...], what: str) -> None:
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise RecipeError(f"{what} holds {name!r}{hint} Known: {', '.join(known)}.")
 
 
 def _check_source(source: SourceConfig, where: str) -> None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8 import schema
+from emo8.describe import with_emotion
 from emo8.images import publishable
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
 from emo8.shards import content_fingerprint
@@ -29,8 +30,12 @@ _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "
 _FROM_MEASURE = (
     "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
 )  # fmt: skip
-_FROM_LABEL = ("emotion_prob", "style_prob")
-_FROM_DESCRIBE = ("people", "description")
+_FROM_LABEL = ("emotion_raw_prob", "emotion_agreement", "style_prob", "positive_prob")
+_FROM_CALIBRATE = ("emotion_prob", "emotion_margin", "emotion_entropy", "emotion_calibration")
+_FROM_ATTRIBUTES = (
+    "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
+    "facial_expression", "facial_expression_prob",
+)  # fmt: skip
 _SUFFIX = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
 
 
@@ -92,7 +97,10 @@ class ShardTask:
                 (ROWS, _FROM_ROWS),
                 ("measure", _FROM_MEASURE),
                 ("label", _FROM_LABEL),
-                ("describe", _FROM_DESCRIBE),
+                ("calibrate", _FROM_CALIBRATE),
+                ("attributes", _FROM_ATTRIBUTES),
+                ("describe", ("description",)),
+                ("people", ("people", "people_rule")),
             ):
                 piece = read_columns(part_path(self.build, table, part), list(names))
                 piece = piece.take(pa.array(verdicts["row"].to_numpy()))
@@ -125,8 +133,8 @@ class ShardTask:
 
 
 _FROM_VERDICT = (
-    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "cluster", "split",
-    "also_from",
+    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
+    "num_votes", "cluster", "split", "also_from",
 )  # fmt: skip
 
 
@@ -135,10 +143,16 @@ def _published(record: dict[str, Any], data: bytes, max_pixels: int) -> dict[str
     plain_jpeg = record["plain"] and record["format"] == "JPEG"
     clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
     name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
+    emotion, description = record["emotion"], record["description"]
+    raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
     return {
         **{key: value for key, value in record.items() if key in schema.PUBLISHED},
         "image": {"bytes": clean, "path": name},
-        "emotion": EMOTIONS.index(record["emotion"]),
+        "emotion_raw_prob": raw,
+        "emotion": None if emotion is None else EMOTIONS.index(emotion),
+        "description_with_emotion": description
+        if description is None or emotion is None
+        else with_emotion(description, emotion),
         "style": STYLES.index(record["style"]),
         "published_sha256": hashlib.sha256(clean).hexdigest(),
     }

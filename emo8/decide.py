@@ -6,19 +6,17 @@ checks of the filters, leaks, exact copies, near copies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import checks
+from emo8 import checks, claims
+from emo8.claims import Claims
 from emo8.config import DecideConfig
 from emo8.copies.drop import Copies
 from emo8.leaks import Leaks
 from emo8.removal import Removal, removed_rows
-from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +27,7 @@ class Decider:
     leaks: Leaks
     copies: Copies
     removals: list[Removal]  # what people asked to have taken out
+    claims: Claims  # how claims become final labels
 
     def run(self, narrow: pa.Table) -> pd.DataFrame:
         """One verdict per row: part, row, id, claims, step, reason, value,
@@ -38,12 +37,8 @@ class Decider:
         verdicts = rows[
             ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
         ].copy()
-        verdicts["style"], verdicts["style_rule"] = final_claims(
-            rows["style_source"], rows["style_prob"], STYLES, parse_style
-        )
-        verdicts["emotion"], verdicts["emotion_rule"] = final_claims(
-            rows["emotion_source"], rows["emotion_prob"], EMOTIONS, parse_emotion
-        )
+        labels = self.claims.final_labels(rows)
+        verdicts[list(claims.COLUMNS)] = labels[list(claims.COLUMNS)]
         for column, dtype in (
             ("step", object),
             ("reason", object),
@@ -59,26 +54,16 @@ class Decider:
         _reject(verdicts, asked, "removal", bits)
         reason, value = checks.failures(self.config, verdicts["style"], rows)
         _reject(verdicts, reason, "decide", value)
+        self._apply_review(verdicts, labels["review_rejected"])
         self.leaks.reject(verdicts, rows)
         self.copies.drop(verdicts, rows)
         return verdicts
 
-
-def final_claims(
-    source: pd.Series, prob: pd.Series, names: tuple[str, ...], parse: Callable[[str], str]
-) -> tuple[pd.Series, pd.Series]:
-    """Final names and who made them: the source where its claim is one of `names`, else CLIP."""
-    known = {}
-    for text in source.dropna().unique():
-        try:
-            known[text] = parse(text)
-        except ValueError:  # another vocabulary: kept verbatim in the claim's own column
-            continue
-    claimed = source.map(known)
-    believed = prob.map(lambda row: names[int(np.argmax(row))] if row is not None else None)
-    rule = pd.Series(np.where(claimed.notna(), "source", "clip"), index=source.index)
-    final = claimed.astype(object).where(claimed.notna(), believed)
-    return final, rule.where(final.notna(), None)
+    def _apply_review(self, verdicts: pd.DataFrame, rejected: pd.Series) -> None:
+        """Rows that too many of their annotators want out."""
+        reason = pd.Series(None, index=rejected.index, dtype=object)
+        reason[rejected > self.claims.votes.max_reject_share] = "rejected_by_review"
+        _reject(verdicts, reason, "review", rejected)
 
 
 def _reject(verdicts: pd.DataFrame, reason: pd.Series, step: str, value: pd.Series) -> None:

@@ -38,7 +38,7 @@ REASONS: dict[str, str] = {
     "fetch_failed": "the URL could not be fetched",
     "opt_out": "the site or page opted out of this use",
     "removed": "on the removal list",
-    "rejected_by_review": "an annotator rejected the picture",
+    "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share",
 }
 
 

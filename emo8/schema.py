@@ -51,21 +51,88 @@ ROWS = pa.schema(
     ]
 )
 
+# One vote of one annotator on one row; `emo8/votes.py` says which votes count.
+VOTES = pa.schema(
+    [
+        ("id", pa.string()),  # of the row
+        ("annotator", pa.string()),  # pseudonym, never a name or an address
+        ("kind", pa.string()),  # choice, yes_no or reject
+        ("emotion", pa.string()),  # chosen or asked about; null for reject
+        ("answer", pa.bool_()),  # yes_no: whether it is that emotion; else null
+        ("consent", pa.bool_()),  # may the vote be used and published? null = not asked
+        ("batch", pa.string()),  # the import it came with, for undoing
+    ]
+)
+
 PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "id": (pa.string(), "SHA-256 of the image bytes as received; the row's name for ever"),
     "image": (IMAGE, "the picture, upright, without metadata"),
-    "emotion": (pa.int64(), "the final label; which claim won is in emotion_rule"),
-    "emotion_prob": (pa.list_(pa.float32()), "CLIP's distribution over the eight emotions"),
-    "emotion_rule": (pa.string(), "who made the final label: human, source or clip"),
+    "emotion": (
+        pa.int64(),
+        "the final label, null where nobody is sure; which claim won is in emotion_rule",
+    ),
+    "emotion_prob": (
+        pa.list_(pa.float32()),
+        "CLIP's distribution over the eight emotions, the mean over the models, calibrated if "
+        "emotion_calibration says so",
+    ),
+    "emotion_raw_prob": (
+        pa.list_(pa.float32()),
+        "the same distribution before calibration",
+    ),
+    "emotion_margin": (pa.float32(), "emotion_prob: the highest less the second highest"),
+    "emotion_entropy": (pa.float32(), "entropy of emotion_prob: 0 = certain, 1 = even"),
+    "emotion_agreement": (
+        pa.float32(),
+        "share of the CLIP models whose most likely emotion is that of their mean",
+    ),
+    "emotion_calibration": (
+        pa.string(),
+        "which fit calibrated emotion_prob: the style's own, all (styles together) or none",
+    ),
+    "positive_prob": (
+        pa.float32(),
+        "CLIP's probability of a positive rather than negative feeling",
+    ),
+    "emotion_rule": (
+        pa.string(),
+        "who made the final label: human, source or clip; abstain = nobody, and emotion is null",
+    ),
+    "emotion_votes": (
+        pa.list_(pa.float32()),
+        "shares of people's votes over the eight emotions; null without votes",
+    ),
+    "num_votes": (pa.int32(), "annotators who voted on the row"),
     "emotion_source": (pa.string(), "what the source claims, null where it claims nothing"),
     "style": (pa.int64(), "the final style"),
     "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the five styles"),
     "style_rule": (pa.string(), "who made the final style: source or clip"),
     "caption": (pa.string(), "the source's own caption"),
-    "description": (pa.string(), "a sentence from what is known, without the emotion"),
+    "description": (
+        pa.string(),
+        "a sentence from caption, attributes and colours, without the emotion; it fits the "
+        "tokenizer of the first CLIP model",
+    ),
+    "description_with_emotion": (
+        pa.string(),
+        "description with the final emotion, for those who want it: it gives the answer away",
+    ),
+    "scene": (pa.string(), "CLIP's most likely scene; null where none is likely enough"),
+    "scene_prob": (pa.float32(), "CLIP's probability that the scene is that one"),
+    "objects": (pa.list_(pa.string()), "up to three objects by CLIP, most likely first"),
+    "objects_prob": (pa.list_(pa.float32()), "CLIP's probability of each object"),
+    "human_action": (pa.string(), "what somebody does, by CLIP; null where none is likely enough"),
+    "human_action_prob": (pa.float32(), "CLIP's probability of that action"),
+    "facial_expression": (pa.string(), "by CLIP; null where none is likely enough"),
+    "facial_expression_prob": (pa.float32(), "CLIP's probability of that expression"),
     "people": (
         pa.list_(PERSON),
-        "boxes as fractions of width and height, most prominent first; null = not looked for",
+        "boxes as fractions of width and height, most prominent (area x score x centrality) "
+        "first; null = not looked for",
+    ),
+    "people_rule": (
+        pa.string(),
+        "who drew the boxes: source, a detector's name, or not_run (nobody looked)",
     ),
     "brightness": (pa.float32(), "mean HSV value in eleven steps, 0 to 1"),
     "colorfulness": (pa.float32(), "opponent-colour measure in eleven steps, 0 to 1"),

@@ -52,9 +52,10 @@ def sample_pictures() -> list[Path]:
 
 
 def write_recipe(folder: Path, body: str, name: str = "small") -> Path:
-    """A recipe file in `folder` that labels with the embedded CLIP."""
+    """A recipe file in `folder` that labels with the embedded CLIP and downloads nothing."""
     path = folder / "recipe.toml"
-    path.write_text(f'name = "{name}"\n{body}\n[labels]\nclip = ["embedded"]\n')
+    rest = '[people]\ndetector = "off"\n[labels]\nclip = ["embedded"]\n'
+    path.write_text(f'name = "{name}"\n{body}\n{rest}')
     return path
 
 
