@@ -54,7 +54,7 @@ def check(name: str) -> None:
                 "Give the folder that `uniemox pretrain --out` wrote."
             )
         return
-    near = get_close_matches(name, ["embedded", *_PREFIXES, *(p[:-1] for p in _PREFIXES)], n=1)
+    near = get_close_matches(name.split(":")[0], ["embedded", *(p[:-1] for p in _PREFIXES)], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ModelError(
         f"--model {name}: not a folder and no known form.{hint} Known: {', '.join(FORMS)}."

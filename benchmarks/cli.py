@@ -85,7 +85,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     from benchmarks import run
     from benchmarks.features import default_cache
-    from benchmarks.result import append
+    from benchmarks.result import append, require_writable
 
     config = run.RunConfig(
         models=tuple(arguments.model),
@@ -103,6 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
         image_column=arguments.image_column,
         emotion_column=arguments.emotion_column,
     )
+    require_writable(arguments.out)
     with _progress() as progress:
         for result in run.run(config, progress):
             append(result, arguments.out)
@@ -129,15 +130,20 @@ def _progress() -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        tasks = {}
+    bar = Bar(console=Console(stderr=True), transient=True)
+    tasks = {}
 
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total, visible=done < total)
+    def show(what: str, done: int, total: int) -> None:
+        bar.start()  # only now: a mistake found before any work leaves no bar behind
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        bar.update(tasks[what], completed=done, total=total, visible=done < total)
 
+    try:
         yield show
+    finally:
+        if tasks:
+            bar.stop()
 
 
 def _table(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,7 +155,8 @@ def _write(path: Path, table: Table, model: str) -> None:
         part.replace(path)
     except OSError as error:
         logger.warning("features are not cached in %s: %s", path.parent, error)
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def _batched(index: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 # name of the benchmark -> module with INFO and read(path); imported only when asked for
 BENCHMARKS: dict[str, str] = {"emotion_faces": "benchmarks.adapters.emotion_faces"}
 _TABLE_SUFFIXES = (".parquet", ".arrow")
+_SAVED_BY_DATASETS = ("dataset_dict.json", "state.json")
 
 
 def info(name: str) -> Benchmark:
@@ -66,13 +68,10 @@ def _read_registered(name: str, path: Path | None) -> LabelledRows:
 
 def _holds_tables(folder: Path) -> bool:
     """Whether a folder is a dataset for `load_dataset` rather than a tree of images."""
-    inside = [folder, *(child for child in folder.iterdir() if child.is_dir())]
-    return any(
-        file.suffix in _TABLE_SUFFIXES or file.name in ("dataset_dict.json", "state.json")
-        for place in inside
-        for file in place.iterdir()
-        if file.is_file()
-    )
+    if any((folder / name).is_file() for name in _SAVED_BY_DATASETS):
+        return True
+    files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return any(file.suffix in _TABLE_SUFFIXES for file in files)
 
 
 def _require_hub_id(data: str) -> None:

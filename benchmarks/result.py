@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.folds import Index, Plan
+from emo8.errors import Emo8Error
 
 # Versions that can move a number.
 PACKAGES = ("emo8", "numpy", "scikit-learn", "torch", "timm", "open_clip_torch", "pillow")
@@ -19,9 +20,21 @@ PACKAGES = ("emo8", "numpy", "scikit-learn", "torch", "timm", "open_clip_torch",
 
 def append(result: dict[str, Any], out: Path) -> None:
     """Add one line to a JSON lines file, in one write."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(result, ensure_ascii=False) + "\n")
+    _write(json.dumps(result, ensure_ascii=False) + "\n", out)
+
+
+def require_writable(out: Path) -> None:
+    """Nothing, where results can be appended to `out`; Emo8Error before any work is done else."""
+    _write("", out)
+
+
+def _write(text: str, out: Path) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with out.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Emo8Error(f"--out {out} cannot be written: {error.strerror}.") from error
 
 
 def describe(

@@ -217,7 +217,11 @@ def _score(
     backbone: Backbone,
     seed: int,
 ) -> dict[str, Any]:
-    """Predictions of every fold, pooled and scored; with the baselines of the same rows."""
+    """Predictions of every fold, pooled and scored; with the baselines of the same rows.
+
+    The emotions to choose from are those of the rows in the folds; where nothing is learnt, those
+    of all counted rows, so that a left-out group is asked about the whole label set.
+    """
     in_folds = np.concatenate([np.concatenate([f.train, f.test]) for f in plan.folds])
     named = data.emotion if not module.LEARNS else data.emotion[in_folds]
     emotions = tuple(sorted(set(named.tolist())))

@@ -59,22 +59,26 @@ def rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for (dataset, group, *rest), members in cells.items():
         if group:
-            groups.setdefault((dataset, f"mean of {_column(members[0])}", *rest), []).extend(
-                members
-            )
+            mean = f"mean of {_column(members[0])}{_unseen(members[0])}"
+            groups.setdefault((dataset, mean, *rest), []).extend(members)
     lines = [_line(key, members, with_interval=True) for key, members in cells.items()]
     lines += [_line(key, members, with_interval=False) for key, members in groups.items()]
     return lines
 
 
 def _key(result: dict[str, Any]) -> tuple[str, str, str, str]:
-    group = f"{_column(result)}={result['group']}" if result.get("group") else ""
-    if group and result.get("cluster_column"):
-        group += f", unseen {result['cluster_column']}"
+    group = ""
+    if result.get("group"):
+        group = f"{_column(result)}={result['group']}{_unseen(result)}"
     shots = result.get("settings", {}).get("shots")
     protocol = result["protocol"] + (f" ({shots} shots)" if shots else "")
     marks = "" if result.get("labels") != "all" else " (all labels)"
     return f"{result['dataset']}{marks}", group, protocol, result["model"]
+
+
+def _unseen(result: dict[str, Any]) -> str:
+    """Marks results whose test clusters no training row of any group has shown."""
+    return f", unseen {result['cluster_column']}" if result.get("cluster_column") else ""
 
 
 def _column(result: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from emo8 import schema
-from emo8.dataset import data_files
+from emo8.dataset import data_files, dataset_fingerprint
 from emo8.parts import write_text
 from emo8.reasons import REASONS
 from emo8.splits import SPLITS
@@ -26,6 +26,8 @@ def write_card(build: Path, name: str, stats: dict[str, Any]) -> None:
     text = template.render(
         front_matter=front_matter(build, stats),
         name=name,
+        # also makes the card, by which `datasets` keys its cache, change with the rows
+        fingerprint=dataset_fingerprint(build),
         emotions=EMOTIONS,
         styles=STYLES,
         reasons=REASONS,

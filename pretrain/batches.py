@@ -164,6 +164,7 @@ def training_batches(
         sampler=range(first_step - 1, config.steps),
         num_workers=config.data.num_workers,
         prefetch_factor=2 if config.data.num_workers else None,
+        generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
         pin_memory=config.system.device != "cpu" and torch.cuda.is_available(),
     )
     return iter(loader)

@@ -182,6 +182,7 @@ def write_cache(
     path.parent.mkdir(parents=True, exist_ok=True)
     half_written = path.with_name(path.name + ".tmp")
     save_file(tensors, half_written, {"uniemox": json.dumps(facts, sort_keys=True)})
+    half_written.chmod(0o644)  # safetensors writes files that only their owner can read
     half_written.replace(path)
     return len(ids)
 

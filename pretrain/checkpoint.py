@@ -50,6 +50,8 @@ def save(
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, fresh / MODEL, {HEADER: header})
     save_file(_training_tensors(model, optimizer), fresh / TRAINING)
+    for name in (MODEL, TRAINING):
+        (fresh / name).chmod(0o644)  # safetensors writes files that only their owner can read
     digests = {name: file_sha256(fresh / name) for name in (MODEL, TRAINING)}
     (fresh / STATE).write_text(json.dumps({"step": step, "sha256": digests}, indent=1), "utf-8")
     if last.exists():
@@ -131,20 +133,22 @@ def model_path(run: Path | str) -> Path:
 class Encoder:
     """A frozen encoder that turns pictures into features.
 
-    The feature of a picture is the mean of its patch tokens after the final norm, all patches
-    visible: shorter side resized to S with antialiasing, middle square, the run's mean and std.
+    The feature of a picture is its CLS token and the mean of its patch tokens side by side, after
+    the final norm, all patches visible (as in the linear evaluation of Oquab et al. 2024,
+    "DINOv2"). Pixels: shorter side resized to S with antialiasing, middle square, the run's mean
+    and std.
     """
 
     def __init__(self, model: UniEmoX, config: PretrainConfig, sha256: str) -> None:
         self._mae = model.mae.eval().requires_grad_(False)
         self.config = config
         self.sha256 = sha256
-        self.dim = config.model.dim
+        self.dim = 2 * config.model.dim
 
     def features(
         self, images: Sequence[NDArray[np.uint8]], *, batch_size: int = 64
     ) -> NDArray[np.float32]:
-        """(N, D) features of uint8 RGB arrays (H, W, 3)."""
+        """(N, 2 D) features of uint8 RGB arrays (H, W, 3)."""
         found = [self._batch(part) for part in _parts(images, batch_size)]
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
 
@@ -157,8 +161,9 @@ class Encoder:
         ]
         pixels = normalise(torch.stack(crops), views.mean, views.std)
         tokens = self._mae.encode(pixels)  # (N, 1 + L, D)
-        pooled: NDArray[np.float32] = tokens[:, 1:].mean(dim=1).float().numpy()
-        return pooled
+        pooled = torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)  # (N, 2 D)
+        features: NDArray[np.float32] = pooled.float().numpy()
+        return features
 
 
 def load_encoder(run: Path | str) -> Encoder:

@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     cache = commands.add_parser(
         "cache",
         help="decoded views, boxes, text and teacher features in one safetensors file",
-        description=f"Training from the file needs torch, timm, numpy, safetensors. Also {OVERRIDES}.",
+        description=f"Training from it needs torch, timm, numpy, safetensors. Also {OVERRIDES}.",
     )
     cache.add_argument("data", metavar="DATA", help="dataset folder, Hub id or parquet file")
     cache.add_argument("--out", type=Path, required=True)

@@ -48,7 +48,7 @@ class ModelConfig:
             ratio = getattr(self, name)
             if not 0.0 <= ratio < 1.0 or int(self.num_patches * (1 - ratio)) < 1:
                 raise ValueError(
-                    f"model.{name} = {ratio} leaves no patch of {self.num_patches} visible; lower it"
+                    f"model.{name} = {ratio} leaves no patch of {self.num_patches} visible"
                 )
 
     @property
@@ -170,7 +170,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if (self.steps > 0) == (self.epochs > 0) or self.steps < 0 or self.epochs < 0:
             raise ValueError(
-                f"set steps or epochs above zero, not both: steps = {self.steps}, epochs = {self.epochs}"
+                f"set steps or epochs above zero, not both: {self.steps}, {self.epochs}"
             )
         if self.seed < 0:
             raise ValueError(f"seed = {self.seed} must not be negative")

@@ -178,7 +178,7 @@ def distinct(texts: Sequence[str]) -> tuple[list[str], Tensor]:
 
 
 def decode(data: bytes | None) -> Tensor:
-    """uint8 (H, W, 3) upright RGB, transparent parts on white; UnreadableImageError where that fails."""
+    """uint8 (H, W, 3) upright RGB, transparent parts on white; UnreadableImageError if broken."""
     from PIL import Image, ImageOps
 
     if not data:

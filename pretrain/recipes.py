@@ -72,7 +72,7 @@ def cpu_demo() -> PretrainConfig:
     """About two minutes on two cores for some hundred small pictures; it visibly learns."""
     return PretrainConfig(
         recipe="cpu_demo",
-        steps=600,
+        steps=300,
         model=ModelConfig(
             dim=192,
             depth=6,

@@ -49,6 +49,7 @@ def pretrain(config: PretrainConfig, data: str, out: Path) -> int:
         source, config = open_training(config, data, world)
         teacher, text_features = open_teacher(config, source, out, world)
         claim_run(out, config, source, teacher, data, world)
+        torch.manual_seed(config.seed + world.rank)
         state = make_state(config, world, teacher, text_features)
         done = checkpoint.resume(out, state.model, state.optimizer)
         if done >= config.steps:

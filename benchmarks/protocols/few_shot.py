@@ -31,13 +31,13 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
 
     features = unit(problem.features)
     prob = []
-    for draw in range(settings.draws):
-        rows = _draw(problem, settings.shots, draw)
-        model = LogisticRegression(C=settings.c, max_iter=settings.max_iterations)
-        with few_threads(features[rows]):
+    with few_threads(features[: len(problem.emotions) * settings.shots]):
+        for draw in range(settings.draws):
+            rows = _draw(problem, settings.shots, draw)
+            model = LogisticRegression(C=settings.c, max_iter=settings.max_iterations)
             model.fit(features[rows], problem.target[rows])
-        found = model.predict_proba(features[problem.test]).astype(np.float64)
-        prob.append(spread(found, model.classes_, len(problem.emotions)))
+            found = model.predict_proba(features[problem.test]).astype(np.float64)
+            prob.append(spread(found, model.classes_, len(problem.emotions)))
     counts = np.bincount(problem.target[problem.train], minlength=len(problem.emotions))
     few = [
         f"{name}: {count} of {settings.shots} shots"

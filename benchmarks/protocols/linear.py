@@ -30,8 +30,9 @@ class Settings:
 
 def predict(problem: Problem, settings: Settings) -> Prediction:
     """Probabilities from the probe with the searched strength, fitted on all training rows."""
-    l2, notes = _search(problem, settings)
-    model, scale = _fit_path(problem, problem.train, (l2,), settings)[0]
+    with few_threads(problem.features):
+        l2, notes = _search(problem, settings)
+        model, scale = _fit_path(problem, problem.train, (l2,), settings)[0]
     prob = model.predict_proba(scale(problem.features[problem.test])).astype(np.float64)
     full = spread(prob, model.classes_, len(problem.emotions))
     return Prediction(prob=full[None], chosen={"l2": l2}, notes=notes)

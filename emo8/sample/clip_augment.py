@@ -50,11 +50,12 @@ def _move(x: torch.Tensor, side: int, rng: torch.Generator) -> torch.Tensor:
     """Flipped, turned, stretched and shifted; what comes in from outside is transparent."""
     n = len(x)
     flip = torch.where(_chance(n, 0.5, rng), -1.0, 1.0).flatten()
-    angle = _uniform(n, -15, 15, rng).flatten() * math.pi / 180
-    # A scale above 1 shows the picture smaller.
-    scale = _uniform(n, 0.85, 1.4, rng).flatten()
+    angle = _uniform(n, -12, 12, rng).flatten() * math.pi / 180
+    # A scale above 1 shows the picture smaller; some much smaller, as a face in a portrait.
+    wide = _uniform(n, 0.85, 1.15, rng) * torch.where(_chance(n, 0.1, rng), 1.4, 1.0)
+    scale = wide.flatten()
     aspect = torch.exp(_uniform(n, -0.15, 0.15, rng)).flatten()
-    shift = torch.rand(n, 2, generator=rng) * 0.3 - 0.15
+    shift = torch.rand(n, 2, generator=rng) * 0.2 - 0.1
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = flip * torch.cos(angle) * scale * aspect
     theta[:, 0, 1] = -torch.sin(angle) * scale * aspect

@@ -2,7 +2,8 @@
 
     python -m emo8.sample.clip_eval --corpus CORPUS --models SEED0 SEED1 --out DIR --why "..."
 
-writes DIR/results.json and adds a line to DIR/looks.csv, because it looks at the test families.
+writes DIR/results.json, adds a line to DIR/looks.csv, because it looks at the test families, and
+renews the tables in DIR/README.md where there is one.
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from emo8.clip.prompts import PromptSet
 
 LOOKS_NAME = "looks.csv"
+_CARD_NAME = "README.md"
+_CARD_BEGIN = "<!-- results: written by emo8.sample.clip_eval -->\n"
+_CARD_END = "<!-- end of results -->"
 _PIXEL_SIDE_PX = 16
 
 
@@ -129,6 +133,41 @@ def main(argv: Sequence[str] | None = None) -> None:
     for model in models:
         _log_look(args.out / LOOKS_NAME, args.why, model)
         print({family: found["accuracy"] for family, found in model["zero_shot"].items()})
+    card = args.out / _CARD_NAME
+    if card.exists():
+        head, rest = card.read_text(encoding="utf-8").split(_CARD_BEGIN)
+        tail = rest.split(_CARD_END)[1]
+        card.write_text(head + _CARD_BEGIN + card_tables(results) + _CARD_END + tail, "utf-8")
+
+
+def card_tables(results: Mapping[str, Any]) -> str:
+    """Two Markdown tables: accuracy per family of all models, and of the first per emotion."""
+    models, probe = results["models"], results["pixels_16_linear_probe"]
+    seeds = [f"seed {model['training']['settings']['seed']}" for model in models]
+    lines = ["", _table_row(["family", "n", *seeds, "16 x 16 pixels", "majority", "chance"])]
+    lines.append("|---" * (len(seeds) + 5) + "|")
+    for family, found in models[0]["zero_shot"].items():
+        scores = [_with_interval(model["zero_shot"][family]) for model in models]
+        rest = [_with_interval(probe[family]), f"{found['majority']:.2f}", "0.12"]
+        lines.append(_table_row([family, str(found["n"]), *scores, *rest]))
+    means = [f"{model['mean_of_twemoji_and_openmoji']:.2f}" for model in models]
+    lines.append(_table_row(["mean of twemoji, openmoji", "", *means, "", "", ""]))
+    lines += ["", f"Right of all, {seeds[0]}:", "", _table_row(["family", *EMOTIONS])]
+    lines.append("|---" * (len(EMOTIONS) + 1) + "|")
+    for family, found in models[0]["zero_shot"].items():
+        hits = found["right_of_all"]
+        cells = ["/".join(map(str, hits[name])) if name in hits else "–" for name in EMOTIONS]
+        lines.append(_table_row([family, *cells]))
+    return "\n".join([*lines, "", ""])
+
+
+def _table_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _with_interval(found: Mapping[str, Any]) -> str:
+    low, high = found["interval95"]
+    return f"{found['accuracy']:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _score_model(folder: Path, faces: Mapping[str, Faces]) -> dict[str, Any]:

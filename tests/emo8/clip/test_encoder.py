@@ -154,3 +154,15 @@ def test_load__foreign_config_is_an_error_not_a_traceback(tmp_path: Path) -> Non
     config.write_text("{}")
     with pytest.raises(ModelError, match="is not an open_clip config"):
         load(f"local-dir:{tmp_path / 'model'}")
+
+
+def test_card__plain_open_clip_loads_the_folder_as_it_says(encoder: Encoder) -> None:
+    import open_clip
+
+    path = f"local-dir:{EMBEDDED_DIR}"
+    model, preprocess = open_clip.create_model_from_pretrained(path)
+    tokenizer = open_clip.get_tokenizer(path, bpe_path=str(EMBEDDED_DIR / "bpe_8192.txt.gz"))
+    picture, texts = _pictures()[0], ["an angry face"]
+    assert preprocess(picture).equal(encoder.preprocess(picture))
+    assert tokenizer(texts).equal(encoder.tokenizer(texts))
+    assert model.encode_text(tokenizer(texts)).shape == (1, encoder.dim)
