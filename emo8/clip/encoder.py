@@ -126,6 +126,13 @@ def load(name: str, *, device: str = "cpu", precision: str = "fp32") -> Encoder:
     return _load_public(name, device, precision)
 
 
+def best_device() -> str:
+    """ "cuda" where this process may use a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def fresh(folder: Path) -> tuple[torch.nn.Module, Any]:
     """An untrained model as `folder`'s config describes it, and its tokenizer; for training."""
     import open_clip
