@@ -45,7 +45,7 @@ FITTING: dict[str, set[str | None]] = {
     "accept": {None},
     "apply the orientation": {"duplicate_exact", "duplicate_near", None},
     "decodes with visible damage": {"duplicate_near", None},
-    "flag": {"blurry", "low_information", None},
+    "flag": {"blurry", "low_information", "duplicate_near", None},
     "keep": {None},
     "drop as a duplicate": {"duplicate_exact", "duplicate_near", None},
     "report as a possible duplicate": {"duplicate_near", None},
@@ -61,7 +61,8 @@ def test_build__bad_corpus_ends_as_its_manifest_says(corpus: Path, tmp_path: Pat
     recipe = write_recipe(
         tmp_path,
         f'[[source]]\nkind = "folder"\npath = "{bad}"\nname = "files"\nstyle = "natural"\n'
-        f'[[source]]\nkind = "archive"\npath = "{bad}/odd_names.tar"\nstyle = "natural"',
+        f'[[source]]\nkind = "archive"\npath = "{bad}/odd_names.tar"\nstyle = "natural"\n'
+        "[decide]\nmin_side_px = 33",
     )
     before = {path: path.stat().st_mtime_ns for path in bad.rglob("*")}
     home = set(tmp_path.parent.iterdir())
