@@ -131,6 +131,7 @@ def test_decode__mutated_pictures_give_pixels_or_a_reason() -> None:
     assert tried > 200 and 0 < failed < tried
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small file system")
 def test_build__full_disk_fails_cleanly_and_goes_on_when_there_is_room(
     small: Path, tmp_path: Path
