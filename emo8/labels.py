@@ -56,6 +56,7 @@ class Embed(Step):
     model: Model
     max_pixels: int
     version: ClassVar[int] = 1
+    wants_gpu: ClassVar[bool] = True
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -73,9 +74,9 @@ class Embed(Step):
         return {"model": self.model.name, "weights_sha256": self.model.weights_sha256}
 
     def setup(self) -> Encoder:
-        from emo8.clip.encoder import load
+        from emo8.clip.encoder import best_device, load
 
-        return load(self.model.name)
+        return load(self.model.name, device=best_device())
 
     def run(self, batch: Batch, state: Encoder) -> pa.Table:
         images, reasons = batch[ROWS].column("image"), batch["measure"].column("decode_reason")

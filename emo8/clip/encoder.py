@@ -145,6 +145,13 @@ def token_counter(name: str) -> Callable[[str], int]:
     return lambda text: len(inner(text)["input_ids"])
 
 
+def best_device() -> str:
+    """ "cuda" where this process may use a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def fresh(folder: Path) -> tuple[torch.nn.Module, Any]:
     """An untrained model as `folder`'s config describes it, and its tokenizer; for training."""
     import open_clip
