@@ -72,10 +72,16 @@ class RayEngine:
             crew.dismiss()
 
     def _num_actors(self, num_tasks: int) -> int:
-        import ray
-
-        cores = int(ray.cluster_resources().get("CPU", 1))
+        cores = _resource("CPU")
         return max(1, min(self.workers or cores, cores, num_tasks))
+
+
+def _resource(name: str) -> int:
+    """How many of something the whole cluster has."""
+    import ray
+
+    resources: Any = ray.cluster_resources  # not typed
+    return int(resources().get(name, 0))
 
 
 class _Crew:
@@ -85,9 +91,10 @@ class _Crew:
         import ray
 
         wants_gpu = getattr(first, "wants_gpu", False)
-        num_gpus = int(ray.cluster_resources().get("GPU", 0)) if wants_gpu else 0
-        options = {"num_cpus": 1, "num_gpus": 1 if num_gpus else 0, "scheduling_strategy": "SPREAD"}
-        self.actor_class = ray.remote(**options)(_Worker)
+        num_gpus = _resource("GPU") if wants_gpu else 0
+        self.actor_class: Any = ray.remote(
+            num_cpus=1, num_gpus=1 if num_gpus else 0, scheduling_strategy="SPREAD"
+        )(_Worker)
         self.idle = [self.actor_class.remote() for _ in range(min(size, num_gpus or size))]
         self.busy: dict[Any, tuple[Any, Task, int]] = {}  # ray's future -> actor, task, attempt
 

@@ -82,7 +82,7 @@ def changed(config: DecideConfig, settings: list[str]) -> DecideConfig:
             style.setdefault(path[1], {})[name] = value
         else:
             raise Emo8Error(f"--try {setting}: write key=value or style.NAME.key=value")
-    return DecideConfig(**values, style=style)  # type: ignore[arg-type]
+    return DecideConfig(**values, style=style)
 
 
 def _check_name(name: str, known: list[str], setting: str) -> None:
@@ -107,8 +107,9 @@ def numbers_of(build: Path) -> pd.DataFrame:
     for check in CHECKS:
         tables.setdefault(check.table, []).append(check.column)
     pieces = []
-    for part, rows in verdicts.groupby("part", sort=True):
-        read = [read_columns(part_path(build, t, int(part)), names) for t, names in tables.items()]
+    for part in sorted(set(verdicts["part"].tolist())):
+        rows = verdicts[verdicts["part"] == part]
+        read = [read_columns(part_path(build, t, part), names) for t, names in tables.items()]
         columns = [column for piece in read for column in piece.columns]
         names = [name for piece in read for name in piece.column_names]
         pieces.append(pa.table(columns, names=names).take(pa.array(rows["row"].to_numpy())))
@@ -131,9 +132,9 @@ def examples(build: Path, rows: pd.DataFrame, count: int) -> list[tuple[bytes, s
     """Up to `count` pictures of these rows, evenly spread, with the number behind each."""
     chosen = rows.iloc[:: max(1, len(rows) // max(count, 1))].head(count)
     found = []
-    for part, members in chosen.groupby("part", sort=True):
-        images = read_columns(part_path(build, ROWS, int(part)), ["image"]).column("image")
-        for member in members.to_dict("records"):
+    for part in sorted(set(chosen["part"].tolist())):
+        images = read_columns(part_path(build, ROWS, part), ["image"]).column("image")
+        for member in chosen[chosen["part"] == part].to_dict("records"):
             title = f"{member['style']}: {member['after'] or member['before']}"
             if member["value"] == member["value"]:
                 title += f" {member['value']:.4g}"

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from emo8.filters import FILTERS
-from emo8.filters.base import prepare
+from emo8.filters.base import PHASH_RECIPE, prepare
+from emo8.filters.copies import VIEWS_RECIPE
 from emo8.images import DecodeError, decode
 from emo8.steps import ROWS, Batch, Step
 
@@ -33,7 +34,7 @@ class Measure(Step):
         return pa.schema(columns)
 
     def options(self) -> dict[str, Any]:
-        return {"max_pixels": self.max_pixels}
+        return {"max_pixels": self.max_pixels, "recipes": [PHASH_RECIPE, VIEWS_RECIPE]}
 
     def run(self, batch: Batch, state: Any) -> pa.Table:
         rows = batch[ROWS].to_pylist()

@@ -31,11 +31,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "decode_value",
         "width",
         "height",
-        "phash",
         "pixel_sha256",
         *dict.fromkeys(check.column for check in CHECKS if check.table == "measure"),
     ),
-    "label": ("emotion_prob", "style_prob"),
+    "label": ("style_prob", "emotion_raw_prob", "emotion_agreement"),
+    "calibrate": ("emotion_prob", "emotion_margin", "emotion_entropy"),
     "safety": ("unsafe_prob",),
     "caption": ("caption_sim",),
 }

@@ -98,9 +98,9 @@ class CaptionAgreement(Step):
         return {"model": self.model.name, "weights_sha256": self.model.weights_sha256}
 
     def setup(self) -> Encoder:
-        from emo8.clip.encoder import load
+        from emo8.clip.encoder import best_device, load
 
-        return load(self.model.name)
+        return load(self.model.name, device=best_device())
 
     def run(self, batch: Batch, state: Encoder) -> pa.Table:
         column = batch[self.model.table].column("embedding").combine_chunks()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emo8.filters import colour, exposure, geometry, integrity, quality
+from emo8.filters import colour, copies, exposure, geometry, integrity, quality
 from emo8.filters.base import Filter
 
 # One decode of a picture feeds all of them, in this order.
@@ -12,4 +12,5 @@ FILTERS: tuple[Filter, ...] = (
     quality.Quality(),
     exposure.Exposure(),
     colour.Colour(),
+    copies.Copies(),
 )

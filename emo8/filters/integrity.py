@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import cv2
-import numpy as np
 import pyarrow as pa
 
-from emo8.filters.base import Check, Picture
-
-PHASH_RECIPE = "dct64-v2"  # hashes of different recipes must never be compared
+from emo8.filters.base import Check, Picture, perceptual_hash
 
 
 class Integrity:
@@ -56,16 +52,3 @@ def suffix_agrees(suffix: str, stored_format: str) -> bool | None:
     """Whether a file's name tells its true format; None where the name tells none."""
     named = _FORMAT_OF_SUFFIX.get(suffix)
     return None if named is None else named == stored_format.replace("MPO", "JPEG")
-
-
-def perceptual_hash(grey: np.ndarray) -> int:
-    """64-bit hash of an (h, w) uint8 picture: signs of its 8 x 8 lowest DCT terms.
-
-    Recipe `dct64-v2`: luma of at most 512 px, area-resize to 32 x 32, DCT-II, 8 x 8 low
-    frequencies, each bit set when the term is over their median without the constant one. Source:
-    Zauner (2010), "Implementation and benchmarking of perceptual image hash functions".
-    """
-    square = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
-    low = cv2.dct(square)[:8, :8].ravel()
-    bits = low > np.median(low[1:])
-    return int(np.packbits(bits).view(">u8")[0])

@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from emo8.filters import FILTERS
-from emo8.filters.base import MEASURED_SIDE_PX, prepare
+from emo8.filters.base import MEASURED_SIDE_PX, perceptual_hash, prepare
 from emo8.filters.colour import brightness, colorfulness
-from emo8.filters.integrity import perceptual_hash
 from emo8.images import decode
 from tests.conftest import encoded, picture
 
