@@ -166,9 +166,10 @@ def _crop_of(whole: np.ndarray, part: np.ndarray) -> float:
             start = np.array([[zoom, 0, x / wide * side], [0, zoom, y / wide * side]], np.float32)
     if start is None:
         return UNLIKE
+    everywhere = np.full(whole.shape, 255, np.uint8)  # no mask
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     try:
-        _, warp = cv2.findTransformECC(part, whole, start, cv2.MOTION_AFFINE, stop, None, 3)
+        _, warp = cv2.findTransformECC(part, whole, start, cv2.MOTION_AFFINE, stop, everywhere, 3)
     except cv2.error:  # it does not converge: nothing fits
         return UNLIKE
     area = float(np.linalg.det(warp[:, :2]))
