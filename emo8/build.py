@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -147,7 +148,7 @@ class _Run:
             ]
         recipe = self.recipe
         sections = (recipe.decide, recipe.leaks, recipe.splits)
-        options = [dataclasses.asdict(item) for item in sections]
+        options: list[Any] = [dataclasses.asdict(item) for item in sections]
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
         decision = fingerprint(DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks)
         return Plan(fingerprints=marks, decision=decision)
