@@ -155,11 +155,12 @@ class _Pictures:
     """Thumbnails of rows of the build; the part read last is held."""
 
     def __init__(self, build: Path, verdicts: pd.DataFrame) -> None:
-        self._build, self._verdicts = build, verdicts
+        self._build = build
+        self._part_of, self._row_of = verdicts["part"].to_numpy(), verdicts["row"].to_numpy()
         self._held: tuple[int, Any] = (-1, None)
 
     def __call__(self, row: int) -> Image.Image | None:
-        part, number = self._verdicts.loc[row, ["part", "row"]].astype(int).tolist()
+        part, number = int(self._part_of[row]), int(self._row_of[row])
         if self._held[0] != part:
             column = read_columns(part_path(self._build, ROWS, part), ["image"]).column("image")
             self._held = (part, column)
