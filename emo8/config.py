@@ -132,9 +132,9 @@ class Thresholds:
 
 
 # Where a style was measured to need another threshold, and the recipe leaves the common one alone.
-# Drawings: of 1,818 pairs of one code point by two artists 9 leave under 0.08, 14 under 0.1.
+# Drawings: of 1,818 pairs of one code point by two artists 14 leave less than 0.1, 28 under 0.15.
 STYLE_DEFAULTS: dict[str, dict[str, float]] = {
-    "cartoon": {"max_near_residual": 0.08, "max_crop_residual": 0.1}
+    "cartoon": {"max_near_residual": 0.1, "max_crop_residual": 0.12}
 }
 
 

@@ -24,7 +24,7 @@ from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 2
+VERSION = 3
 PARTS_PER_SHARD = 16
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (

@@ -29,6 +29,11 @@ VERSION = 1
 ABOUT_KEY = b"emo8.fingerprints"
 DETAIL_SIDE = 16  # a detail hash is the signs of 16 x 16 DCT terms, the constant one left out
 DETAIL_BITS = DETAIL_SIDE**2 - 1
+DETAIL_COLUMNS = np.arange(DETAIL_SIDE**2 // 8)  # all bytes
+# The lowest 8 x 8 terms: in smooth pictures the others are near zero and their signs are noise.
+COARSE_COLUMNS = DETAIL_COLUMNS[:DETAIL_SIDE:2]
+MAX_COARSE_DISTANCE = 4
+MIN_COARSE_SIM = 0.97
 NUM_NEAREST = 4  # of the other set, whose embeddings are asked too
 BATCH_PICTURES = 64
 
@@ -85,7 +90,8 @@ def match(rows: Prints, others: Prints, *, max_distance: int, min_sim: float) ->
 
     Equal bytes or pixels always are. Otherwise two witnesses are asked: detail hashes of any two
     views (with or without border, straight or mirrored) within `max_distance` bits, and
-    embeddings that agree by `min_sim`; where the embeddings are of different CLIPs, half the
+    embeddings that agree by `min_sim`, or their lowest terms within 4 bits and embeddings that
+    agree by 0.97; where the embeddings are of different CLIPs, half the
     distance must do.
     """
     found = np.full(len(rows), -1, np.int64)
@@ -93,18 +99,22 @@ def match(rows: Prints, others: Prints, *, max_distance: int, min_sim: float) ->
     sim = np.full(len(rows), np.nan, np.float32)
     comparable = rows.about.weights_sha256 == others.about.weights_sha256
     limit = max_distance if comparable else max_distance // 2
-    for nearest, bits in _nearest(rows.detail, others.detail):
-        agrees, cosines = bits <= limit, np.full(bits.shape, np.nan, np.float32)
-        if comparable:
-            own = rows.embedding[:, None]
-            cosines = (own * others.embedding[nearest]).sum(axis=2)
-            agrees &= cosines >= min_sim
-        best = np.where(agrees, bits, DETAIL_BITS + 1).argmin(axis=1)
-        every = np.arange(len(rows))
-        better = agrees[every, best] & ((bits[every, best] < distance) | (found < 0))
-        found[better] = nearest[every, best][better]
-        distance[better] = bits[every, best][better]
-        sim[better] = cosines[every, best][better]
+    searches = [(DETAIL_COLUMNS, limit, min_sim)]
+    if comparable:
+        searches.append((COARSE_COLUMNS, MAX_COARSE_DISTANCE, max(min_sim, MIN_COARSE_SIM)))
+    for columns, most_bits, least_sim in searches:
+        for nearest, bits in _nearest(rows.detail, others.detail, columns):
+            agrees, cosines = bits <= most_bits, np.full(bits.shape, np.nan, np.float32)
+            if comparable:
+                own = rows.embedding[:, None]
+                cosines = (own * others.embedding[nearest]).sum(axis=2)
+                agrees &= cosines >= least_sim
+            best = np.where(agrees, bits, DETAIL_BITS + 1).argmin(axis=1)
+            every = np.arange(len(rows))
+            better = agrees[every, best] & ((bits[every, best] < distance) | (found < 0))
+            found[better] = nearest[every, best][better]
+            distance[better] = bits[every, best][better]
+            sim[better] = cosines[every, best][better]
     for mine, theirs in (
         (rows.sha256, others.sha256),
         (rows.pixel_sha256, others.pixel_sha256),
@@ -115,18 +125,20 @@ def match(rows: Prints, others: Prints, *, max_distance: int, min_sim: float) ->
     return Matches(row=found, distance=distance, sim=sim)
 
 
-def _nearest(mine: np.ndarray, theirs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(N, k) rows and bits of the nearest detail hashes, for every pair of views."""
+def _nearest(
+    mine: np.ndarray, theirs: np.ndarray, columns: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(N, k) rows and bits of the nearest hashes by these bytes, for every pair of views."""
     import faiss
 
     if not len(mine) or not len(theirs):
         return
     for their_view in range(2):
-        index = faiss.IndexBinaryFlat(DETAIL_SIDE**2)
-        index.add(np.ascontiguousarray(theirs[:, their_view]))
+        index = faiss.IndexBinaryFlat(8 * len(columns))
+        index.add(np.ascontiguousarray(theirs[:, their_view][:, columns]))
         for my_view in range(2):
             for asked in (mine[:, my_view], mirrored_detail(mine[:, my_view])):
-                query = np.ascontiguousarray(asked)
+                query = np.ascontiguousarray(asked[:, columns])
                 bits, rows = index.search(query, min(NUM_NEAREST, len(theirs)))
                 yield rows, bits
 

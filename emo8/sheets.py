@@ -7,8 +7,10 @@ pairs that just missed the thresholds and stayed, follow.
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +31,6 @@ LINE = "#c8c8c8"
 class Group:
     """Pictures shown side by side: rows of the verdicts, and what is said of them."""
 
-    title: str
     rows: tuple[int, ...]
     notes: tuple[str, ...]
 
@@ -61,13 +62,12 @@ def copies_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
     inside = verdicts[verdicts["reason"].isna() | verdicts["reason"].isin(copies)]
     left = inside[inside["reason"].notna()]
     groups = []
-    for cluster, members in inside[inside["cluster"].isin(set(left["cluster"]))].groupby(
+    for _, members in inside[inside["cluster"].isin(set(left["cluster"]))].groupby(
         "cluster", sort=True
     ):
         ordered = members.sort_values("reason", na_position="first", kind="stable")
         notes = tuple(_note(row, how) for row in ordered.to_dict("records"))
-        title = f"{cluster[:10]}: {len(ordered)} pictures, {ordered['split'].iloc[0]}"
-        groups.append(Group(title=title, rows=tuple(ordered.index), notes=notes))
+        groups.append(Group(rows=tuple(ordered.index), notes=notes))
     return groups
 
 
@@ -82,7 +82,6 @@ def possible_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
     near = near.assign(score=near[["residual", "crop_residual"]].min(axis=1))
     return [
         Group(
-            title="possible",
             rows=(int(row_of[pair["left_id"]]), int(row_of[pair["right_id"]])),
             notes=("stays", f"stays: {_numbers(pair)}"),
         )
@@ -96,12 +95,12 @@ def _relations(pairs: pd.DataFrame) -> dict[frozenset[str], str]:
     return {frozenset((p["left_id"], p["right_id"])): _numbers(p) for p in pairs.to_dict("records")}
 
 
-def _numbers(pair: dict[str, object]) -> str:
-    left = min(float(pair["residual"]), float(pair["crop_residual"]))  # type: ignore[arg-type]
+def _numbers(pair: Mapping[Any, Any]) -> str:
+    left = min(float(pair["residual"]), float(pair["crop_residual"]))
     return f"{pair['relation']}, residual {left:.3f}, cosine {pair['sim']:.2f}"
 
 
-def _note(row: dict[str, object], how: dict[frozenset[str], str]) -> str:
+def _note(row: Mapping[Any, Any], how: dict[frozenset[str], str]) -> str:
     if row["reason"] is None or row["reason"] != row["reason"]:
         return "stays"
     said = how.get(frozenset((str(row["id"]), str(row["survivor"]))), "")
@@ -156,15 +155,16 @@ class _Pictures:
     """Thumbnails of rows of the build; the part read last is held."""
 
     def __init__(self, build: Path, verdicts: pd.DataFrame) -> None:
-        self._build, self._verdicts = build, verdicts
-        self._held: tuple[int, object] = (-1, None)
+        self._build = build
+        self._part_of, self._row_of = verdicts["part"].to_numpy(), verdicts["row"].to_numpy()
+        self._held: tuple[int, Any] = (-1, None)
 
     def __call__(self, row: int) -> Image.Image | None:
-        part, number = (int(self._verdicts.at[row, name]) for name in ("part", "row"))
+        part, number = int(self._part_of[row]), int(self._row_of[row])
         if self._held[0] != part:
             column = read_columns(part_path(self._build, ROWS, part), ["image"]).column("image")
             self._held = (part, column)
-        data = self._held[1][number]["bytes"].as_py()  # type: ignore[index]
+        data = self._held[1][number]["bytes"].as_py()
         try:
             image = Image.fromarray(decode(data).rgb)
         except DecodeError:

@@ -75,7 +75,7 @@ def assign(
     side = verdicts["id"].map(earlier).map(_PRIORITY)
     of_cluster = side.groupby(verdicts["cluster"]).max()
     names = {value: name for name, value in _PRIORITY.items()}
-    placed = {key: names[int(value)] for key, value in of_cluster.dropna().items()}
+    placed = {str(key): names[int(value)] for key, value in of_cluster.dropna().items()}
     drawn = _drawn(verdicts, placed, config, seed)
     split = verdicts["cluster"].map({**drawn, **placed})
     bridged = verdicts["reason"] == "split_bridge"  # they keep the side they were on
@@ -110,8 +110,9 @@ def _even_out(
     slack = max(1.0, config.tolerance * len(clusters))
     excess = {name: -share * len(clusters) for name, share in shares.items()}
     for cluster, count in rows.items():
-        excess[now[cluster]] += count
-    movable = sorted((c for c in rows.index if c in draw and rows[c] == 1), key=lambda c: draw[c])
+        excess[now[str(cluster)]] += count
+    single = [str(c) for c, count in rows.items() if count == 1 and c in draw]
+    movable = sorted(single, key=lambda cluster: draw[cluster])
     while max(excess.values()) > slack or min(excess.values()) < -slack:
         over = max(SPLITS, key=lambda name: excess[name])
         under = min(SPLITS, key=lambda name: excess[name])

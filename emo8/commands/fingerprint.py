@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 HELP = "hashes and embeddings of a benchmark, for [leaks] in a recipe"
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted, splits = arguments.split, set()
     empty = 0
 
-    def pictures():  # type: ignore[no-untyped-def]
+    def pictures() -> Iterator[tuple[str, bytes]]:
         nonlocal empty
         for picture in opendata.read(arguments.data):
             splits.add(picture.split)

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from emo8.config import DecideConfig
 from emo8.copies import clusters, find
+from emo8.copies.verify import VERSION as COMPARE_VERSION
 from emo8.copies.views import COLUMNS, Views, views_of
 from emo8.filters.base import PHASH_RECIPE
 from emo8.filters.copies import VIEWS_RECIPE
@@ -85,7 +86,11 @@ class Copies:
         """The numbers of all pairs; those compared by an earlier run are looked up."""
         path = self.build / "tables" / _COMPARED
         mark = fingerprint(
-            PHASH_RECIPE, VIEWS_RECIPE, self.model.weights_sha256, self.config.min_crop_sim
+            COMPARE_VERSION,
+            PHASH_RECIPE,
+            VIEWS_RECIPE,
+            self.model.weights_sha256,
+            self.config.min_crop_sim,
         )
         asked = pd.DataFrame({"left": pairs[:, 0], "right": pairs[:, 1]})
         asked["left_id"], asked["right_id"] = ids[pairs[:, 0]], ids[pairs[:, 1]]

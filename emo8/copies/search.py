@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ MAX_EXACT_DISTANCE = 3
 NUM_BANDS, NUM_EQUAL_BANDS = 5, 2
 PLAIN_BLOCK = 48  # blocks up to this many hashes are compared all with all
 MAX_DEPTH = 3  # after that, three times ten bits and more are equal: all with all is right
+MAX_BRUTE_ROWS = 4096  # up to here a plain scan is as fast as an index
 STRIP_PAIRS = 4_000_000  # pairs in memory at a time
 
 
@@ -28,8 +30,8 @@ def near_pairs(phash: np.ndarray, max_distance: int) -> np.ndarray:
     found = [np.stack([first[inverse[copies]], copies], axis=1)]
     if max_distance:
         bits = np.arange(64, dtype=np.uint64)
-        pairs = _distinct_pairs(distinct, np.arange(len(distinct)), bits, max_distance, 0)
-        found += [first[block] for block in pairs]
+        blocks = _distinct_pairs(distinct, np.arange(len(distinct)), bits, max_distance, 0)
+        found += [first[block] for block in blocks]
     pairs = np.sort(np.concatenate(found).astype(np.int64), axis=1)
     key = np.unique(pairs[:, 0] * len(phash) + pairs[:, 1])
     return np.stack(np.divmod(key, max(1, len(phash))), axis=1)
@@ -116,9 +118,8 @@ def neighbours(base: np.ndarray, queries: np.ndarray, num: int) -> np.ndarray:
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:
-        if len(base) <= 4096:
-            index = faiss.IndexFlatIP(base.shape[1])
-        else:
+        index: Any = faiss.IndexFlatIP(base.shape[1])
+        if len(base) > MAX_BRUTE_ROWS:
             index = faiss.IndexHNSWFlat(base.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
             index.hnsw.efConstruction, index.hnsw.efSearch = 48, 64
         index.add(np.ascontiguousarray(base, np.float32))

@@ -15,7 +15,10 @@ import numpy as np
 
 from emo8.copies.views import Views, mirrored
 
+VERSION = 1  # of the comparison: numbers of different versions are not mixed
 NUM_BLOCKS = 8  # along each side of a thumbnail
+MIN_TEXTURE = 6.0  # grey variance inside a block; JPEG noise stays under it
+MIN_TEXTURED_BLOCKS = 4
 MIN_LAYOUT_SIM = 0.9  # of coarse layouts: planted copies that keep their frame reach 0.94 (1 in 33)
 MIN_CROP_LAYOUT_SIM = 0.65  # light crops reach 0.75 (1 in 33)
 MIN_NCC = 0.85  # of whole thumbnails; below it the residual is never small
@@ -104,11 +107,26 @@ def residual(one: np.ndarray, two: np.ndarray) -> float:
 
 
 def _residual_onto(source: np.ndarray, target: np.ndarray) -> float:
+    """The worse of two: the largest block, and the texture of the upper fifth of the blocks.
+
+    The largest block is in variances of the whole picture, which silhouettes on white paper
+    dominate; so blocks with texture must also agree in units of their own variance (planets of
+    one size have one silhouette and different surfaces).
+    """
     wanted = target.astype(np.float32)
-    error = (match_tones(source, target) - wanted) ** 2 / max(float(wanted.var()), 4.0)
-    step = len(error) // NUM_BLOCKS
-    blocks = error.reshape(NUM_BLOCKS, step, NUM_BLOCKS, step)
-    return float(blocks.mean(axis=(1, 3)).max())
+    error = _blocks((match_tones(source, target) - wanted) ** 2)
+    own = _blocks(wanted**2) - _blocks(wanted) ** 2
+    largest = float(error.max()) / max(float(wanted.var()), 4.0)
+    textured = own >= MIN_TEXTURE
+    if textured.sum() < MIN_TEXTURED_BLOCKS:
+        return largest
+    return max(largest, float(np.quantile(error[textured] / own[textured], 0.8)))
+
+
+def _blocks(values: np.ndarray) -> np.ndarray:
+    """(8, 8) means of the blocks of an (S, S) array."""
+    step = len(values) // NUM_BLOCKS
+    return np.asarray(values.reshape(NUM_BLOCKS, step, NUM_BLOCKS, step).mean(axis=(1, 3)))
 
 
 def match_tones(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -148,9 +166,10 @@ def _crop_of(whole: np.ndarray, part: np.ndarray) -> float:
             start = np.array([[zoom, 0, x / wide * side], [0, zoom, y / wide * side]], np.float32)
     if start is None:
         return UNLIKE
+    everywhere = np.full(whole.shape, 255, np.uint8)  # no mask
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
     try:
-        _, warp = cv2.findTransformECC(part, whole, start, cv2.MOTION_AFFINE, stop, None, 3)
+        _, warp = cv2.findTransformECC(part, whole, start, cv2.MOTION_AFFINE, stop, everywhere, 3)
     except cv2.error:  # it does not converge: nothing fits
         return UNLIKE
     area = float(np.linalg.det(warp[:, :2]))

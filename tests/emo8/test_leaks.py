@@ -86,14 +86,14 @@ def test_leaks__unusable_files_are_named(tmp_path: Path) -> None:
         build(recipe, tmp_path / "BUILD", workers=1)
 
 
-def test_splits__new_row_that_bridges_train_and_test_sends_the_train_side_away(
+def test_splits__a_cluster_that_joins_train_and_test_sends_the_train_side_away(
     tmp_path: Path,
 ) -> None:
-    wide = picture(40, (320, 240))
-    save(tmp_path / "pictures", "left.png", wide.crop((0, 0, 264, 240)), fmt="PNG")
-    save(tmp_path / "pictures", "right.png", wide.crop((56, 0, 320, 240)), fmt="PNG")
+    save(tmp_path / "pictures", "left.png", picture(40), fmt="PNG")
+    save(tmp_path / "pictures", "right.png", picture(40).resize((144, 108)), fmt="PNG")
     save(tmp_path / "pictures", "alone.png", picture(41), fmt="PNG")
-    recipe, target = write_recipe(tmp_path, SOURCE), tmp_path / "BUILD"
+    strict = "[decide]\nmax_near_residual = 0.0\nmax_crop_residual = 0.0"
+    recipe, target = write_recipe(tmp_path, SOURCE + strict), tmp_path / "BUILD"
     build(recipe, target, workers=1)
     assert not left(target)
     table = pq.read_table(target / "tables" / "splits.parquet")
@@ -106,11 +106,11 @@ def test_splits__new_row_that_bridges_train_and_test_sends_the_train_side_away(
         pa.Table.from_pylist(rows, table.schema).replace_schema_metadata(metadata),
         target / "tables" / "splits.parquet",
     )
-    save(tmp_path / "pictures", "whole.png", wide, fmt="PNG")
+    recipe = write_recipe(tmp_path, SOURCE)  # now they count as copies
     build(recipe, target, workers=1)
     assert left(target)["left.png"]["reason"] == "split_bridge"
     now = pq.read_table(target / "tables" / "verdicts.parquet").to_pandas().set_index("source_path")
-    assert now.loc[["right.png", "whole.png"], "split"].tolist() == ["test", "test"]
+    assert now.loc["right.png", "split"] == "test"
     assert now.loc["alone.png", "split"] == "train"
     told = json.loads((target / "report" / "splits.json").read_text())
     assert told["left_as_split_bridge"] == 1

@@ -29,7 +29,7 @@ class Knowing:
         vectors = []
         for text in texts:
             rng = np.random.default_rng(abs(hash_of(text)))
-            vector = 0.2 * rng.normal(size=8)
+            vector = 1 + 0.2 * rng.normal(size=8)
             for k, name in enumerate(EMOTIONS):
                 if name in text and "good" in text:
                     vector[k] += 5
