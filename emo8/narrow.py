@@ -32,6 +32,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "width",
         "height",
         "pixel_sha256",
+        "phash",  # by which removed pictures and their near copies are known
         *dict.fromkeys(check.column for check in CHECKS if check.table == "measure"),
     ),
     "label": ("style_prob", "emotion_raw_prob", "emotion_agreement"),
