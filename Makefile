@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/emo8 demo --out demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
