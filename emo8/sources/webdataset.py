@@ -47,7 +47,7 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     root, found = common_root(source, recipe_dir), False
     for path in archives(source, recipe_dir):
         samples = list(_samples(path))
-        found = found or any("image" in fields for _, fields in samples)
+        found = found or any(_has_picture(fields) for _, fields in samples)
         status = path.stat()
         for start in range(0, len(samples), part_rows):
             batch = samples[start : start + part_rows]
@@ -60,6 +60,11 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
             )
     if not found:
         raise SourceError(f"source {source.name!r}: no samples with a picture in {source.path}")
+
+
+def _has_picture(fields: dict[str, tuple[Any, ...]]) -> bool:
+    """Whether a sample's image is a plain file, and not a refused or damaged entry."""
+    return "image" in fields and fields["image"][-1] == PLAIN
 
 
 def _samples(path: Path) -> Iterator[tuple[str, dict[str, tuple[Any, ...]]]]:
@@ -116,8 +121,9 @@ def _record(path: Path, fields: dict[str, Any], source: SourceConfig) -> dict[st
     if source.emotion_from:
         names["emotion"] = source.emotion_from
     record = {ours: found[theirs] for ours, theirs in names.items() if theirs in found}
-    if "caption" not in record and "caption" in found:
-        record["caption"] = found["caption"]
+    for plain_name in ("caption", "txt"):  # where the mapped field of a sample is missing
+        if plain_name in found:
+            record.setdefault("caption", found[plain_name])
     return record
 
 
