@@ -36,6 +36,10 @@ class ModelConfig:
     person_mask_ratio: float = 0.75  # the same for the person view
     fusion: str = "layernorm_sum"  # how scene and person tokens become one; see models/fusion.py
     fusion_heads: int = 3  # heads of the fusions that have heads
+    # "self": MAE's decoder, every token attends to every token; "cross": mask tokens attend to
+    # visible tokens only (models/cross.py), a fraction of the cost
+    decoder: str = "self"
+    predicted_share: float = 1.0  # of the masked scene patches, drawn anew in each training step
 
     def __post_init__(self) -> None:
         _divides("model.image_size", self.image_size, "model.patch_size", self.patch_size)
@@ -44,6 +48,9 @@ class ModelConfig:
         # sin-cos positions: sine and cosine of two axes
         _divides("model.dim", self.dim, "the four parts of a position", 4)
         _divides("model.decoder_dim", self.decoder_dim, "the four parts of a position", 4)
+        _one_of("model.decoder", self.decoder, ("self", "cross"))
+        if not 0.0 < self.predicted_share <= 1.0:
+            raise ValueError(f"model.predicted_share = {self.predicted_share}: above 0, at most 1")
         for name in ("scene_mask_ratio", "person_mask_ratio"):
             ratio = getattr(self, name)
             if not 0.0 <= ratio < 1.0 or int(self.num_patches * (1 - ratio)) < 1:
@@ -114,12 +121,32 @@ class LossConfig:
     contrastive: float = 1.0  # L1: similarities to all texts of the batch
     similarity: float = 1.0  # L2: cosine to the teacher's image feature
     reconstruction: float = 1.0  # L3: masked patches of the scene
+    # switches: a loss that is off is not computed, nor what only it needs
+    contrastive_on: bool = True
+    similarity_on: bool = True
+    reconstruction_on: bool = True
+    # L1 as the paper has it ("rows": the student's row of similarities to all texts is pulled to
+    # CLIP's row) or "paired": cross-entropy of finding the row's own text among all texts
+    contrastive_kind: str = "rows"
     norm_pix: bool = True  # L3 on pixels normalised per patch
 
     def __post_init__(self) -> None:
         weights = (self.contrastive, self.similarity, self.reconstruction)
         if min(weights) < 0 or not sum(weights) > 0:
             raise ValueError(f"loss weights {weights} must not be negative, nor all zero")
+        _one_of("loss.contrastive_kind", self.contrastive_kind, ("rows", "paired"))
+        if not self.weights or not sum(self.weights.values()) > 0:
+            raise ValueError("every loss is off or has weight 0: nothing to train")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """{"L1": weight, …} of the losses that are on."""
+        every = {
+            "L1": (self.contrastive_on, self.contrastive),
+            "L2": (self.similarity_on, self.similarity),
+            "L3": (self.reconstruction_on, self.reconstruction),
+        }
+        return {name: weight for name, (on, weight) in every.items() if on}
 
 
 @dataclass(frozen=True, kw_only=True)

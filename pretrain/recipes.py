@@ -21,6 +21,9 @@ from pretrain.config import (
     ViewConfig,
 )
 
+# The cheaper decoder, for any recipe: --model.decoder cross --model.predicted_share 0.25
+LIGHT_DECODER = {"model.decoder": "cross", "model.predicted_share": "0.25"}
+
 
 class VitSize(TypedDict):
     """The three numbers of a ViT size."""

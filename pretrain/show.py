@@ -88,11 +88,11 @@ def _shown(
 ) -> list[ShownView]:
     size = config.model.patch_size
     target = patchify(images, size)  # (B, L, P*P*C)
-    pred = model.mae.decode(model.mae.decoder_embed(view.latent), view.restore)
+    pred = model.mae.decode(model.mae.decoder_embed(view.latent), view.masking.restore)
     if config.loss.norm_pix:
         spread = (target.var(dim=-1, keepdim=True) + 1e-6).sqrt()
         pred = pred * spread + target.mean(dim=-1, keepdim=True)
-    hidden = view.mask.unsqueeze(-1)  # (B, L, 1)
+    hidden = view.masking.mask.unsqueeze(-1)  # (B, L, 1)
     inputs = _pictures(target, config)
     reconstructed = _pictures(pred * hidden + target * (1 - hidden), config)
     covered = unpatchify(hidden.expand_as(target), size).permute(0, 2, 3, 1).bool().numpy()

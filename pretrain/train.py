@@ -108,7 +108,7 @@ def step_line(
     line: dict[str, Any] = {
         "step": step,
         "loss": found.pop("total"),
-        "losses": {name: found[name] for name in ("L1", "L2", "L3")},
+        "losses": {name: found[name] for name in losses if name.startswith("L")},
         "lr": rate,
         "grad_norm": found["grad_norm"],
         "rows": rows_hash([row_id for ids, _ in seen for row_id in ids]),
