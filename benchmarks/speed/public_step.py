@@ -1,10 +1,10 @@
 """The training step of the paper's public code, reimplemented straight: the peer of our speed work.
 
 What it does at every step, and we do not: CLIP's image and text towers on the whole images and
-texts, the whole image in place of the person (normalised a second time), a decoder over the person's
-tokens whose output is dropped, and a patch embedding of patches that are masked right after. What
-both do: both encoder passes and the scene's decoder, forward and backward. Its detector, 152 GFLOP
-more at batch 8, is left out.
+texts, the whole image in place of the person (normalised a second time), a decoder over the
+person's tokens whose output is dropped, and a patch embedding of patches that are masked right
+after. What both do: both encoder passes and the scene's decoder, forward and backward. Its
+detector, 152 GFLOP more at batch 8, is left out.
 
 Letters: B rows, L patches, K kept patches, D widths, N text tokens.
 """

@@ -36,6 +36,8 @@ class MaskedAutoencoder(MaskedViT):
         decoder: str = "self",
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-6,
+        pre_norm: bool = False,
+        activation: str = "gelu",
     ) -> None:
         super().__init__(
             image_size=image_size,
@@ -45,6 +47,8 @@ class MaskedAutoencoder(MaskedViT):
             heads=heads,
             mlp_ratio=mlp_ratio,
             norm_eps=norm_eps,
+            pre_norm=pre_norm,
+            activation=activation,
         )
         norm = partial(nn.LayerNorm, eps=norm_eps)
         self.decoder_embed = nn.Linear(dim, decoder_dim)

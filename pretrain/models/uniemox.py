@@ -138,6 +138,8 @@ def build_autoencoder(sizes: ModelConfig) -> MaskedAutoencoder:
         decoder_depth=sizes.decoder_depth,
         decoder_heads=sizes.decoder_heads,
         decoder=sizes.decoder,
+        pre_norm=sizes.pre_norm,
+        activation=sizes.activation,
         mlp_ratio=sizes.mlp_ratio,
         norm_eps=sizes.norm_eps,
     )

@@ -74,6 +74,8 @@ class MaskedViT(VisionTransformer):
         heads: int,
         mlp_ratio: float = 4.0,
         norm_eps: float = 1e-6,
+        pre_norm: bool = False,
+        activation: str = "gelu",
     ) -> None:
         super().__init__(
             img_size=image_size,
@@ -87,6 +89,8 @@ class MaskedViT(VisionTransformer):
             global_pool="token",
             norm_layer=partial(nn.LayerNorm, eps=norm_eps),
             weight_init="skip",
+            pre_norm=pre_norm,
+            act_layer=activation,
         )
         self.patch_size = patch_size
         self.grid = image_size // patch_size
@@ -113,7 +117,7 @@ class MaskedViT(VisionTransformer):
         )
         cls = (self.cls_token + self.pos_embed[:, :1]).expand(len(images), -1, -1)
         tokens = torch.cat([cls.to(tokens.dtype), tokens], dim=1)
-        encoded: Tensor = self.norm(self.blocks(tokens))
+        encoded: Tensor = self.norm(self.blocks(self.norm_pre(tokens)))
         return encoded
 
 
