@@ -112,7 +112,8 @@ def l16_paper() -> PretrainConfig:
 
     From the paper: encoder, mask, teacher, fused width 512, texts, the three losses with equal
     weight. Not stated where we could read it, so MAE's (He et al. 2022, Table 8): optimizer,
-    warm-up, weight decay, normalised pixels, crop scale. Ours: 100 epochs, batch 128 per process, margin.
+    warm-up, weight decay, normalised pixels, crop scale. Ours: 100 epochs, batch 128 per process,
+    margin.
     """
     return PretrainConfig(
         recipe="l16_paper",

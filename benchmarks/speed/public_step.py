@@ -41,7 +41,7 @@ class TeacherText(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, D) of token numbers (B, N): the last token's state."""
-        states = self.blocks(self.tokens(tokens) + self.positions, mask=self.causal)
+        states = self.blocks(self.tokens(tokens) + self.positions, mask=self.causal, is_causal=True)
         found: Tensor = self.projection(states[:, -1])
         return found
 

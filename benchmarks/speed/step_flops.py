@@ -3,9 +3,9 @@
     python -m benchmarks.speed.step_flops
 
 ViT-B/16, batch 8, mask 0.9, counted by `torch.utils.flop_counter` with math attention and without
-the fused path of `nn.MultiheadAttention`, so that every product is seen. First the counting itself
-is checked on parts whose cost is known. Exit 1 when a check or a target is missed. Cost is linear
-in the batch: `--batch 1` counts a batch of one and multiplies, for a busy machine.
+the fused path of `nn.MultiheadAttention`, so that every product is seen. Tensors are on the
+device "meta": the real step runs on shapes alone, so the count takes seconds. First the counting
+itself is checked on parts whose cost is known. Exit 1 when a check or a target is missed.
 """
 
 from __future__ import annotations
@@ -40,36 +40,42 @@ class Line:
     ratio: float | None = None  # over the public step
 
 
-def count_gflop(work: Callable[[], Any], batch: int) -> float:
-    """GFLOP (a multiply and an add are two) of one call at batch BATCH, measured at `batch`."""
+def count_gflop(make: Callable[[], Callable[[], Any]]) -> float:
+    """GFLOP (a multiply and an add are two) of one call of what `make` gives."""
+    with torch.device("meta"):
+        work = make()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             work()
     finally:
         torch.backends.mha.set_fastpath_enabled(True)
-    return counter.get_total_flops() / 1e9 * BATCH / batch
+    return counter.get_total_flops() / 1e9
 
 
-def check_counting(batch: int) -> list[Line]:
+def check_counting() -> list[Line]:
     """The parts whose cost is known: both teacher towers and the whole public step."""
-    pictures = torch.zeros(batch, 3, 224, 224)
-    tokens = torch.zeros(batch, public_step.TEXT_TOKENS, dtype=torch.int64)
-    image = partial(public_step.teacher_image(), pictures)
-    text = partial(public_step.teacher_text(), tokens)
-    step = public_step.build(model=MODEL, batch=batch, device="cpu")
+
+    def image() -> Callable[[], Any]:
+        return partial(public_step.teacher_image(), torch.zeros(BATCH, 3, 224, 224))
+
+    def text() -> Callable[[], Any]:
+        tokens = torch.zeros(BATCH, public_step.TEXT_TOKENS, dtype=torch.int64)
+        return partial(public_step.teacher_text(), tokens)
+
+    step = partial(public_step.build, model=MODEL, batch=BATCH, device="meta")
     return [
-        _near("teacher image", count_gflop(image, batch), 281.0, 1.0),
-        _near("teacher text", count_gflop(text, batch), 47.7, 0.5),
-        _near("public step", count_gflop(step, batch), 843.0, 5.0),
+        _near("teacher image", count_gflop(image), 281.0, 1.0),
+        _near("teacher text", count_gflop(text), 47.7, 0.5),
+        _near("public step", count_gflop(step), 843.0, 5.0),
     ]
 
 
-def count_variants(public_gflop: float, batch: int) -> list[Line]:
+def count_variants(public_gflop: float) -> list[Line]:
     """Our step in each variant, against its target."""
     lines = []
     for variant, most in TARGETS.items():
-        gflop = count_gflop(build(variant, model=MODEL, batch=batch, device="cpu"), batch)
+        gflop = count_gflop(partial(build, variant, model=MODEL, batch=BATCH, device="meta"))
         line = Line(
             name=variant,
             gflop=gflop,
@@ -90,11 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 when every check and target is met."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.add_argument("--batch", type=int, default=BATCH, help="counted; scaled to batch 8")
     arguments = parser.parse_args(argv)
-    lines = check_counting(arguments.batch)
+    lines = check_counting()
     if all(line.passed for line in lines):  # counts mean nothing when the counting is off
-        lines += count_variants(lines[-1].gflop, arguments.batch)
+        lines += count_variants(lines[-1].gflop)
     for line in lines:
         if arguments.json:
             sys.stdout.write(json.dumps(vars(line)) + "\n")
