@@ -231,16 +231,20 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
 
 
 def _check_made_for(path: Path, facts: dict[str, Any], config: PretrainConfig) -> None:
-    """ValueError, naming both, where the stored crops are of another revision or other views."""
+    """ValueError, naming both, where the cache is of another revision; a warning for other views.
+
+    Other views train all the same: the crops, regions and texts are then those of the cache.
+    """
     wanted = _made_for(config)
     for name, stored in facts.get("made_for", {}).items():
         if name == "data.revision" and not wanted[name]:
             continue  # the recipe does not ask for one
-        if stored != wanted[name]:
-            raise ValueError(
-                f"{path} was made with {name} {stored!r}, the recipe wants {wanted[name]!r}; make "
-                f"another cache, or give --{name} as it was made"
-            )
+        if stored == wanted[name]:
+            continue
+        told = f"{path} was made with {name} {stored!r}, the recipe wants {wanted[name]!r}"
+        if name == "data.revision":
+            raise ValueError(f"{told}; make another cache, or give --{name} as it was made")
+        logger.warning("%s: the cache's is used", told)
 
 
 def _made_for(config: PretrainConfig) -> dict[str, Any]:
