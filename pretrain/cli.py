@@ -86,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("--data", help="rows of a dataset in place of IMAGE")
     show.add_argument("--split", default="val")
     show.add_argument("--rows", type=int, default=8)
-    show.add_argument("--out", type=Path, default=Path("seen.html"), help=".png or .html")
+    show.add_argument("--out", type=Path, required=True, help=".png, or .html for pictures")
 
     embed = commands.add_parser("embed", help="features of every row, as parquet: id, feature")
     embed.add_argument("model", metavar="MODEL", help="a RUN or random:RECIPE")
