@@ -86,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     show.add_argument("--data", help="rows of a dataset in place of IMAGE")
     show.add_argument("--split", default="val")
     show.add_argument("--rows", type=int, default=8)
-    show.add_argument("--out", type=Path, required=True, help=".png, or .html for pictures")
+    show.add_argument("--out", type=Path, help="default seen.html; seen.png for a dataset")
 
     embed = commands.add_parser("embed", help="features of every row, as parquet: id, feature")
     embed.add_argument("model", metavar="MODEL", help="a RUN or random:RECIPE")
@@ -179,6 +179,7 @@ def run_show(args: argparse.Namespace, rest: list[str]) -> int:
     """A contact sheet or a page."""
     if bool(args.images) == bool(args.data):
         raise ValueError("show needs pictures or --data, one of the two")
+    args.out = args.out or Path("seen.html" if args.images else "seen.png")
     if args.images:
         return _show_images(args)
     from pretrain.show import cells_of, contact_sheet, show_rows
