@@ -8,29 +8,49 @@ was not finished.
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from emo8 import builddir, dataset, decide, ingest, labels, report, sources, splits
-from emo8.card import write_card
-from emo8.clip.prompts import PromptSet, load_prompts
+from emo8 import (
+    builddir,
+    calibration,
+    dataset,
+    decide,
+    ingest,
+    labels,
+    leaks,
+    people,
+    removal,
+    report,
+    scores,
+    sources,
+    splits,
+    votes,
+)
+from emo8.attributes import Attributes
+from emo8.card import CardInput, write_card
+from emo8.claims import Claims
+from emo8.clip.prompts import load_prompts
+from emo8.clip.vocabulary import load_vocabulary
 from emo8.config import Recipe, load_recipe
+from emo8.copies.drop import Copies
 from emo8.describe import Describe
-from emo8.engines import Task, run_local
+from emo8.engines import Engine, Task, make_engine
 from emo8.measure import Measure
 from emo8.narrow import read_narrow
-from emo8.parts import fingerprint, read_columns, write_part
+from emo8.parts import fingerprint, read_columns, write_part, write_text
 from emo8.plan import Plan, load_plan
 from emo8.progress import stage
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
 
-DECIDE_VERSION = 1
+DECIDE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,36 +62,46 @@ class BuildResult:
     already_complete: bool
 
 
-def build(recipe_path: Path, out: Path, *, workers: int | None = None) -> BuildResult:
+def build(
+    recipe_path: Path,
+    out: Path,
+    *,
+    workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+) -> BuildResult:
     """Build the dataset that a recipe asks for in the folder `out`.
 
-    Raises an `Emo8Error` for a mistake of the user's; a part that fails is counted, not raised.
+    `engine` is "local" or "ray"; `address` names a running Ray cluster, `workers` defaults to all
+    cores. Raises an `Emo8Error` for a mistake of the user's; a failed part is counted, not raised.
     """
     recipe = load_recipe(recipe_path)
     builddir.check_target(out, recipe, recipe_path)
     chunks = sources.plan(recipe, recipe_path.resolve().parent)
-    with builddir.writing(out):
-        return _Run(recipe, recipe_path, out, chunks, workers or os.cpu_count() or 1).run()
+    runner = make_engine(engine, workers=workers, address=address)
+    out = out.absolute()  # the same place for workers that start elsewhere
+    with builddir.writing(out), runner:
+        return _Run(recipe, recipe_path, out, chunks, runner).run()
 
 
 class _Run:
     """One run of a build: state shared by the stages below."""
 
     def __init__(
-        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], workers: int
+        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], engine: Engine
     ) -> None:
-        self.recipe, self.out, self.chunks, self.workers = recipe, out, chunks, workers
-        self.models, prompts = self._resolve(recipe_path)
-        self.steps = self._steps(prompts)
+        self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
+        self.recipe_dir = recipe_path.resolve().parent
+        self.steps = self._steps(recipe_path)
+        self.cast = votes.counted(votes.read_votes(out))
+        self.removals = removal.load()
         self.previous = load_plan(out)
         self.plan = self._plan()
 
     def run(self) -> BuildResult:
         if self._complete():
-            verdicts = self._decide()
-            return BuildResult(
-                funnel=report.funnel(verdicts), failed_parts=0, already_complete=True
-            )
+            funnel = builddir.read_json(self.out / "report" / "funnel.json") or {}
+            return BuildResult(funnel=funnel, failed_parts=0, already_complete=True)
         self.plan.save(self.out)
         self._drop_surplus_parts()
         self._run_stage(ROWS, self._ingest_task)
@@ -88,27 +118,70 @@ class _Run:
 
     # --- what is asked for -------------------------------------------------------------------
 
-    def _resolve(self, recipe_path: Path) -> tuple[tuple[labels.Model, ...], PromptSet]:
-        """Models by hash of their weights, and prompts; both recorded in the build."""
+    def _resolve(self, recipe_path: Path) -> None:
+        """Models by hash of their weights, words, calibration, detector; recorded in the build."""
+        options, recipe_dir = self.recipe.labels, recipe_path.resolve().parent
         known = (builddir.read_json(self.out / builddir.RESOLVED) or {}).get("models", [])
-        models = tuple(labels.resolve(name, known) for name in self.recipe.labels.clip)
-        own = self.recipe.labels.prompts
-        prompts = load_prompts(recipe_path.resolve().parent / own if own else None)
-        described = [dataclasses.asdict(model) for model in models]
-        builddir.write_resolved(self.out, self.recipe, recipe_path, described, prompts.sha256)
-        return models, prompts
+        self.models = tuple(labels.resolve(name, known) for name in options.clip)
+        self.prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
+        own = options.attributes
+        self.vocabulary = load_vocabulary(recipe_dir / own if own else None)
+        key = calibration.inputs_key(
+            [(model.name, model.weights_sha256) for model in self.models],
+            self.prompts.sha256,
+            options.style_prompts,
+        )
+        self.calibrations = calibration.find(self.out, options.calibration, recipe_dir, key)
+        calibration.require_for_risk(self.calibrations, options.max_risk, str(recipe_path))
+        self.detector = people.resolve(self.recipe.people.detector)
+        builddir.write_resolved(
+            self.out,
+            self.recipe,
+            recipe_path,
+            {
+                "models": [dataclasses.asdict(model) for model in self.models],
+                "prompts_sha256": self.prompts.sha256,
+                "attributes_sha256": self.vocabulary.sha256,
+                "calibration": {"state": self.calibrations.state, "inputs": key},
+                "people": dataclasses.asdict(self.detector),
+            },
+        )
 
-    def _steps(self, prompts: PromptSet) -> list[Step]:
+    def _steps(self, recipe_path: Path) -> list[Step]:
         """The part steps in order; each may read the ones before it."""
-        max_pixels = self.recipe.ingest.max_pixels
-        classifiers = labels.write_classifiers(self.out / "tables", self.models, prompts)
+        self._resolve(recipe_path)
+        recipe, models = self.recipe, self.models
+        max_pixels = recipe.ingest.max_pixels
+        classifiers = labels.write_classifiers(
+            self.out / "tables", models, self.prompts, self.vocabulary
+        )
         return [
             Measure(max_pixels=max_pixels),
-            *(labels.Embed(model=model, max_pixels=max_pixels) for model in self.models),
-            labels.Label(
-                models=self.models, prompts_sha256=prompts.sha256, classifiers=classifiers
+            people.People(
+                detector=self.detector,
+                min_score=recipe.people.min_score,
+                max_people=recipe.people.max_people,
+                max_pixels=max_pixels,
             ),
-            Describe(),
+            *(labels.Embed(model=model, max_pixels=max_pixels) for model in models),
+            labels.Label(
+                models=models,
+                prompts_sha256=self.prompts.sha256,
+                style_prompts=recipe.labels.style_prompts,
+                classifiers=classifiers,
+            ),
+            labels.Calibrate(calibrations=self.calibrations),
+            Attributes(
+                model=models[0],
+                vocabulary=self.vocabulary,
+                classifiers=classifiers,
+                min_prob=recipe.labels.min_attribute_prob,
+            ),
+            scores.Safety(
+                model=models[0], prompts_sha256=self.prompts.sha256, classifiers=classifiers
+            ),
+            scores.CaptionAgreement(model=models[0]),
+            Describe(model=models[0]),
         ]
 
     def _plan(self) -> Plan:
@@ -121,9 +194,20 @@ class _Run:
                 for part in range(len(self.chunks))
             ]
         recipe = self.recipe
-        options = [dataclasses.asdict(item) for item in (recipe.decide, recipe.splits)]
-        decision = fingerprint(DECIDE_VERSION, dataset.VERSION, options, recipe.seed, marks)
-        return Plan(fingerprints=marks, decision=decision)
+        configs = (recipe.decide, recipe.leaks, recipe.splits, recipe.publish, recipe.votes)
+        options: list[Any] = [dataclasses.asdict(item) for item in configs]
+        options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
+        rules = [
+            recipe.labels.rule,
+            recipe.labels.max_risk,
+            self.calibrations.thresholds(recipe.labels.max_risk),
+            votes.stamp(self.cast),
+        ]
+        removals = removal.list_fingerprint(self.removals)
+        decision = fingerprint(
+            DECIDE_VERSION, dataset.VERSION, options, rules, recipe.seed, marks, removals
+        )
+        return Plan(fingerprints=marks, decision=decision, removals=removals)
 
     def _complete(self) -> bool:
         """Whether the last run finished exactly this plan and its dataset is still there."""
@@ -169,8 +253,8 @@ class _Run:
 
     def _run_tasks(self, name: str, tasks: list[Task]) -> None:
         with stage(name, len(tasks)) as counter:
-            for outcome in run_local(tasks, self.workers):
-                counter.advance(1, outcome.num_rows)
+            for outcome in self.engine.run(tasks):
+                counter.advance(1, outcome.num_rows, outcome.node)
                 if outcome.error:
                     failures = self.plan.failed.setdefault(name, {})
                     failures[str(outcome.task.part)] = outcome.error
@@ -179,23 +263,44 @@ class _Run:
     # --- over all parts ----------------------------------------------------------------------
 
     def _decide(self) -> pd.DataFrame:
-        """Verdicts of all inputs, with splits and the provenance of exact copies."""
+        """Verdicts of all inputs, with splits and the provenance of copies."""
         failed = self.plan.failed_parts()
         parts = [part for part in range(len(self.chunks)) if part not in failed]
         frames = [self._failed_rows(part, step) for part, step in failed.items()]
+        config, seed = self.recipe.splits, self.recipe.seed
+        earlier = splits.earlier_splits(self.out, self.recipe_dir, config, seed)
         if parts:
-            decider = decide.Decider(
-                config=self.recipe.decide, build=self.out, model=self.models[0]
-            )
-            frames.insert(0, decider.run(read_narrow(self.out, parts)))
+            frames.insert(0, self._decider(earlier).run(read_narrow(self.out, parts)))
         verdicts = pd.concat(frames, ignore_index=True)
-        verdicts["split"] = splits.assign(verdicts["cluster"], self.recipe.splits, self.recipe.seed)
+        drawn = splits.assign(verdicts, earlier, config, seed)
+        claimed = verdicts["split_source"]
+        verdicts["split"] = splits.keep_claimed(drawn, verdicts["cluster"], claimed)
+        splits.remember(self.out, verdicts, earlier, config, seed)
+        summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
+        write_text(self.out / "report" / "splits.json", summary + "\n")
         verdicts["also_from"] = _provenance_of_copies(verdicts)
         return verdicts
 
+    def _decider(self, earlier: Mapping[str, str]) -> decide.Decider:
+        model = self.models[0]
+        return decide.Decider(
+            config=self.recipe.decide,
+            leaks=leaks.Leaks(
+                config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
+            ),
+            copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
+            removals=self.removals,
+            claims=Claims(
+                labels=self.recipe.labels,
+                votes=self.recipe.votes,
+                cast=self.cast,
+                calibrations=self.calibrations,
+            ),
+        )
+
     def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
         """The inputs of a part that failed, so that they are counted and named."""
-        columns = ["id", "source", "source_path", "source_url", "license"]
+        columns = ["id", "source", "source_path", "source_url", "license", "split_source"]
         if step == ROWS:
             rows = pd.DataFrame(index=range(self.chunks[part].num_inputs), columns=columns)
             rows["source"] = self.chunks[part].source.name
@@ -213,14 +318,16 @@ class _Run:
             self._run_tasks("dataset", list(tasks))
         stats = report.statistics(verdicts, [model.name for model in self.models])
         report.write_report(self.out, verdicts, stats)
-        write_card(self.out, self.recipe.name, stats)
+        name = self.recipe.name
+        given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)
+        write_card(self.out / "dataset", given)
         if not self.plan.failed:
             self.plan.dataset = dataset.dataset_fingerprint(self.out)
 
 
 def _provenance_of_copies(verdicts: pd.DataFrame) -> pd.Series:
-    """For each row the sources of the exact copies that left in its favour."""
-    copies = verdicts[verdicts["reason"] == "duplicate_exact"]
+    """For each row the sources of the copies that left in its favour."""
+    copies = verdicts[verdicts["reason"].isin(["duplicate_exact", "duplicate_near"])]
     found: dict[str, list[dict[str, str | None]]] = {}
     for copy in copies[["survivor", "source", "source_url"]].to_dict("records"):
         origin = {"source": copy["source"], "source_url": copy["source_url"]}

@@ -82,14 +82,13 @@ def writing(build: Path) -> Iterator[None]:
 
 
 def write_resolved(
-    build: Path, recipe: Recipe, recipe_path: Path, models: list[dict[str, Any]], prompts: str
+    build: Path, recipe: Recipe, recipe_path: Path, resolved: dict[str, Any]
 ) -> None:
     """Write `recipe.toml` and `resolved.json`: what was asked, and what it came to."""
     content = {
         "recipe": dataclasses.asdict(recipe),
         "recipe_path": str(recipe_path.resolve()),
-        "models": models,
-        "prompts_sha256": prompts,
+        **resolved,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
     }

@@ -1,102 +1,151 @@
-"""The dataset card: YAML that the Hub and `datasets` read, and a body from the build's numbers."""
+"""The dataset card: what a reader must know, from the build's numbers and the publisher's words.
+
+What only a person can answer is never made up: it is listed as the publisher's to fill.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pyarrow.parquet as pq
-import yaml
 
-from emo8 import schema
-from emo8.dataset import data_files, dataset_fingerprint
+from emo8 import cardyaml, facts, schema
+from emo8.config import PublishConfig
+from emo8.croissant import write_croissant
+from emo8.errors import RecipeError
 from emo8.parts import write_text
 from emo8.reasons import REASONS
-from emo8.splits import SPLITS
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.shards import README
+from emo8.taxonomy import EMOTIONS
+
+UNRELEASED = "0.0.0"  # the version of a build that was not published
 
 
-def write_card(build: Path, name: str, stats: dict[str, Any]) -> None:
-    """Write `dataset/README.md` from the template in `cards/`."""
-    template = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True
-    ).from_string((files("cards") / "dataset.md").read_text(encoding="utf-8"))
-    text = template.render(
-        front_matter=front_matter(build, stats),
-        name=name,
-        # also makes the card, by which `datasets` keys its cache, change with the rows
-        fingerprint=dataset_fingerprint(build),
-        emotions=EMOTIONS,
-        styles=STYLES,
-        reasons=REASONS,
-        columns={column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},
-        **stats,
+@dataclass(frozen=True, kw_only=True)
+class CardInput:
+    """What the card says besides the numbers of the shards."""
+
+    name: str  # of the recipe
+    repo: str  # what a reader passes to load_dataset
+    publish: PublishConfig
+    stats: dict[str, Any]  # report/stats.json of the build
+    version: str = UNRELEASED
+    history: str = "Not released yet."  # Markdown
+    grid: str = ""  # path of the sample picture below the folder
+
+
+def write_card(root: Path, given: CardInput) -> None:
+    """Write `README.md` and `croissant.json` of a dataset folder."""
+    numbers = context(root, given)
+    title = numbers["title"]
+    front = cardyaml.front_matter(
+        root,
+        title=title,
+        language=given.publish.language,
+        licenses=facts.hub_licenses(numbers),
+        annotators=facts.annotators(numbers),
     )
-    write_text(build / "dataset" / "README.md", text)
-
-
-def front_matter(build: Path, stats: dict[str, Any]) -> str:
-    """The card's YAML block: one default config over all styles, and one config per style."""
-    by_split = data_files(build)
-    configs = [_config("default", by_split)]
-    for style in STYLES:
-        own = {
-            split: [path for path in paths if path.startswith(f"data/{style}/")]
-            for split, paths in by_split.items()
-        }
-        own = {split: paths for split, paths in own.items() if paths}
-        if own:
-            configs.append(_config(style, own))
-    info = {
-        "config_name": "default",
-        "features": schema.published_features()._to_yaml_list(),
-        "splits": [
-            {
-                "name": split,
-                "num_bytes": _num_bytes(build, by_split[split]),
-                "num_examples": stats["splits"][split],
-            }
-            for split in SPLITS
-            if split in by_split
-        ],
-    }
-    content = {
-        "license": "other",
-        "license_name": "per-image",
-        "license_link": "README.md",
-        "task_categories": ["image-classification"],
-        "tags": ["emotion", "affective-computing"],
-        "size_categories": [_size_category(stats["num_rows"])],
-        "configs": configs,
-        "dataset_info": [info],
-    }
-    return "---\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True) + "---\n"
-
-
-def _num_bytes(build: Path, paths: list[str]) -> int:
-    """Uncompressed size of these shards, from their footers."""
-    footers = (pq.read_metadata(build / "dataset" / path) for path in paths)
-    return sum(
-        footer.row_group(group).total_byte_size
-        for footer in footers
-        for group in range(footer.num_row_groups)
+    datasheet, unanswered = _datasheet(numbers)
+    policy = _render("removal_policy.md", numbers)
+    text = _render(
+        "dataset.md",
+        {
+            **numbers,
+            "front_matter": front,
+            "datasheet": datasheet,
+            "unanswered": unanswered,
+            "removal_policy": policy,
+        },
     )
+    write_text(root / README, re.sub(r"\n{3,}", "\n\n", text))
+    write_croissant(root, numbers, render_text)
 
 
-def _config(name: str, by_split: dict[str, list[str]]) -> dict[str, Any]:
-    files_ = [{"split": split, "path": paths} for split, paths in by_split.items()]
-    config: dict[str, Any] = {"config_name": name, "data_files": files_}
-    if name == "default":
-        config["default"] = True
-    return config
+def context(root: Path, given: CardInput) -> dict[str, Any]:
+    """Everything the templates may use."""
+    check_answers(given.publish)
+    counted = facts.count(root)
+    funnel = given.stats["funnel"]
+    summary = (
+        f"{counted['num_rows']} images labelled with one of eight emotions "
+        f"in {len(counted['counts'])} styles ({', '.join(counted['counts'])}), with label "
+        "distributions, texts, person boxes, provenance and a licence for each."
+    )
+    return {
+        **counted,
+        "name": given.name,
+        "key": re.sub(r"\W+", "", given.name) or "dataset",
+        "title": given.publish.title or given.name,
+        "repo": given.repo,
+        "summary": summary,
+        "publish": given.publish,
+        "version": given.version,
+        "history": given.history,
+        "grid": given.grid,
+        "funnel": funnel,
+        "removed": funnel["rejected"].get("removed", 0),
+        "models": [_model_name(name) for name in given.stats["models"]],
+        "agreement": given.stats.get("agreement"),
+        "calibration": given.stats.get("calibration"),
+        "leaks": given.stats.get("leaks"),
+        "emotions": EMOTIONS,
+        "reasons": REASONS,
+        "columns": {column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},
+    }
 
 
-def _size_category(num_rows: int) -> str:
-    """The Hub's name for this many rows."""
-    limits = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
-    for limit, name in limits:
-        if num_rows < limit:
-            return name
-    return "100K<n<1M" if num_rows < 1_000_000 else "1M<n<10M"
+def questions() -> dict[str, str]:
+    """The datasheet's questions by key, as the template states them."""
+    text = _template("datasheet.md")
+    return dict(re.findall(r'call q\("(\w+)", "(.+?)"\)', text))
+
+
+def check_answers(publish: PublishConfig) -> None:
+    """Raise RecipeError when `publish.answers` answers a question that nobody asks."""
+    known = [*questions(), "annotations_per_item"]
+    for key in publish.answers:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise RecipeError(f"publish.answers has the unknown key {key!r}; {hint}")
+
+
+def render_text(text: str, numbers: dict[str, Any]) -> str:
+    """A template in a string, filled; a name it does not know is an error of ours."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(text).render(numbers)
+
+
+def _model_name(name: str) -> str:
+    """A model's name without the path of this machine that a local one is known by."""
+    kind, colon, path = name.partition(":")
+    return f"{kind}:{Path(path).name}" if colon and "/" in path else name
+
+
+def _datasheet(numbers: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The datasheet as Markdown, and the questions nobody has answered, by key."""
+    unanswered: dict[str, str] = {}
+    answers = numbers["publish"].answers
+
+    def question(key: str, text: str, caller: Callable[[], str]) -> str:
+        answer = answers.get(key) or " ".join(caller().split())
+        if not answer:
+            unanswered[key] = text
+            answer = "*To be filled by the publisher.*"
+        return f"**{text}** {answer}\n"
+
+    return _render("datasheet.md", {**numbers, "q": question}), unanswered
+
+
+def _render(name: str, numbers: dict[str, Any]) -> str:
+    return render_text(_template(name), numbers)
+
+
+def _template(name: str) -> str:
+    return (files("cards") / name).read_text(encoding="utf-8")

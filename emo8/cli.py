@@ -12,15 +12,57 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from emo8 import __version__
-from emo8.commands import build, demo, status
+from emo8.commands import (
+    build,
+    calibrate,
+    check_splits,
+    decide,
+    demo,
+    diff,
+    duplicates,
+    fingerprint,
+    importing,
+    prompts,
+    publish,
+    remove,
+    report,
+    review,
+    status,
+)
 
-COMMANDS: dict[str, ModuleType] = {"demo": demo, "build": build, "status": status}
+COMMANDS: dict[str, ModuleType] = {
+    "demo": demo,
+    "build": build,
+    "status": status,
+    "decide": decide,
+    "report": report,
+    "review": review,
+    "calibrate": calibrate,
+    "prompts": prompts,
+    "duplicates": duplicates,
+    "fingerprint": fingerprint,
+    "check-splits": check_splits,
+    "publish": publish,
+    "remove": remove,
+    "diff": diff,
+    "import": importing,
+}
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
 
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
+  emo8 review BUILD                  people's votes in and out, and how far they agree
+  emo8 calibrate BUILD               learn from labelled rows how sure CLIP really is
+  emo8 prompts score --data DATA     which templates and words name emotions best
+  emo8 report BUILD                  one page: balance, confidence, agreement, samples
+  emo8 duplicates BUILD              clusters of copies as contact sheets
+  emo8 fingerprint DATA -o F         a benchmark's hashes and embeddings, for [leaks]
+  emo8 check-splits DATA             copies across the splits of any dataset
+  emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
+  emo8 remove ID --reason TEXT       take a picture out of every later build
 """
 
 

@@ -16,9 +16,12 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from emo8.errors import RecipeError
-from emo8.taxonomy import STYLES
+from emo8.taxonomy import EMOTIONS, STYLES
 
-SOURCE_KINDS = ("folder", "table")
+SOURCE_KINDS = ("folder", "archive", "table", "hub", "webdataset")
+LAYOUT_WORDS = ("split", "style", "emotion", "*")
+CLAIMANTS = ("human", "source", "clip")
+VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +31,18 @@ class SourceConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     kind: str  # one of SOURCE_KINDS
-    path: str  # file, folder or glob, relative to the recipe
+    path: str  # file, folder or glob, relative to the recipe; hub: "hub:user/name@revision"
     name: str = ""  # shown in the provenance; default: the last part of path
     style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
     style_from: str = ""  # "folder" = first folder below path, or a column of the table
-    emotion_from: str = ""  # "folder" = the picture's own folder, or a column of the table
+    emotion_from: str = ""  # "folder" = the picture's own, "name" = start of its name, or a column
+    layout: str = ""  # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"
+    styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of the five
+    # the source's name -> one of the eight; "" keeps the name as a claim and lets CLIP decide
+    emotions: dict[str, str] = field(default_factory=dict)
+    keep_splits: bool = False  # True: rows stay in the split the source gives them
+    images: str = ""  # table: folder its image paths start from, relative to the table's own
+    config: str = ""  # hub: which configuration of the dataset
     sidecar: str = ""  # folder: a CSV, JSONL or parquet inside it whose `file` names the picture
     license: str = ""  # licence of every picture that brings none of its own
     attribution: str = ""  # credit of every picture that brings none of its own
@@ -58,6 +68,38 @@ class LabelsConfig:
 
     clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
     prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
+    style_prompts: bool = True  # add the wording that the prompts file has for a row's style
+    calibration: str = ""  # JSON file relative to the recipe, made by `emo8 calibrate`; default:
+    # the one that `emo8 calibrate BUILD` left in the build, if any; "off" = none
+    calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
+    rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
+    max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
+    attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
+    min_attribute_prob: float = 0.3  # an attribute less likely than this is left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class VotesConfig:
+    """When people's votes on a row become its human label."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    rule: str = "majority"  # one of VOTE_RULES, see emo8/votes.py
+    min_votes: int = 1  # annotators a row needs; EmoSet used ten, most projects have one or two
+    min_share: float = 0.7  # for rule = "threshold" and "dawid_skene": share or posterior needed
+    max_reject_share: float = 0.5  # rows that more of their annotators reject than this leave
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleConfig:
+    """Who looks for people in the pictures."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"  # or "off"; the
+    # lightest COCO detector of torchvision, because most builds run on a CPU
+    min_score: float = 0.5  # boxes less sure than this are not kept
+    max_people: int = 20  # boxes kept per picture, most prominent first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +113,29 @@ class Thresholds:
     min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
     min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
     min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
-    max_near_distance: int = 3  # bits of 64 between perceptual hashes of near copies
-    min_near_sim: float = 0.94  # cosine of CLIP embeddings that near copies must also reach
+    min_bright_p99: float = 0.05  # even the brightest 1 % darker is black; cleanvision flags 0.32
+    max_bright_p5: float = 1.0  # 1 = off: drawings stand on white paper; cleanvision flags 0.95
+    max_greyscale: float = 1.0  # 1 = greyscale pictures stay, 0 = they leave
+    # CLIP's probability of an unsafe kind; 1 = off, because zero-shot scores differ per model:
+    # look with `emo8 decide BUILD --try max_unsafe_prob=0.9` before you set it
+    max_unsafe_prob: float = 1.0
+    # cosine of picture and caption; -1 = off, because captions of drawings are often mere names;
+    # LAION kept 0.28 and more with ViT-B-32
+    min_caption_sim: float = -1.0
+    # Near copies; docs/duplicates.md says what each was measured on.
+    max_near_distance: int = 3  # bits of 64 up to which hashes are searched, exactly; at most 3
+    near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
+    min_near_sim: float = 0.5  # cosine of CLIP embeddings; a black frame costs a copy half of it
+    max_near_residual: float = 0.15  # largest block left between thumbnails, in variances
+    max_crop_residual: float = 0.25  # the same after aligning one as a crop of the other
+    min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
+
+
+# Where a style was measured to need another threshold, and the recipe leaves the common one alone.
+# Drawings: of 1,818 pairs of one code point by two artists 14 leave less than 0.1, 28 under 0.15.
+STYLE_DEFAULTS: dict[str, dict[str, float]] = {
+    "cartoon": {"max_near_residual": 0.1, "max_crop_residual": 0.12}
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,19 +148,58 @@ class DecideConfig(Thresholds):
 
     def for_style(self, style: str) -> Thresholds:
         """The thresholds of one style: the common ones with that style's own laid over."""
-        common = {f.name: getattr(self, f.name) for f in dataclasses.fields(Thresholds)}
-        return Thresholds(**{**common, **self.style.get(style, {})})
+        fields = dataclasses.fields(Thresholds)
+        common = {f.name: getattr(self, f.name) for f in fields}
+        untouched = {f.name for f in fields if common[f.name] == f.default}
+        measured = {k: v for k, v in STYLE_DEFAULTS.get(style, {}).items() if k in untouched}
+        return Thresholds(**{**common, **measured, **self.style.get(style, {})})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitsConfig:
-    """Shares of the published rows; they must add up to 1."""
+    """Shares of the published rows, which must add up to 1, and what must not move."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     train: float = 0.8
     val: float = 0.1
     test: float = 0.1
+    # A cell of emotion x style may miss its shares by this part of its rows (or one row) before
+    # new clusters are moved: pure draws of large cells pass, small cells are evened out.
+    tolerance: float = 0.02
+    keep: tuple[str, ...] = ()  # published datasets or tables whose rows keep their splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaksConfig:
+    """`[leaks]`: fingerprints of benchmarks whose pictures must not be trained on."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    files: tuple[str, ...] = ()  # made by `emo8 fingerprint`, relative to the recipe
+    max_distance: int = 20  # bits of 255 between detail hashes; see docs/duplicates.md
+    min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
+    drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishConfig:
+    """`[publish]`: what only the publisher knows, and what may go out."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    title: str = ""  # heading of the card; default: the recipe's name
+    summary: str = ""  # one or two sentences under the heading; default: composed from numbers
+    language: tuple[str, ...] = ("en",)  # of captions, as ISO 639-1 codes
+    authors: tuple[str, ...] = ()  # for the citation; empty: the card asks for them
+    contact: str = ""  # where removal requests go; empty: the dataset's discussion page
+    homepage: str = ""  # address of a page about the dataset
+    # Answers to questions of the datasheet by key (cards/datasheet.toml); they replace ours.
+    answers: dict[str, str] = field(default_factory=dict)
+    # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
+    # hash, no picture) where the wording of a licence forbids passing pictures on.
+    image_policy: dict[str, str] = field(default_factory=dict)
+    allow_missing_license: bool = False  # True lets rows without a licence go out, with a warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,17 +213,26 @@ class Recipe:
     seed: int = 0  # fixes the splits
     ingest: IngestConfig = field(default_factory=IngestConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
+    votes: VotesConfig = field(default_factory=VotesConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
     decide: DecideConfig = field(default_factory=DecideConfig)
+    leaks: LeaksConfig = field(default_factory=LeaksConfig)
     splits: SplitsConfig = field(default_factory=SplitsConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
 
 
 _SECTIONS: dict[str, Any] = {
     "source": SourceConfig,
     "ingest": IngestConfig,
     "labels": LabelsConfig,
+    "votes": VotesConfig,
+    "people": PeopleConfig,
     "decide": DecideConfig,
+    "leaks": LeaksConfig,
     "splits": SplitsConfig,
+    "publish": PublishConfig,
 }
+IMAGE_POLICIES = ("bytes", "url")
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -187,17 +298,77 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: source {number} has kind = {source.kind!r}{hint} "
                 f"Known kinds: {', '.join(SOURCE_KINDS)}."
             )
+        _check_source(source, f"{where}: source {number}")
     shares = recipe.splits
     total = shares.train + shares.val + shares.test
     if abs(total - 1) > 1e-6 or min(shares.train, shares.val, shares.test) < 0:
         raise RecipeError(f"{where}: [splits] must be shares that add up to 1, not {total:g}")
+    if not 0 <= recipe.decide.max_near_distance <= 3:
+        distance = recipe.decide.max_near_distance
+        raise RecipeError(f"{where}: decide.max_near_distance = {distance}: use 0 to 3 bits")
     if not recipe.labels.clip:
         raise RecipeError(f'{where}: labels.clip is empty: name a model, e.g. ["embedded"]')
+    _check_labels(recipe, where)
     if not 1 <= recipe.ingest.part_rows <= 100_000:
         raise RecipeError(f"{where}: ingest.part_rows = {recipe.ingest.part_rows}: use 1 to 100000")
     if not re.fullmatch(r"[\w.-]+", recipe.name):
         raise RecipeError(f"{where}: name = {recipe.name!r}: use letters, digits, '.', '_', '-'")
     _check_styles(recipe.decide, where)
+    for license, policy in recipe.publish.image_policy.items():
+        if policy not in IMAGE_POLICIES:
+            raise RecipeError(
+                f"{where}: publish.image_policy[{license!r}] = {policy!r}: "
+                f"use {', '.join(IMAGE_POLICIES)}"
+            )
+
+
+def _check_labels(recipe: Recipe, where: str) -> None:
+    """Raise RecipeError for rules nobody knows and shares outside 0 to 1."""
+    if not recipe.labels.rule:
+        raise RecipeError(f"{where}: labels.rule is empty: name some of {', '.join(CLAIMANTS)}")
+    for name in recipe.labels.rule:
+        _check_known(name, CLAIMANTS, f"{where}: labels.rule")
+    _check_known(recipe.votes.rule, VOTE_RULES, f"{where}: votes.rule")
+    shares = {
+        "labels.max_risk": recipe.labels.max_risk,
+        "labels.min_attribute_prob": recipe.labels.min_attribute_prob,
+        "votes.min_share": recipe.votes.min_share,
+        "votes.max_reject_share": recipe.votes.max_reject_share,
+        "people.min_score": recipe.people.min_score,
+    }
+    for key, share in shares.items():
+        if not 0 <= share <= 1:
+            raise RecipeError(f"{where}: {key} = {share}: use 0 to 1")
+    counts = {
+        "labels.calibration_min_rows": recipe.labels.calibration_min_rows,
+        "votes.min_votes": recipe.votes.min_votes,
+        "people.max_people": recipe.people.max_people,
+    }
+    for key, count in counts.items():
+        if count < 1:
+            raise RecipeError(f"{where}: {key} = {count}: use 1 or more")
+
+
+def _check_known(name: str, known: tuple[str, ...], what: str) -> None:
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise RecipeError(f"{what} holds {name!r}{hint} Known: {', '.join(known)}.")
+
+
+def _check_source(source: SourceConfig, where: str) -> None:
+    for word in source.layout.split("/") if source.layout else ():
+        if word not in LAYOUT_WORDS:
+            raise RecipeError(
+                f"{where}: layout = {source.layout!r} has {word!r}; "
+                f"use {', '.join(LAYOUT_WORDS)} joined by '/'"
+            )
+    for option, known in (("styles", STYLES), ("emotions", ("", *EMOTIONS))):
+        for name, value in getattr(source, option).items():
+            if value not in known:
+                near = get_close_matches(value, known, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else f"; use {', '.join(known)}"
+                raise RecipeError(f"{where}: {option}.{name} = {value!r}{hint}")
 
 
 def _check_styles(decide: DecideConfig, where: str) -> None:
@@ -219,7 +390,8 @@ def _with_source_names(recipe: Recipe) -> Recipe:
     seen: dict[str, int] = {}
     named = []
     for source in recipe.source:
-        name = source.name or Path(source.path.split("*")[0].rstrip("/")).name or source.kind
+        path = source.path.split("@")[0] if source.kind == "hub" else source.path.split("*")[0]
+        name = source.name or Path(path.rstrip("/")).name or source.kind
         seen[name] = seen.get(name, 0) + 1
         name = name if seen[name] == 1 else f"{name}-{seen[name]}"
         named.append(dataclasses.replace(source, name=name))

@@ -7,7 +7,6 @@ Each shard carries the fingerprint of its rows; a shard whose fingerprint matche
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,20 +17,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8 import schema
+from emo8.describe import with_emotion
 from emo8.images import publishable
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
-from emo8.splits import SPLITS
+from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 1
+VERSION = 3
 PARTS_PER_SHARD = 16
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
     "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
 )  # fmt: skip
-_FROM_LABEL = ("emotion_prob", "style_prob")
-_FROM_DESCRIBE = ("people", "description")
+_FROM_LABEL = ("emotion_raw_prob", "emotion_agreement", "style_prob", "positive_prob")
+_FROM_CALIBRATE = ("emotion_prob", "emotion_margin", "emotion_entropy", "emotion_calibration")
+_FROM_ATTRIBUTES = (
+    "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
+    "facial_expression", "facial_expression_prob",
+)  # fmt: skip
 _SUFFIX = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
 
 
@@ -93,7 +97,10 @@ class ShardTask:
                 (ROWS, _FROM_ROWS),
                 ("measure", _FROM_MEASURE),
                 ("label", _FROM_LABEL),
-                ("describe", _FROM_DESCRIBE),
+                ("calibrate", _FROM_CALIBRATE),
+                ("attributes", _FROM_ATTRIBUTES),
+                ("describe", ("description",)),
+                ("people", ("people", "people_rule")),
             ):
                 piece = read_columns(part_path(self.build, table, part), list(names))
                 piece = piece.take(pa.array(verdicts["row"].to_numpy()))
@@ -126,8 +133,8 @@ class ShardTask:
 
 
 _FROM_VERDICT = (
-    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "cluster", "split",
-    "also_from",
+    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
+    "num_votes", "cluster", "split", "also_from",
 )  # fmt: skip
 
 
@@ -136,10 +143,16 @@ def _published(record: dict[str, Any], data: bytes, max_pixels: int) -> dict[str
     plain_jpeg = record["plain"] and record["format"] == "JPEG"
     clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
     name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
+    emotion, description = record["emotion"], record["description"]
+    raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
     return {
         **{key: value for key, value in record.items() if key in schema.PUBLISHED},
         "image": {"bytes": clean, "path": name},
-        "emotion": EMOTIONS.index(record["emotion"]),
+        "emotion_raw_prob": raw,
+        "emotion": None if emotion is None else EMOTIONS.index(emotion),
+        "description_with_emotion": description
+        if description is None or emotion is None
+        else with_emotion(description, emotion),
         "style": STYLES.index(record["style"]),
         "published_sha256": hashlib.sha256(clean).hexdigest(),
     }
@@ -155,18 +168,18 @@ class _ShardWriter:
         metadata = {**(features.metadata or {}), FINGERPRINT_KEY: content.encode()}
         self.schema = schema.published_schema().with_metadata(metadata)
         self.waiting: list[dict[str, Any]] = []
+        self.waiting_bytes = 0
         path.parent.mkdir(parents=True, exist_ok=True)
         self.writer: pq.ParquetWriter | None = pq.ParquetWriter(
             self.partial,
             self.schema,
-            compression="zstd",
-            write_page_index=True,
-            use_content_defined_chunking=True,
+            **schema.parquet_options(self.schema),
         )
 
     def add(self, record: dict[str, Any]) -> None:
         self.waiting.append(record)
-        if len(self.waiting) == schema.ROW_GROUP_ROWS:
+        self.waiting_bytes += len(record["image"]["bytes"])
+        if schema.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
             self._flush()
 
     def close(self) -> None:
@@ -187,24 +200,9 @@ class _ShardWriter:
     def _flush(self) -> None:
         assert self.writer is not None
         self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
-        self.waiting = []
-
-
-def data_files(build: Path) -> dict[str, list[str]]:
-    """Shards per split, styles interleaved, so that a stream does not show one style first."""
-    root = build / "dataset"
-    files: dict[str, list[str]] = {}
-    for split in SPLITS:
-        found = [path.relative_to(root) for path in root.glob(f"data/*/{split}-*.parquet")]
-        found.sort(key=lambda path: (path.name, STYLES.index(path.parent.name)))
-        if found:
-            files[split] = [path.as_posix() for path in found]
-    return files
+        self.waiting, self.waiting_bytes = [], 0
 
 
 def dataset_fingerprint(build: Path) -> str:
     """Hash of the shards' fingerprints: equal exactly when the published rows are equal."""
-    root = build / "dataset"
-    shards = sorted((root / "data").glob("*/*.parquet"))
-    content = [(path.relative_to(root).as_posix(), read_fingerprint(path)) for path in shards]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return content_fingerprint(build / "dataset")

@@ -18,6 +18,8 @@ from typing import Any
 from emo8 import sample
 from emo8.build import build
 from emo8.errors import Emo8Error
+from emo8.release import verify_folder
+from emo8.shards import all_files
 from emo8.taxonomy import EMOTIONS, STYLES
 
 MIN_ROWS = 300
@@ -35,13 +37,13 @@ def demo(out: Path) -> int:
     _require("benchmarks.cli", "torchmetrics", "bench")
     started = time.monotonic()
     dataset, run, results = out / "build" / "dataset", out / "pretrain", out / "results.jsonl"
-    _say("1/4 build", f"two sources of {sample.root() / 'recipe.toml'}")
+    _say("1/5 build", f"two sources of {sample.root() / 'recipe.toml'}")
     built = build(sample.root() / "recipe.toml", out / "build")
     if built.failed_parts:
         raise Emo8Error(f"{built.failed_parts} parts failed; see `emo8 status {out / 'build'}`")
     checks = check_dataset(dataset, out)
 
-    _say("2/4 pretrain", f"UniEmoX recipe {RECIPE}: both views, three losses, embedded CLIP")
+    _say("2/5 pretrain", f"UniEmoX recipe {RECIPE}: both views, three losses, embedded CLIP")
     data = ("--data", str(dataset))
     _command("pretrain.cli", ["pretrain", RECIPE, *data, "--out", str(run)], out)
     evaluation = run / "evaluation.json"
@@ -49,14 +51,19 @@ def demo(out: Path) -> int:
     _command("pretrain.cli", ["show", str(run), *data, "--out", str(run / "show.png")], out)
     checks.append(check_learning(json.loads(evaluation.read_text())))
 
-    _say("3/4 benchmark", "kNN and linear probe on the rows that a source labelled")
+    _say("3/5 benchmark", "kNN and linear probe on the rows that a source labelled")
     results.unlink(missing_ok=True)
     arguments = ["run", "--model", str(run), *MODELS, *data, "--protocol", *PROTOCOLS]
     arguments += ["--folds", str(FOLDS), "--cache", str(out / "features"), "--out", str(results)]
     _command("benchmarks.cli", arguments, out)
     checks.append(check_results(results))
 
-    _say("4/4 report", str(out / "report.html"))
+    published = out / "published"
+    _say("4/5 publish", f"{published}, as it would go to the Hub, and read it back")
+    _command("emo8.cli", ["publish", str(out / "build"), "--to", str(published)], out)
+    checks.append(check_published(published, out))
+
+    _say("5/5 report", str(out / "report.html"))
     from emo8.demo_report import write_report
 
     write_report(out, checks, folds=FOLDS)
@@ -91,6 +98,15 @@ def check_dataset(dataset: Path, out: Path) -> list[Check]:
         ("enough rows", found["rows"] >= MIN_ROWS, f"{found['rows']}, {MIN_ROWS} asked"),
         ("all emotions and styles", complete, f"{len(emotions)} emotions, {len(styles)} styles"),
     ]
+
+
+def check_published(published: Path, out: Path) -> Check:
+    """Read the published folder back: hashes, counts, features, Croissant, and `load_dataset`."""
+    problems = verify_folder(published)
+    loads, *_ = check_dataset(published, out)
+    files = len(all_files(published))
+    detail = "; ".join(problems) or f"{loads[2]}; {files} files with the hashes they should have"
+    return ("publish --to reads back", loads[1] and not problems, detail)
 
 
 def check_learning(evaluation: dict[str, Any]) -> Check:

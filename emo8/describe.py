@@ -1,18 +1,22 @@
-"""The `describe` step: people in order of prominence, and one sentence about the picture.
+"""The `describe` step: one sentence about the picture, from what is known.
 
-The sentence is what UniEmoX reads. It is composed from what is known; what is not known is left
-out, and so is the emotion, because it would leak the answer into pretraining.
+The sentence is what UniEmoX reads. It is composed from the source's caption, the attributes and
+the colours; what is not known is left out. It always fits the context of the first model's
+tokenizer: the least certain attribute goes first, the end of the caption last. Room is kept for
+the emotion, which stands in `description_with_emotion` alone: it would leak the answer.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from emo8.schema import PERSON
+from emo8.labels import Model
 from emo8.steps import ROWS, Batch, Step
+from emo8.taxonomy import EMOTIONS
 
 _BRIGHTNESS = (
     (0.25, "very dark"),
@@ -27,74 +31,132 @@ _COLORFULNESS = (
     (0.6, None),
     (2, "colourful"),
 )
+NO_SUBJECT = "a picture"
+_EMOTION = "; it makes the viewer feel {}"
+# Brightness and colour are measured from the pixels: surer than any attribute, less than a caption.
+_MEASURED = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrase:
+    """One thing known about the picture; `order` is its place in the sentence."""
+
+    order: int
+    text: str
+    certainty: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Describe(Step):
-    """Boxes sorted by prominence, and a description without the emotion."""
+    """The description without the emotion; null where there was no picture and no caption."""
 
+    model: Model  # whose tokenizer sets the limit
     name: str = field(default="describe", init=False)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
         return {
-            ROWS: ("caption", "people_source"),
+            ROWS: ("caption",),
             "measure": ("brightness", "colorfulness"),
-        }
+            "attributes": (
+                "scene", "scene_prob", "objects", "objects_prob", "human_action",
+                "human_action_prob", "facial_expression", "facial_expression_prob",
+            ),
+            "people": ("people",),
+        }  # fmt: skip
 
     @property
     def adds(self) -> pa.Schema:
-        return pa.schema([("people", pa.list_(PERSON)), ("description", pa.string())])
+        return pa.schema([("description", pa.string())])
 
-    def run(self, batch: Batch, state: Any) -> pa.Table:
-        rows, measured = batch[ROWS].to_pylist(), batch["measure"].to_pylist()
-        records = [
-            {
-                "people": by_prominence(row["people_source"]),
-                "description": describe(row["caption"], **numbers),
-            }
-            for row, numbers in zip(rows, measured, strict=True)
-        ]
-        return pa.Table.from_pylist(records, schema=self.adds)
+    def options(self) -> dict[str, Any]:
+        return {"model": self.model.name, "context_length": self.model.context_length}
+
+    def setup(self) -> Callable[[str], int]:
+        from emo8.clip.encoder import token_counter
+
+        return token_counter(self.model.name)
+
+    def run(self, batch: Batch, state: Callable[[str], int]) -> pa.Table:
+        reserve = max(state(with_emotion("", emotion)) for emotion in EMOTIONS)
+        limit = self.model.context_length - reserve
+        columns = zip(*(batch[table].to_pylist() for table in self.reads))
+        records = [{key: v for part in parts for key, v in part.items()} for parts in columns]
+        texts = [describe(record, state, limit) for record in records]
+        return pa.table([pa.array(texts, pa.string())], schema=self.adds)
 
 
-def by_prominence(people: list[dict[str, float]] | None) -> list[dict[str, float]] | None:
-    """Usable boxes, most prominent first; None where nobody looked."""
-    if people is None:
+def with_emotion(description: str, emotion: str) -> str:
+    """The description with what the viewer feels."""
+    return description + _EMOTION.format(emotion)
+
+
+def describe(record: dict[str, Any], count: Callable[[str], int], limit: int) -> str | None:
+    """A sentence of at most `limit` tokens; None when nothing at all is known."""
+    phrases = known(record)
+    caption = " ".join((record.get("caption") or "").split()).rstrip(" .;,")
+    if not caption and record.get("brightness") is None:
         return None
-    boxes = [clip_box(box) for box in people]
-    return sorted((box for box in boxes if box), key=prominence, reverse=True)
+    while count(compose(caption, phrases)) > limit and phrases:
+        phrases.remove(min(phrases, key=lambda phrase: (phrase.certainty, -phrase.order)))
+    return compose(_shortened(caption, phrases, count, limit), phrases)
 
 
-def clip_box(box: dict[str, float]) -> dict[str, float] | None:
-    """The part of a box inside the picture; None when nothing is left of it."""
-    clipped = {key: min(max(float(box[key]), 0.0), 1.0) for key in ("x0", "y0", "x1", "y1")}
-    if not (clipped["x1"] > clipped["x0"] and clipped["y1"] > clipped["y0"]):
-        return None
-    return {**clipped, "score": float(box.get("score", 1.0))}
+def known(record: dict[str, Any]) -> list[Phrase]:
+    """What is known about the picture besides its caption."""
+    found = []
+    objects = zip(record.get("objects") or [], record.get("objects_prob") or [])
+    for text, prob in objects:
+        found.append(Phrase(order=0, text=text, certainty=prob))
+    singles = [("scene", 1), ("human_action", 2), ("facial_expression", 3)]
+    nobody = record.get("people") == []  # somebody looked and found no one
+    for name, order in singles[:1] if nobody else singles:
+        if record.get(name):
+            prob = record[f"{name}_prob"]
+            found.append(Phrase(order=order, text=record[name], certainty=prob))
+    scales = ((4, _BRIGHTNESS, "brightness"), (5, _COLORFULNESS, "colorfulness"))
+    for order, scale, name in scales:
+        word = None if record.get(name) is None else _word(scale, record[name])
+        if word:
+            found.append(Phrase(order=order, text=word, certainty=_MEASURED))
+    return found
 
 
-def prominence(box: dict[str, float]) -> float:
-    """Area times score times centrality, each 0 to 1.
+def compose(caption: str, phrases: list[Phrase]) -> str:
+    """The sentence in our wording: subject; what is seen; where; who does what; look."""
+    texts = {order: [p.text for p in phrases if p.order == order] for order in range(6)}
+    parts = [caption or NO_SUBJECT]
+    if texts[0]:
+        parts.append("with " + ", ".join(texts[0]))
+    if texts[1]:
+        parts.append(f"scene: {texts[1][0]}")
+    if texts[2]:
+        parts.append(f"someone {texts[2][0]}")
+    if texts[3]:
+        parts.append(f"a face that looks {texts[3][0]}")
+    look = [*texts[4], *texts[5]]
+    if look:
+        parts.append(", ".join(look))
+    return "; ".join(parts)
 
-    Centrality falls linearly from 1 in the middle of the picture to 0.5 in its corners.
-    """
-    area = (box["x1"] - box["x0"]) * (box["y1"] - box["y0"])
-    away = ((box["x0"] + box["x1"] - 1) ** 2 + (box["y0"] + box["y1"] - 1) ** 2) ** 0.5
-    return area * box["score"] * (1 - 0.5 * away / 2**0.5)
 
-
-def describe(
-    caption: str | None, brightness: float | None, colorfulness: float | None
-) -> str | None:
-    """One sentence from caption and colours; None when there was no picture to describe."""
-    if brightness is None or colorfulness is None:
+def _shortened(caption: str, phrases: list[Phrase], count: Callable[[str], int], limit: int) -> str:
+    """The caption, without as many words (then letters) at its end as the limit asks."""
+    if count(compose(caption, phrases)) <= limit:
         return caption
-    light, colour = _word(_BRIGHTNESS, brightness), _word(_COLORFULNESS, colorfulness)
-    look = ", ".join(word for word in (light, colour) if word)
-    subject = (caption or "a picture").rstrip(" .")
-    return f"{subject}; {look}" if look else subject
+    words = caption.split()
+    low, high = 0, len(words)  # the longest run of words that fits
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = count(compose(" ".join(words[:middle]), phrases)) <= limit
+        low, high = (middle, high) if fits else (low, middle - 1)
+    if low:
+        return " ".join(words[:low]).rstrip(" .;,")
+    letters = words[0]
+    while letters and count(compose(letters, phrases)) > limit:
+        letters = letters[: len(letters) // 2]
+    return letters
 
 
 def _word(scale: tuple[tuple[float, str | None], ...], value: float) -> str | None:

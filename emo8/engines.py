@@ -1,4 +1,4 @@
-"""Engines run part tasks on this machine's processes or on a cluster.
+"""Engines run part tasks: `local` in processes of this machine, `ray` on a cluster (`cluster.py`).
 
 The same task objects run everywhere and write the same bytes: one thread per worker, batches cut
 inside a part. A task that fails, or whose worker dies, is tried once more on its own; a second
@@ -22,8 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from emo8.errors import Emo8Error
+
 logger = logging.getLogger(__name__)
 
+ENGINES = ("local", "ray")
 ATTEMPTS = 2  # per task: one retry for what may have been bad luck
 
 
@@ -49,69 +52,116 @@ class Outcome:
     task: Task
     num_rows: int = 0
     error: str | None = None  # None = done
+    node: str = ""  # which machine of a cluster did it
 
 
-def run_local(tasks: Iterable[Task], workers: int) -> Iterator[Outcome]:
-    """Outcomes as they come, from `workers` processes on this machine.
+class Engine(Protocol):
+    """What runs tasks; an engine is a context, and what it started ends with it."""
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """Outcomes as they come, in any order, one for each task."""
+
+    def __enter__(self) -> Engine: ...
+    def __exit__(self, *exception: object) -> None: ...
+
+
+class LocalEngine:
+    """Processes on this machine; they stay from step to step with what they imported.
 
     Every process has a thread here that feeds it, so a process that dies names its own task and
-    takes no other down.
+    takes no other down. The threads live as long as the engine, because a worker dies with the
+    thread that started it (see `start_worker`).
     """
-    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    num_tasks = 0
-    for task in tasks:
-        waiting.put(task)
-        num_tasks += 1
-    stop = threading.Event()
-    feeders = [
-        threading.Thread(target=_feed, args=(waiting, outcomes, stop), daemon=True)
-        for _ in range(min(workers, num_tasks))
-    ]
-    for feeder in feeders:
-        feeder.start()
-    try:
-        for _ in range(num_tasks):
-            yield outcomes.get()
-    finally:  # also on Ctrl-C: tasks in flight end, the rest is left for the next run
-        stop.set()
-        for feeder in feeders:
+
+    def __init__(self, *, workers: int) -> None:
+        self.workers = workers
+        self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self.feeders: list[threading.Thread] = []
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for _ in self.feeders:
+            self.jobs.put(None)
+        for feeder in self.feeders:
             feeder.join()
 
-
-def _feed(
-    waiting: queue.SimpleQueue[Task], outcomes: queue.SimpleQueue[Outcome], stop: threading.Event
-) -> None:
-    """Feed one worker process until nothing waits; replace it when it dies."""
-    worker: ProcessPoolExecutor | None = None
-    while not stop.is_set():
+    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+        """Outcomes as they come."""
+        stop = threading.Event()
+        outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        waited_for = 0
+        for task in tasks:
+            self.jobs.put(_Job(task=task, outcomes=outcomes, stop=stop))
+            waited_for += 1
+        while len(self.feeders) < min(self.workers, waited_for):
+            self.feeders.append(threading.Thread(target=self._feed, daemon=True))
+            self.feeders[-1].start()
         try:
-            task = waiting.get_nowait()
-        except queue.Empty:
-            break
-        outcome = Outcome(task=task)
-        for _ in range(ATTEMPTS):
-            worker = worker or ProcessPoolExecutor(
-                1, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker
-            )
-            try:
-                outcome = Outcome(task=task, num_rows=worker.submit(run_task, task).result())
-                break
-            except BrokenProcessPool:
-                worker.shutdown()
-                worker = None
-                error = "its worker process died (killed, or out of memory)"
-            except Exception as cause:
-                error = f"{type(cause).__name__}: {cause}"
-            logger.warning("%s part %d: %s", task.table, task.part, error)
-            outcome = Outcome(task=task, error=error)
-        outcomes.put(outcome)
-    if worker:
-        worker.shutdown()
+            while waited_for:
+                outcome = outcomes.get()
+                waited_for -= 1
+                yield outcome
+        finally:  # also on Ctrl-C: tasks in flight end, the rest is left for the next run
+            stop.set()
+            for _ in range(waited_for):
+                outcomes.get()
+
+    def _feed(self) -> None:
+        """Feed one worker process until the engine ends; replace it when it dies."""
+        worker: ProcessPoolExecutor | None = None
+        while (job := self.jobs.get()) is not None:
+            outcome = Outcome(task=job.task, error="not begun")
+            for _ in range(0 if job.stop.is_set() else ATTEMPTS):
+                worker = worker or _hire()
+                try:
+                    num_rows = worker.submit(run_task, job.task).result()
+                    outcome = Outcome(task=job.task, num_rows=num_rows)
+                    break
+                except BrokenProcessPool:
+                    worker.shutdown()
+                    worker = None
+                    error = "its worker process died (killed, or out of memory)"
+                except Exception as cause:
+                    error = f"{type(cause).__name__}: {cause}"
+                logger.warning("%s part %d: %s", job.task.table, job.task.part, error)
+                outcome = Outcome(task=job.task, error=error)
+            job.outcomes.put(outcome)
+        if worker:
+            worker.shutdown()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """A task on its way to a worker, and where its outcome goes."""
+
+    task: Task
+    outcomes: queue.SimpleQueue[Outcome]
+    stop: threading.Event  # set: leave the task for the next run
+
+
+def _hire() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker
+    )
+
+
+def make_engine(name: str, *, workers: int | None = None, address: str | None = None) -> Engine:
+    """The engine called `name`; Emo8Error for an unknown name or options it does not take."""
+    if name == "local":
+        if address:
+            raise Emo8Error(f"--address {address}: only --engine ray knows a cluster")
+        return LocalEngine(workers=workers or os.cpu_count() or 1)
+    if name == "ray":
+        from emo8.cluster import RayEngine
+
+        return RayEngine(workers=workers, address=address)
+    raise Emo8Error(f"unknown engine {name!r}: use {' or '.join(ENGINES)}")
 
 
 def start_worker() -> None:
-    """Make this worker single-threaded, deaf to Ctrl-C, and mortal with its parent."""
+    """Make this worker single-threaded, deaf to Ctrl-C, and mortal with its parent's thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"

@@ -21,3 +21,11 @@ class BuildError(Emo8Error):
 
 class ModelError(Emo8Error):
     """A model that is unknown, or not on this machine and not reachable."""
+
+
+class GateError(Emo8Error):
+    """A release that must not go out as it is: the message lists what blocks it."""
+
+
+class HubError(OSError):
+    """The Hub could not take a release, through no mistake of the user's: run it again."""

@@ -109,6 +109,60 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], xlabel: str) -> b
     return plot(draw, height=0.8 + 0.36 * len(rows))
 
 
+def matrix(
+    values: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, xlabel: str, ylabel: str
+) -> bytes:
+    """Counts (R, C) with the number in every cell; darker = a larger share of its row."""
+
+    def draw(axes: Axes) -> None:
+        total = values.sum(axis=1, keepdims=True)
+        share = values / np.maximum(total, 1)
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.grid(visible=False)
+        for row, column in np.ndindex(*values.shape):
+            color = "white" if share[row, column] > 0.6 else INK
+            axes.text(
+                column, row, str(int(values[row, column])), ha="center", va="center", color=color
+            )
+        names = [name.replace("_", " ") for name in columns]
+        axes.set_xticks(range(len(columns)), names, rotation=30, ha="right")
+        axes.set_yticks(range(len(rows)), [name.replace("_", " ") for name in rows])
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+
+    return plot(draw, height=1.6 + 0.34 * len(rows))
+
+
+def reliability(bins: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
+    """Accuracy against confidence per named list of bins; the diagonal is perfect."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot((0, 1), (0, 1), color="#999999", linestyle="--", linewidth=1)
+        for (name, rows), color in zip(bins.items(), ("#D55E00", "#0072B2", "#009E73")):
+            x, y = [row["confidence"] for row in rows], [row["accuracy"] for row in rows]
+            axes.plot(x, y, color=color, linewidth=1)
+            sizes = [10 + 4 * row["n"] ** 0.5 for row in rows]
+            axes.scatter(x, y, s=sizes, color=color, label=name)
+        axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
+        axes.legend(frameon=False)
+
+    return plot(draw, width=5.2, height=4.4)
+
+
+def sheet(tiles: Sequence[tuple[Image.Image, str]], *, columns: int = 6) -> bytes:
+    """Pictures side by side, each with a line of text below."""
+    gap, line = 8, 18
+    rows = -(-len(tiles) // columns)
+    size = (gap + columns * (TILE_PX + gap), gap + rows * (TILE_PX + line + gap))
+    page = Image.new("RGB", size, "white")
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(11)
+    for number, (picture, text) in enumerate(tiles):
+        x = gap + number % columns * (TILE_PX + gap)
+        y = gap + number // columns * (TILE_PX + line + gap)
+        page.paste(ImageOps.fit(picture.convert("RGB"), (TILE_PX, TILE_PX)), (x, y))
+        draw.text((x, y + TILE_PX + 2), text, fill=INK, font=font)
+    return png(page)
+
+
 def plot(draw: Callable[[Axes], None], *, width: float = 7.5, height: float = 3.6) -> bytes:
     """A figure in the house style, `width` x `height` inches, drawn by `draw`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

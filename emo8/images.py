@@ -15,6 +15,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import simplejpeg
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -45,6 +46,7 @@ class Decoded:
     num_frames: int
     visible: float  # share of pixels with alpha above 8 of 255; 1.0 without alpha
     plain: bool  # True when the file is upright RGB or grey, so its bytes need no re-encoding
+    has_gps: bool  # the metadata say where it was taken; nothing we publish does
 
     @property
     def width(self) -> int:
@@ -72,7 +74,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Decoded:
         if num_pixels > max_pixels:
             raise DecodeError("too_many_pixels", num_pixels)
         try:
-            return _load(image)
+            return _load(image, data)
         except DecodeError:
             raise
         except Exception as error:  # PIL plugins raise anything on damaged data
@@ -100,16 +102,20 @@ def _load_reason(error: Exception) -> str:
     return "corrupt"
 
 
-def _load(image: Image.Image) -> Decoded:
+def _load(image: Image.Image, data: bytes) -> Decoded:
     stored_format, mode = image.format or "", image.mode
     # An MPO is a photograph with previews or depth maps behind it, not an animation.
     num_frames = 1 if stored_format == "MPO" else int(getattr(image, "n_frames", 1))
-    orientation = image.getexif().get(0x0112, 1)
-    image.seek(0)
-    image.load()
-    upright = ImageOps.exif_transpose(image)
-    rgb, visible = _to_rgb(upright)
-    plain = orientation in (0, 1) and mode in ("RGB", "L") and num_frames == 1 and visible == 1.0
+    exif = image.getexif()
+    upright = exif.get(0x0112, 1) in (0, 1)
+    rgb, visible = None, 1.0
+    if stored_format == "JPEG" and mode in ("RGB", "L") and upright:
+        rgb = _fast_jpeg(data)
+    if rgb is None:
+        image.seek(0)
+        image.load()
+        rgb, visible = _to_rgb(ImageOps.exif_transpose(image))
+    plain = upright and mode in ("RGB", "L") and num_frames == 1 and visible == 1.0
     return Decoded(
         rgb=rgb,
         format=stored_format,
@@ -117,7 +123,20 @@ def _load(image: Image.Image) -> Decoded:
         num_frames=num_frames,
         visible=visible,
         plain=plain and stored_format in ("JPEG", "PNG", "WEBP"),
+        has_gps=0x8825 in exif,
     )
+
+
+def _fast_jpeg(data: bytes) -> np.ndarray | None:
+    """The pixels PIL would give, several times sooner; None where PIL must have the last word.
+
+    Strict: a single libjpeg warning (truncated, damaged scan) sends the file to PIL, so the same
+    files are refused as without this path.
+    """
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, "RGB", strict=True))
+    except ValueError:
+        return None
 
 
 def _to_rgb(image: Image.Image) -> tuple[np.ndarray, float]:

@@ -14,7 +14,7 @@ from emo8.parts import fingerprint, write_part
 from emo8.sources.base import Candidate, Chunk
 from emo8.steps import ROWS, part_path
 
-VERSION = 1
+VERSION = 2
 
 
 def chunk_fingerprint(chunk: Chunk, max_bytes: int) -> str:
@@ -59,6 +59,7 @@ def _record(candidate: Candidate, source: str) -> dict[str, Any]:
         "emotion_source": claims.emotion,
         "license": claims.license,
         "attribution": claims.attribution,
+        "split_source": claims.split,
         "people_source": claims.people,
         "ingest_reason": candidate.reason,
         "ingest_value": candidate.value,

@@ -1,10 +1,12 @@
-"""The CLIP steps: `embed-MODEL` runs an image tower once, `label` turns embeddings into claims.
+"""The CLIP steps: `embed-MODEL` runs an image tower once; `label` and `calibrate` make claims.
 
-A changed prompt reruns `label` alone, which reads embeddings and decodes no picture.
+A changed prompt reruns `label` and what follows, a changed calibration `calibrate` alone. Both
+read narrow columns and decode no picture.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +15,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from emo8.calibration import Calibrations
 from emo8.images import DecodeError, decode
 from emo8.parts import fingerprint
 from emo8.schema import PUBLISHED_DECIMALS
 from emo8.steps import ROWS, Batch, Step
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.taxonomy import EMOTIONS, POLARITIES, STYLES, parse_style
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emo8.clip.encoder import Encoder
     from emo8.clip.prompts import PromptSet
+    from emo8.clip.vocabulary import Vocabulary
 
 BATCH_IMAGES = 32
 
@@ -34,6 +40,8 @@ class Model:
     weights_sha256: str
     dim: int  # width of its embeddings
     logit_scale: float  # the temperature factor
+    logit_bias: float | None  # of a sigmoid model (SigLIP); null for a softmax one
+    context_length: int  # tokens a text may have
 
     @property
     def table(self) -> str:
@@ -48,6 +56,7 @@ class Embed(Step):
     model: Model
     max_pixels: int
     version: ClassVar[int] = 1
+    wants_gpu: ClassVar[bool] = True
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -65,9 +74,9 @@ class Embed(Step):
         return {"model": self.model.name, "weights_sha256": self.model.weights_sha256}
 
     def setup(self) -> Encoder:
-        from emo8.clip.encoder import load
+        from emo8.clip.encoder import best_device, load
 
-        return load(self.model.name)
+        return load(self.model.name, device=best_device())
 
     def run(self, batch: Batch, state: Encoder) -> pa.Table:
         images, reasons = batch[ROWS].column("image"), batch["measure"].column("decode_reason")
@@ -93,58 +102,165 @@ class Embed(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Label(Step):
-    """CLIP's distributions over emotions and styles: the mean over the models of the recipe."""
+    """CLIP's raw distributions: the mean over the models of the recipe, and how far they agree."""
 
     models: tuple[Model, ...]
     prompts_sha256: str
+    style_prompts: bool
     classifiers: Path  # made by `write_classifiers`
     name: str = field(default="label", init=False)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        return {model.table: ("embedding",) for model in self.models}
+        return {ROWS: ("style_source",), **{m.table: ("embedding",) for m in self.models}}
 
     @property
     def adds(self) -> pa.Schema:
         prob = pa.list_(pa.float32())
-        return pa.schema([("emotion_prob", prob), ("style_prob", prob)])
+        return pa.schema(
+            [
+                ("emotion_raw_prob", prob),
+                ("emotion_agreement", pa.float32()),
+                ("style_prob", prob),
+                ("positive_prob", pa.float32()),
+            ]
+        )
 
     def options(self) -> dict[str, Any]:
         models = [(model.name, model.weights_sha256) for model in self.models]
-        return {"models": models, "prompts_sha256": self.prompts_sha256}
+        return {
+            "models": models,
+            "prompts_sha256": self.prompts_sha256,
+            "style_prompts": self.style_prompts,
+        }
 
     def setup(self) -> dict[str, np.ndarray]:
         with np.load(self.classifiers, allow_pickle=False) as file:
             return dict(file)
 
     def run(self, batch: Batch, state: dict[str, np.ndarray]) -> pa.Table:
+        first = batch[self.models[0].table].column("embedding").combine_chunks()
+        valid = first.is_valid().to_numpy(zero_copy_only=False)
+        vectors = {
+            model.table: embeddings(batch[model.table].column("embedding"), model.dim)
+            for model in self.models
+        }
+        style_prob = self._each(vectors, state, "style").mean(axis=0)
+        claimed = batch[ROWS].column("style_source").to_pylist()
+        styles = styles_of(claimed, style_prob)
+        each = self._each(vectors, state, "emotion")
+        if self.style_prompts:
+            for number, style in enumerate(STYLES):
+                rows = styles == number
+                if rows.any() and f"{self.models[0].table}/emotion/{style}" in state:
+                    own = {table: found[rows] for table, found in vectors.items()}
+                    each[:, rows] = self._each(own, state, f"emotion/{style}")
+        emotion_prob = each.mean(axis=0)
+        same = each.argmax(axis=2) == emotion_prob.argmax(axis=1)
+        positive = self._each(vectors, state, "polarity").mean(axis=0)[:, 0]
         columns = [
-            self._claim(batch, state, "emotion", len(EMOTIONS)),
-            self._claim(batch, state, "style", len(STYLES)),
+            rows_or_null(emotion_prob, valid),
+            pa.array(same.mean(axis=0), pa.float32(), mask=~valid),
+            rows_or_null(style_prob.round(PUBLISHED_DECIMALS), valid),
+            pa.array(positive.round(PUBLISHED_DECIMALS), pa.float32(), mask=~valid),
         ]
         return pa.table(columns, schema=self.adds)
 
-    def _claim(
-        self, batch: Batch, state: dict[str, np.ndarray], what: str, num_names: int
-    ) -> pa.Array:
-        """Rows of probabilities, null where there is no embedding."""
+    def _each(
+        self, vectors: dict[str, np.ndarray], state: dict[str, np.ndarray], what: str
+    ) -> np.ndarray:
+        """Distributions (M, N, K) of the M models."""
         from emo8.clip.zeroshot import probabilities
 
-        first = batch[self.models[0].table].column("embedding").combine_chunks()
-        mean = np.zeros((len(first), num_names))
-        for model in self.models:
-            vectors = embeddings(batch[model.table].column("embedding"), model.dim)
-            prob = probabilities(
-                vectors, state[f"{model.table}/{what}"], logit_scale=model.logit_scale
-            )
-            mean += prob / len(self.models)
-        rounded = mean.astype(np.float32).round(PUBLISHED_DECIMALS)
-        valid = first.is_valid().to_pylist()
-        return pa.array(
-            [row if ok else None for row, ok in zip(rounded, valid, strict=True)],
-            pa.list_(pa.float32()),
+        return np.stack(
+            [
+                probabilities(
+                    vectors[model.table],
+                    state[f"{model.table}/{what}"],
+                    logit_scale=model.logit_scale,
+                ).astype(np.float64)
+                for model in self.models
+            ]
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrate(Step):
+    """CLIP's final claim: the raw distribution, calibrated where a calibration is given."""
+
+    calibrations: Calibrations
+    name: str = field(default="calibrate", init=False)
+    version: ClassVar[int] = 1
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("style_source",), "label": ("emotion_raw_prob", "style_prob")}
+
+    @property
+    def adds(self) -> pa.Schema:
+        return pa.schema(
+            [
+                ("emotion_prob", pa.list_(pa.float32())),
+                ("emotion_margin", pa.float32()),
+                ("emotion_entropy", pa.float32()),
+                ("emotion_calibration", pa.string()),
+            ]
+        )
+
+    def options(self) -> dict[str, Any]:
+        return self.calibrations.options()
+
+    def run(self, batch: Batch, state: Any) -> pa.Table:
+        from emo8.clip.calibrate import entropy, margin
+
+        label = batch["label"]
+        raw = label.column("emotion_raw_prob").combine_chunks()
+        valid = raw.is_valid().to_numpy(zero_copy_only=False)
+        prob = distributions(raw, len(EMOTIONS))
+        style_prob = distributions(label.column("style_prob"), len(STYLES))
+        styles = styles_of(batch[ROWS].column("style_source").to_pylist(), style_prob)
+        names = np.full(len(prob), "none", dtype=object)
+        for number, style in enumerate(STYLES):
+            rows = styles == number
+            names[rows], calibration = self.calibrations.of(style)
+            if rows.any() and calibration is not None:
+                prob[rows] = calibration.apply(prob[rows])
+        rounded = prob.round(PUBLISHED_DECIMALS)
+        columns = [
+            rows_or_null(rounded, valid),
+            pa.array(margin(rounded).round(PUBLISHED_DECIMALS), pa.float32(), mask=~valid),
+            pa.array(entropy(rounded).round(PUBLISHED_DECIMALS), pa.float32(), mask=~valid),
+            pa.array(names, pa.string(), mask=~valid),
+        ]
+        return pa.table(columns, schema=self.adds)
+
+
+def styles_of(claimed: Sequence[str | None], style_prob: np.ndarray) -> np.ndarray:
+    """Style numbers (N,): the source's where it is one of ours, else CLIP's most likely one."""
+    found = style_prob.argmax(axis=1)
+    for row, name in enumerate(claimed):
+        if name is not None:
+            try:
+                found[row] = STYLES.index(parse_style(name))
+            except ValueError:  # another vocabulary: CLIP decides
+                continue
+    return found
+
+
+def distributions(column: pa.ChunkedArray | pa.Array, num_names: int) -> np.ndarray:
+    """A column of distributions as (N, K) float64; rows without one are uniform."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    out = np.full((len(array), num_names), 1 / num_names)
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    out[valid] = array.drop_null().flatten().to_numpy().reshape(-1, num_names)
+    return out
+
+
+def rows_or_null(values: np.ndarray, valid: np.ndarray) -> pa.Array:
+    """(N, K) numbers as a list column, null where not valid."""
+    rows = values.astype(np.float32)
+    return pa.array([r if ok else None for r, ok in zip(rows, valid)], pa.list_(pa.float32()))
 
 
 def embeddings(column: pa.ChunkedArray, dim: int) -> np.ndarray:
@@ -160,35 +276,70 @@ def resolve(name: str, known: list[dict[str, Any]]) -> Model:
     """The model called `name`: from `known` when its weights cannot have changed, else loaded."""
     from emo8.clip.encoder import load, stored_sha256
 
+    fields = {item.name for item in dataclasses.fields(Model)}
     for described in known:
-        model = Model(**described)
-        if model.name == name and stored_sha256(name) in (None, model.weights_sha256):
-            return model
+        if described["name"] == name and set(described) == fields:
+            model = Model(**described)
+            if stored_sha256(name) in (None, model.weights_sha256):
+                return model
     encoder = load(name)
     return Model(
         name=name,
         weights_sha256=encoder.weights_sha256,
         dim=encoder.dim,
         logit_scale=encoder.logit_scale,
+        logit_bias=encoder.logit_bias,
+        context_length=encoder.context_length,
     )
 
 
-def write_classifiers(folder: Path, models: tuple[Model, ...], prompts: PromptSet) -> Path:
-    """Text vectors of every model for every prompt set, kept by hash of models and prompts."""
+def write_classifiers(
+    folder: Path, models: tuple[Model, ...], prompts: PromptSet, vocabulary: Vocabulary
+) -> Path:
+    """Text vectors of every model for every prompt, kept by hash of models and prompts."""
     from emo8.clip.encoder import load
-    from emo8.clip.zeroshot import classifier
 
-    key = fingerprint([model.weights_sha256 for model in models], prompts.sha256)[:16]
+    shas = [model.weights_sha256 for model in models]
+    key = fingerprint(3, shas, prompts.sha256, vocabulary.sha256)[:16]
     path = folder / f"classifiers-{key}.npz"
     if path.exists():
         return path
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for model in models:
         encoder = load(model.name)
-        arrays[f"{model.table}/emotion"] = classifier(encoder, prompts.emotion, EMOTIONS)
-        arrays[f"{model.table}/style"] = classifier(encoder, prompts.style, STYLES)
+        for what, vectors in _prompt_vectors(encoder, prompts).items():
+            arrays[f"{model.table}/{what}"] = vectors
+    first = load(models[0].name)
+    for what, vectors in vocabulary_vectors(first, vocabulary).items():
+        arrays[f"{models[0].table}/{what}"] = vectors
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{path.name}.partial.npz"
     np.savez(partial, **arrays)  # type: ignore[arg-type]
     partial.replace(path)
     return path
+
+
+def _prompt_vectors(encoder: Encoder, prompts: PromptSet) -> dict[str, np.ndarray]:
+    from emo8.clip.zeroshot import classifier
+
+    found = {
+        "emotion": classifier(encoder, prompts.emotion, EMOTIONS),
+        "style": classifier(encoder, prompts.style, STYLES),
+        "polarity": classifier(encoder, prompts.polarity, POLARITIES),
+        "safety": classifier(encoder, prompts.safety, tuple(prompts.safety)),
+    }
+    for style, own in prompts.emotion_in.items():
+        both = {name: [*prompts.emotion[name], *own[name]] for name in EMOTIONS}
+        found[f"emotion/{style}"] = classifier(encoder, both, EMOTIONS)
+    return found
+
+
+def vocabulary_vectors(encoder: Encoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    """Per attribute the vectors of its names, and those of the texts that say it is absent."""
+    from emo8.clip.zeroshot import classifier
+
+    found = {}
+    for attribute, prompts in vocabulary.prompts.items():
+        found[f"attribute/{attribute}"] = classifier(encoder, prompts, list(prompts))
+        found[f"absent/{attribute}"] = encoder.embed_texts(vocabulary.absent[attribute])
+    return found

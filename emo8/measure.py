@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from emo8.filters import FILTERS
-from emo8.filters.base import prepare
+from emo8.filters.base import PHASH_RECIPE, prepare
+from emo8.filters.copies import VIEWS_RECIPE
 from emo8.images import DecodeError, decode
 from emo8.steps import ROWS, Batch, Step
 
@@ -19,11 +20,11 @@ class Measure(Step):
 
     max_pixels: int
     name: str = field(default="measure", init=False)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        return {ROWS: ("image",)}
+        return {ROWS: ("image", "source_path")}
 
     @property
     def adds(self) -> pa.Schema:
@@ -33,21 +34,21 @@ class Measure(Step):
         return pa.schema(columns)
 
     def options(self) -> dict[str, Any]:
-        return {"max_pixels": self.max_pixels}
+        return {"max_pixels": self.max_pixels, "recipes": [PHASH_RECIPE, VIEWS_RECIPE]}
 
     def run(self, batch: Batch, state: Any) -> pa.Table:
-        images = batch[ROWS].column("image")
-        records = [self._measure(image.as_py()) for image in images]
+        rows = batch[ROWS].to_pylist()
+        records = [self._measure(row["image"], row["source_path"]) for row in rows]
         return pa.Table.from_pylist(records, schema=self.adds)
 
-    def _measure(self, image: dict[str, Any] | None) -> dict[str, Any]:
+    def _measure(self, image: dict[str, Any] | None, name: str) -> dict[str, Any]:
         if image is None or image["bytes"] is None:
             return {}
         try:
             decoded = decode(image["bytes"], max_pixels=self.max_pixels)
         except DecodeError as error:
             return {"decode_reason": error.reason, "decode_value": error.value}
-        picture = prepare(image["bytes"], decoded)
+        picture = prepare(image["bytes"], decoded, name)
         record: dict[str, Any] = {}
         for item in FILTERS:
             record.update(item.measure(picture))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from emo8.filters import CHECKS
+from emo8.checks import CHECKS
 from emo8.parts import read_columns
 from emo8.steps import ROWS, part_path
 
@@ -21,6 +21,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "source_url",
         "style_source",
         "emotion_source",
+        "split_source",
         "license",
         "ingest_reason",
         "ingest_value",
@@ -30,11 +31,14 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "decode_value",
         "width",
         "height",
-        "phash",
         "pixel_sha256",
-        *dict.fromkeys(check.column for check in CHECKS),
+        "phash",  # by which removed pictures and their near copies are known
+        *dict.fromkeys(check.column for check in CHECKS if check.table == "measure"),
     ),
-    "label": ("emotion_prob", "style_prob"),
+    "label": ("style_prob", "emotion_raw_prob", "emotion_agreement"),
+    "calibrate": ("emotion_prob", "emotion_margin", "emotion_entropy"),
+    "safety": ("unsafe_prob",),
+    "caption": ("caption_sim",),
 }
 
 

@@ -23,6 +23,7 @@ class Plan:
     reused: dict[str, int] = field(default_factory=dict)  # parts the last run did not redo
     failed: dict[str, dict[str, str]] = field(default_factory=dict)  # step -> part -> cause
     decision: str = ""  # fingerprint of thresholds, splits and everything they read
+    removals: str = ""  # fingerprint of the removal list that the decision honoured
     dataset: str = ""  # fingerprint of dataset/ once it is complete, else empty
 
     def stale(self, build: Path, step: str) -> list[int]:

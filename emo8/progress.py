@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter as Tally
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,9 +14,12 @@ class Counter:
 
     def __init__(self) -> None:
         self.rows = 0
+        self.nodes: Tally[str] = Tally()  # machine of a cluster -> parts it did
 
-    def advance(self, parts: int, rows: int) -> None:
+    def advance(self, parts: int, rows: int, node: str = "") -> None:
         self.rows += rows
+        if node:
+            self.nodes[node] += parts
 
 
 @contextmanager
@@ -30,7 +34,9 @@ def stage(title: str, total_parts: int) -> Iterator[Counter]:
         yield counter
     seconds = time.monotonic() - started
     rate = f", {counter.rows / seconds:.0f} rows/s" if counter.rows and seconds > 0.1 else ""
-    print(f"  {title}: {total_parts} parts in {seconds:.1f} s{rate}", file=sys.stderr)
+    shares = ", ".join(f"{node}: {parts}" for node, parts in sorted(counter.nodes.items()))
+    where = f" ({len(counter.nodes)} nodes: {shares})" if len(counter.nodes) > 1 else ""
+    print(f"  {title}: {total_parts} parts in {seconds:.1f} s{rate}{where}", file=sys.stderr)
 
 
 @contextmanager
@@ -56,8 +62,8 @@ def _bar(title: str, total_parts: int) -> Iterator[Counter]:
         started = time.monotonic()
 
         class Bar(Counter):
-            def advance(self, parts: int, rows: int) -> None:
-                super().advance(parts, rows)
+            def advance(self, parts: int, rows: int, node: str = "") -> None:
+                super().advance(parts, rows, node)
                 rate = self.rows / max(time.monotonic() - started, 1e-3)
                 progress.update(task, advance=parts, rate=f"{rate:.0f} rows/s")
 

@@ -22,19 +22,23 @@ REASONS: dict[str, str] = {
     "blank": "less contrast than decide.min_contrast; value = standard deviation of grey, 0..255",
     "low_information": "less entropy than decide.min_entropy_bits; value = bits per pixel",
     "blurry": "less detail than decide.min_sharpness; value = variance of the Laplacian",
+    "too_dark": "its 99th percentile of brightness is under decide.min_bright_p99; value = 0..1",
+    "too_bright": "its 5th percentile of brightness is over decide.max_bright_p5; value = 0..1",
+    "greyscale": "it has no colour, and decide.max_greyscale is 0",
+    "caption_mismatch": "CLIP sees less of the caption than decide.min_caption_sim; value = cosine",
     "unsafe": "safety score over decide.max_unsafe_prob; value = probability",
     # copies and leaks
-    "duplicate_exact": "the same bytes or the same pixels as a row that stays",
-    "duplicate_near": "a near copy of a row that stays; value = hash distance",
-    "leak": "matches a picture of a benchmark named in [leaks]",
-    "split_bridge": "links a train and a test cluster",
+    "duplicate_exact": "the same bytes or pixels as a row that stays; detail = its id",
+    "duplicate_near": "a near copy of a row that stays; value = hash distance, detail = its id",
+    "leak": "copy of a picture of a benchmark in [leaks]; value = bits, detail = its name",
+    "split_bridge": "on the train side of two clusters that a new row joined; detail = the cluster",
     "part_failed": "its part failed twice; `emo8 status` gives the cause, a rerun tries again",
     # the web and the law
     "refused_address": "the URL leads to a network or scheme that is not allowed",
     "fetch_failed": "the URL could not be fetched",
     "opt_out": "the site or page opted out of this use",
     "removed": "on the removal list",
-    "rejected_by_review": "an annotator rejected the picture",
+    "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share",
 }
 
 

@@ -57,9 +57,9 @@ def write_report(build: Path, verdicts: pd.DataFrame, stats: dict[str, Any]) -> 
     """Write `report/funnel.json`, `report/stats.json` and `tables/rejected.parquet`."""
     write_text(build / "report" / "funnel.json", json.dumps(stats["funnel"], indent=2) + "\n")
     write_text(build / "report" / "stats.json", json.dumps(stats, indent=2) + "\n")
-    columns = ["id", "source", "source_path", "step", "reason", "value"]
+    columns = ["id", "source", "source_path", "step", "reason", "value", "detail"]
     left = verdicts.loc[verdicts["reason"].notna(), columns]
-    types = [pa.string()] * 5 + [pa.float64()]
+    types = [pa.string()] * 5 + [pa.float64(), pa.string()]
     target = pa.schema(list(zip(columns, types, strict=True)))
     table = pa.Table.from_pandas(left, schema=target, preserve_index=False)
     write_part(table, build / "tables" / "rejected.parquet", fingerprint(stats["funnel"]))

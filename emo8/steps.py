@@ -25,6 +25,7 @@ class Step(ABC):
 
     name: str
     version: ClassVar[int]
+    wants_gpu: ClassVar[bool] = False  # True: faster on a GPU, where the engine can give one
 
     @property
     @abstractmethod
@@ -72,6 +73,10 @@ class PartTask:
     @property
     def table(self) -> str:
         return self.step.name
+
+    @property
+    def wants_gpu(self) -> bool:
+        return self.step.wants_gpu
 
     def run(self, state: Any) -> int:
         """Write the part's new columns; the number of rows comes back."""

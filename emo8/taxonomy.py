@@ -22,6 +22,7 @@ EMOTIONS: tuple[str, ...] = (
     "sadness",
 )
 POSITIVE: frozenset[str] = frozenset({"amusement", "awe", "contentment", "excitement"})
+POLARITIES: tuple[str, ...] = ("positive", "negative")
 STYLES: tuple[str, ...] = (
     "cartoon",
     "natural",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -56,6 +56,10 @@ class Encoder:
     ) -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
+        if tokenizer is None or not hasattr(model, "encode_text"):
+            raise ModelError(
+                f"model {name!r} has no text tower: it cannot name what it sees; use a CLIP model."
+            )
         self.name = name
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
@@ -87,8 +91,8 @@ class Encoder:
         """Unit image vectors (N, D) float32 of uint8 RGB arrays (H, W, 3) or PIL pictures."""
         import torch
 
-        batches = (torch.stack([self.preprocess(image) for image in batch])
-                   for batch in _batched(images, batch_size))  # fmt: skip
+        groups = _batched(images, batch_size)
+        batches = (torch.stack([self.preprocess(image) for image in group]) for group in groups)
         return self._embed(self.model.encode_image, batches)
 
     def embed_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> np.ndarray:
@@ -124,6 +128,28 @@ def load(name: str, *, device: str = "cpu", precision: str = "fp32") -> Encoder:
     if name.startswith(_LOCAL):
         return _load_folder(name, Path(name.removeprefix(_LOCAL)), device, precision)
     return _load_public(name, device, precision)
+
+
+def token_counter(name: str) -> Callable[[str], int]:
+    """A function that says how many tokens a text takes, without loading the model's weights."""
+    import open_clip
+
+    if name == EMBEDDED or name.startswith(_LOCAL):
+        folder = EMBEDDED_DIR if name == EMBEDDED else Path(name.removeprefix(_LOCAL))
+        tokenizer = open_clip.get_tokenizer(f"{_LOCAL}{folder}", **_tokenizer_options(folder))
+    else:
+        tokenizer = open_clip.get_tokenizer(_known_pair(name)[0])
+    if hasattr(tokenizer, "encode"):
+        return lambda text: len(tokenizer.encode(text)) + 2  # start and end
+    inner = getattr(tokenizer, "tokenizer", tokenizer)  # a Hugging Face tokenizer in a wrapper
+    return lambda text: len(inner(text)["input_ids"])
+
+
+def best_device() -> str:
+    """ "cuda" where this process may use a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def fresh(folder: Path) -> tuple[torch.nn.Module, Any]:
@@ -166,7 +192,7 @@ def _tokenizer_options(folder: Path) -> dict[str, str]:
         bpe = config["model_cfg"]["text_cfg"].get("tokenizer_kwargs", {}).get("bpe_path")
     except (json.JSONDecodeError, KeyError, AttributeError) as error:
         raise ModelError(
-            f"{folder / CONFIG_NAME} is not an open_clip config: {error!r}."
+            f"{folder / CONFIG_NAME} is not an open_clip config with a text tower: {error!r}."
         ) from error
     return {} if bpe is None else {"bpe_path": str(folder / bpe)}
 
@@ -182,10 +208,10 @@ def _load_public(name: str, device: str, precision: str) -> Encoder:
         )
         tokenizer = open_clip.get_tokenizer(architecture)
     except Exception as error:  # download clients raise anything from OSError to RuntimeError
-        cause = str(error).strip().splitlines()
+        cause = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise ModelError(
-            f"model {name!r} could not be had: {cause[0] if cause else type(error).__name__}. "
-            f'Check the network, or use "{EMBEDDED}" (small, ships with emo8) or local-dir:PATH.'
+            f"model {name!r} could not be had: {cause}. Check the network, or, offline, use "
+            f'"{EMBEDDED}" (small, ships with emo8) or local-dir:PATH.'
         ) from error
     start = next((key for key in _TAG_LICENSES if tag.startswith(key)), None)
     license = _TAG_LICENSES[start] if start else "see the model's own card"

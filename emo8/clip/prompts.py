@@ -1,4 +1,7 @@
-"""Prompt ensembles in editable TOML: templates x words per emotion, style and safety name."""
+"""Prompt ensembles in editable TOML: templates x words per emotion, style, polarity, safety name.
+
+`[emotion_in.STYLE]` holds templates that fit one style; the words of `[emotion.NAME]` fill them.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from emo8.errors import RecipeError
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.taxonomy import EMOTIONS, POLARITIES, STYLES
 
 DEFAULT_PATH = Path(__file__).resolve().parent / "prompts.toml"
-_SECTIONS = ("emotion", "style", "safety")
+_SECTIONS = ("emotion", "style", "polarity", "safety")
+_BY_STYLE = "emotion_in"
 # Names a section must hold; safety names are the user's own, but one of them is "safe".
-_REQUIRED = {"emotion": EMOTIONS, "style": STYLES, "safety": ("safe",)}
+_REQUIRED = {
+    "emotion": EMOTIONS,
+    "style": STYLES,
+    "polarity": POLARITIES,
+    "safety": ("safe",),
+}
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _WHOLE = "texts"
 
@@ -29,7 +38,11 @@ class PromptSet:
 
     emotion: dict[str, list[str]]  # eight names -> prompts
     style: dict[str, list[str]]  # five names -> prompts
+    polarity: dict[str, list[str]]  # "positive" and "negative" -> prompts
     safety: dict[str, list[str]]  # "safe" and the user's unsafe kinds -> prompts
+    emotion_in: dict[str, dict[str, list[str]]]  # style -> emotion -> prompts for that style alone
+    emotion_words: dict[str, dict[str, list[str]]]  # emotion -> slot -> words, as written
+    emotion_templates: list[str]  # as written
     sha256: str  # of the expanded prompts, so that a changed comment changes nothing
 
 
@@ -42,10 +55,53 @@ def load_prompts(path: Path | None = None) -> PromptSet:
         raise RecipeError(f"prompts file {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"prompts file {path} is not TOML: {error}") from error
-    _check_keys(raw, _SECTIONS, f"{path}")
+    _check_keys(raw, (*_SECTIONS, _BY_STYLE), f"{path}")
     sections = {name: _section(raw, name, path) for name in _SECTIONS}
-    digest = hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest()
-    return PromptSet(**sections, sha256=digest)
+    by_style = _by_style(raw, path)
+    content = json.dumps({**sections, _BY_STYLE: by_style}, sort_keys=True)
+    words = raw["emotion"]
+    return PromptSet(
+        **sections,
+        emotion_in=by_style,
+        emotion_words={
+            name: {slot: list(texts) for slot, texts in words[name].items() if slot != _WHOLE}
+            for name in EMOTIONS
+        },
+        emotion_templates=list(words.get("templates", [])),
+        sha256=hashlib.sha256(content.encode()).hexdigest(),
+    )
+
+
+def _by_style(raw: Mapping[str, Any], path: Path) -> dict[str, dict[str, list[str]]]:
+    """Per style with templates of its own: emotion -> prompts."""
+    tables = raw.get(_BY_STYLE, {})
+    if not isinstance(tables, dict):
+        raise RecipeError(f"{path}: [{_BY_STYLE}] must hold tables, one per style.")
+    _check_keys(tables, STYLES, f"{path} [{_BY_STYLE}]")
+    found = {}
+    for style, table in tables.items():
+        where = f"{path} [{_BY_STYLE}.{style}]"
+        if not isinstance(table, dict):
+            raise RecipeError(f"{where} must be a table with `templates`, not {table!r}.")
+        _check_keys(table, ("templates",), where)
+        templates = _texts(table.get("templates", []), f"{where} templates")
+        found[style] = {
+            name: fill(templates, raw["emotion"][name], f"{path} [emotion.{name}]", where)
+            for name in EMOTIONS
+        }
+    return found
+
+
+def fill(templates: list[str], words: Mapping[str, Any], where: str, asker: str) -> list[str]:
+    """Each template with each of the words for its slot; RecipeError where a slot has no words."""
+    prompts = []
+    for template in templates:
+        slot = _slot(template, asker)
+        given = _texts(words.get(slot, []), f"{where} {slot}")
+        if not given:
+            raise RecipeError(f"{where} has no words for {{{slot}}}, which {asker} asks for.")
+        prompts += [template.replace(f"{{{slot}}}", word) for word in given]
+    return list(dict.fromkeys(prompts))
 
 
 def _section(raw: Mapping[str, Any], section: str, path: Path) -> dict[str, list[str]]:

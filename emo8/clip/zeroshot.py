@@ -39,10 +39,34 @@ def probabilities(
 ) -> np.ndarray:
     """Softmax over the names, (N, K) float32, of unit vectors (N, D) against (K, D).
 
-    A sigmoid model's bias is the same for every name and cancels in the softmax.
+    For names of which exactly one holds. A sigmoid model (SigLIP) is used the same way: its bias
+    is the same for every name and cancels in the softmax.
     """
     logits = logit_scale * embeddings.astype(np.float64) @ classifier.astype(np.float64).T
     logits -= logits.max(axis=1, keepdims=True)
     exponent = np.exp(logits)
     prob: np.ndarray = exponent / exponent.sum(axis=1, keepdims=True)
     return prob.astype(np.float32)
+
+
+def presence(
+    embeddings: np.ndarray,
+    classifier: np.ndarray,
+    absent: np.ndarray,
+    *,
+    logit_scale: float,
+    logit_bias: float | None,
+) -> np.ndarray:
+    """How likely each name is in the picture, (N, K) float32; the rest is: none of them.
+
+    For names of which several or none may hold. A sigmoid model (SigLIP, with `logit_bias`)
+    answers for each name by itself. A softmax model cannot: there the names compete with each
+    other and with the texts that say that they are all absent, `absent` (A, D).
+    """
+    sims = logit_scale * embeddings.astype(np.float64) @ classifier.astype(np.float64).T
+    if logit_bias is not None:
+        prob = 1 / (1 + np.exp(-np.clip(sims + logit_bias, -60, 60)))
+        return np.asarray(prob, np.float32)
+    everything = np.concatenate([classifier, absent])
+    prob = probabilities(embeddings, everything, logit_scale=logit_scale)
+    return np.asarray(prob[:, : len(classifier)])

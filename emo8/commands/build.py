@@ -13,11 +13,14 @@ interruption; finished parts are kept. A minimal recipe:
 
   name = "my-emo8"
   [[source]]
-  kind = "folder"          # or "table": parquet, CSV or JSONL
+  kind = "folder"          # or archive, table (parquet, CSV, JSONL), hub, webdataset
   path = "pictures"        # relative to the recipe
   style = "natural"        # or style_from = "folder", or "clip"
   [labels]
   clip = ["embedded"]      # offline; default: ["ViT-B-16/openai"]
+
+--engine ray works on the parts with Ray: on this machine, or with --address on a cluster whose
+nodes see the recipe's files and BUILD under the same paths. The bytes are the same.
 
 Exit code 0: every part is done, whatever single pictures did. 1: parts failed.
 """
@@ -27,6 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="the TOML file")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="BUILD", help="its folder")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: all cores)")
+    parser.add_argument(
+        "--engine", default="local", metavar="local|ray", help="where parts are worked on"
+    )
+    parser.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help='a running Ray cluster, or "auto" (default: this one)',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.workers is not None and arguments.workers < 1:
         raise Emo8Error(f"--workers {arguments.workers}: use 1 or more")
-    result = build(arguments.recipe, arguments.out, workers=arguments.workers)
+    result = build(
+        arguments.recipe,
+        arguments.out,
+        workers=arguments.workers,
+        engine=arguments.engine,
+        address=arguments.address,
+    )
     if result.already_complete:
         print(f"{arguments.out} is already complete: nothing to do")
     print("\n".join(funnel_lines(result.funnel)))

@@ -8,7 +8,8 @@ from pathlib import Path
 HELP = "build, pretrain and benchmark the embedded sample, offline"
 DESCRIPTION = """\
 The whole job on the pictures inside this package, offline, in a few minutes: build a dataset,
-pretrain UniEmoX on it, measure the encoder, and write DIR/report.html.
+pretrain UniEmoX on it, measure the encoder, publish the dataset to DIR/published and read it back,
+and write DIR/report.html.
 """
 
 

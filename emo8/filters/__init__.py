@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from emo8.filters import colour, geometry, integrity, quality
-from emo8.filters.base import Check, Filter
+from emo8.filters import colour, copies, exposure, geometry, integrity, quality
+from emo8.filters.base import Filter
 
 # One decode of a picture feeds all of them, in this order.
 FILTERS: tuple[Filter, ...] = (
     integrity.Integrity(),
     geometry.Geometry(),
     quality.Quality(),
+    exposure.Exposure(),
     colour.Colour(),
+    copies.Copies(),
 )
-# The first check that fails gives the reason.
-CHECKS: tuple[Check, ...] = tuple(check for item in FILTERS for check in item.checks)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import cv2
-import numpy as np
 import pyarrow as pa
 
-from emo8.filters.base import Check, Picture
-
-PHASH_RECIPE = "dct64-v1"  # hashes of different recipes must never be compared
+from emo8.filters.base import Check, Picture, perceptual_hash
 
 
 class Integrity:
@@ -22,6 +18,8 @@ class Integrity:
         "num_frames": pa.int32(),
         "num_bytes": pa.int64(),
         "plain": pa.bool_(),  # upright RGB or grey: the bytes need no re-encoding to publish
+        "suffix_agrees": pa.bool_(),  # false: named .jpg and is none; null: no suffix we know
+        "has_gps": pa.bool_(),  # its metadata say where it was taken; never published
         "pixel_sha256": pa.string(),
         "phash": pa.uint64(),
     }
@@ -36,19 +34,21 @@ class Integrity:
             "num_frames": picture.decoded.num_frames,
             "num_bytes": len(picture.data),
             "plain": picture.decoded.plain,
+            "suffix_agrees": suffix_agrees(picture.suffix, picture.decoded.format),
+            "has_gps": picture.decoded.has_gps,
             "pixel_sha256": picture.decoded.pixel_sha256(),
             "phash": perceptual_hash(picture.grey),
         }
 
 
-def perceptual_hash(grey: np.ndarray) -> int:
-    """64-bit hash of an (h, w) uint8 picture: signs of its 8 x 8 lowest DCT terms.
+_FORMAT_OF_SUFFIX = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG",
+    ".webp": "WEBP", ".gif": "GIF", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
+    ".avif": "AVIF",
+}  # fmt: skip
 
-    Recipe `dct64-v1`: area-resize to 32 x 32, DCT-II, 8 x 8 low frequencies, each bit set when
-    the term is over their median without the constant one. Source: Zauner (2010),
-    "Implementation and benchmarking of perceptual image hash functions".
-    """
-    square = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
-    low = cv2.dct(square)[:8, :8].ravel()
-    bits = low > np.median(low[1:])
-    return int(np.packbits(bits).view(">u8")[0])
+
+def suffix_agrees(suffix: str, stored_format: str) -> bool | None:
+    """Whether a file's name tells its true format; None where the name tells none."""
+    named = _FORMAT_OF_SUFFIX.get(suffix)
+    return None if named is None else named == stored_format.replace("MPO", "JPEG")

@@ -31,23 +31,32 @@ class Quality:
             below=True,
         ),
         Check(reason="blurry", column="sharpness", threshold="min_sharpness", below=True),
+        Check(reason="greyscale", column="greyscale", threshold="max_greyscale", below=False),
     )
 
     def measure(self, picture: Picture) -> dict[str, Any]:
-        grey, small = picture.grey, picture.small
-        spread = small.max(axis=2) - small.min(axis=2)
+        grey = picture.grey
+        _, contrast = cv2.meanStdDev(grey)
+        # Pech-Pacheco et al. (2000), "Diatom autofocusing in brightfield microscopy"
+        _, sharpness = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
         return {
             "visible": picture.decoded.visible,
-            "contrast": float(grey.std()),
+            "contrast": float(contrast[0, 0]),
             "entropy_bits": grey_entropy_bits(grey),
-            # Pech-Pacheco et al. (2000), "Diatom autofocusing in brightfield microscopy"
-            "sharpness": float(cv2.Laplacian(grey, cv2.CV_32F).var()),
-            "greyscale": bool(spread.max() <= 8),
+            "sharpness": float(sharpness[0, 0]) ** 2,
+            "greyscale": bool(_spread(picture).max() <= 8),
         }
+
+
+def _spread(picture: Picture) -> np.ndarray:
+    """(h, w) uint8 difference between each pixel's strongest and weakest channel."""
+    red, green, blue = picture.red, picture.green, picture.blue
+    high, low = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    return cv2.subtract(high, low)
 
 
 def grey_entropy_bits(grey: np.ndarray) -> float:
     """Shannon entropy in bits of the 256-bin histogram of an (h, w) uint8 picture."""
-    counts = np.bincount(grey.ravel(), minlength=256)
-    share = counts[counts > 0] / grey.size
+    counts = cv2.calcHist([grey], [0], None, [256], [0, 256]).ravel()
+    share = counts[counts > 0].astype(np.float64) / grey.size
     return float(-(share * np.log2(share)).sum()) + 0.0  # no negative zero

@@ -46,14 +46,14 @@ class Settings:
     """Everything that shapes a training run."""
 
     seed: int = 0
-    steps: int = 1400  # optimizer steps
+    steps: int = 2000  # optimizer steps
     batch: int = 128  # pictures, each with one text
     learning_rate: float = 2e-3  # peak; warmed up, then a cosine down to zero
     warmup: int = 100  # steps
     weight_decay: float = 0.1  # of matrices; biases and norms have none
     small_side_px: int = 48  # side of the pictures at first; then the model's own
     small_share: float = 0.3  # share of the steps at that side
-    augment: float = 0.5  # how many pictures are changed in colour and line
+    augment: float = 0.9  # how many pictures are changed in colour and line
     hinted_weight: float = 5.0  # how much more often pictures with an emotion hint are drawn
     emotion_loss: float = 2.0  # weight of naming the emotion among eight prompts
     style_loss: float = 0.2  # weight of naming the style among five prompts

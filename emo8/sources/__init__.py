@@ -11,10 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emo8.config import Recipe
-from emo8.sources import folder, table
+from emo8.sources import archive, folder, hub, table, webdataset
 from emo8.sources.base import Candidate, Chunk
 
-_KINDS = {"folder": folder, "table": table}
+_KINDS = {
+    "folder": folder,
+    "archive": archive,
+    "table": table,
+    "hub": hub,
+    "webdataset": webdataset,
+}
 
 
 def plan(recipe: Recipe, recipe_dir: Path) -> list[Chunk]:

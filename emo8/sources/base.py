@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,10 +16,15 @@ from typing import Any
 
 from emo8.config import SourceConfig
 from emo8.errors import SourceError
+from emo8.splits import SPLITS
 
 # Our names for what a table can say about a picture; `columns` maps them to the table's names.
-CLAIM_COLUMNS = ("caption", "style", "emotion", "license", "attribution", "url", "people")
+CLAIM_COLUMNS = (
+    "caption", "style", "emotion", "license", "attribution", "url", "people", "split",
+)  # fmt: skip
 TABLE_COLUMNS = ("image", *CLAIM_COLUMNS)
+_SPLIT_ALIASES = {"training": "train", "validation": "val", "valid": "val", "dev": "val",
+                  "testing": "test"}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,7 @@ class Claims:
     attribution: str | None = None
     url: str | None = None
     people: list[dict[str, float]] | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +113,10 @@ def claims_from(record: dict[str, Any], source: SourceConfig) -> Claims:
     """The claims in one table line, with the source's own defaults behind them."""
     values = {name: _text(record.get(name)) for name in CLAIM_COLUMNS if name != "people"}
     values["style"] = source.style if source.style not in ("", "clip") else values["style"]
+    for name, mapping in (("style", source.styles), ("emotion", source.emotions)):
+        word = values[name]
+        values[name] = (mapping.get(word) or word) if word is not None else None
+    values["split"] = _split(values["split"]) if source.keep_splits else None
     values["license"] = values["license"] or source.license or None
     values["attribution"] = values["attribution"] or source.attribution or None
     return Claims(**values, people=_people(record.get("people")))
@@ -116,6 +127,28 @@ def _text(value: Any) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     return str(value).strip() or None
+
+
+def _split(word: str | None) -> str | None:
+    """The split that `word` spells; None for anything else, which is then drawn like the rest."""
+    try:
+        return None if word is None else parse_split(word)
+    except ValueError:
+        return None
+
+
+def parse_split(name: str) -> str:
+    """train, val or test as `name` spells it ("validation", "dev"); ValueError otherwise."""
+    key = name.strip().lower()
+    key = _SPLIT_ALIASES.get(key, key)
+    if key not in SPLITS:
+        raise ValueError(f"unknown split {name!r}. Known: {', '.join(SPLITS)}.")
+    return key
+
+
+def stem_split(path: Path) -> str | None:
+    """The split that a file's name begins with: `train.json`, `val-00000-of-00002.parquet`."""
+    return _split(re.split(r"[-_.]", path.name)[0])
 
 
 def _people(value: Any) -> list[dict[str, float]] | None:
@@ -140,6 +173,23 @@ def check_columns(source: SourceConfig, known: tuple[str, ...]) -> None:
             raise SourceError(
                 f"source {source.name!r}: columns has the unknown key {name!r}; {hint}"
             )
+
+
+def check_no_column(source: SourceConfig, option: str, known: tuple[str, ...]) -> None:
+    """Raise SourceError when `style_from` or `emotion_from` names a column of a pathless source."""
+    value = getattr(source, option)
+    if value and value not in known:
+        words = " or ".join(f'"{word}"' for word in known)
+        raise SourceError(
+            f"source {source.name!r}: {option} = {value!r}, but kind = {source.kind!r} knows only "
+            f"{words}; put a column into a sidecar or a table instead"
+        )
+
+
+def common_root(source: SourceConfig, recipe_dir: Path) -> Path:
+    """The folder in front of the first wildcard of a source's path."""
+    fixed = (recipe_dir / re.split(r"[*?\[]", source.path)[0]).absolute()
+    return fixed if fixed.is_dir() else fixed.parent
 
 
 def no_style(source: SourceConfig) -> SourceError:

@@ -1,15 +1,14 @@
 """A folder of pictures. Every file in it that is not hidden is an input.
 
-`style_from = "folder"` takes the first folder below the source as the style; `emotion_from =
-"folder"` takes the folder that directly holds the picture as the emotion. A sidecar table inside
-the folder (CSV, JSONL or parquet with a `file` column) can add captions, licences and the like.
+Folder names can be claims (see `naming`). A sidecar table inside the folder (CSV, JSONL or parquet
+with a `file` column) can add captions, licences and the like.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from emo8.config import SourceConfig
@@ -20,13 +19,10 @@ from emo8.sources.base import (
     Chunk,
     check_columns,
     claims_from,
-    no_style,
     read_file,
 )
+from emo8.sources.naming import IMAGE_SUFFIXES, check_folder_style, is_image_name, path_claims
 from emo8.sources.records import read_records
-from emo8.taxonomy import parse_emotion, parse_style
-
-IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .avif".split())
 
 
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
@@ -37,15 +33,16 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
         raise SourceError(f"source {source.name!r}: {root} is not a folder; check `path`")
     files = sorted(_walk(root, ""), key=lambda file: os.fsencode(file[0]))
     files = [file for file in files if file[0] != source.sidecar]
-    if not any(Path(path).suffix.lower() in IMAGE_SUFFIXES for path, _, _ in files):
+    if not any(is_image_name(path) for path, _, _ in files):
         raise SourceError(
             f"source {source.name!r}: no images in {root} ({len(files)} files of other kinds); "
             f"looked for {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     sidecar = _read_sidecar(source, root)
+    check_folder_style(source, otherwise=any("style" in record for record in sidecar.values()))
     for start in range(0, len(files), part_rows):
         batch = files[start : start + part_rows]
-        items = tuple((path, _claims_record(path, sidecar, source, root)) for path, _, _ in batch)
+        items = tuple((path, _claims_record(path, sidecar, source)) for path, _, _ in batch)
         stamp = tuple((size, changed) for _, size, changed in batch)
         yield Chunk(source=source, root=str(root), items=items, num_inputs=len(items), stamp=stamp)
 
@@ -81,32 +78,8 @@ def _read_sidecar(source: SourceConfig, root: Path) -> dict[str, dict[str, Any]]
 
 
 def _claims_record(
-    path: str, sidecar: dict[str, dict[str, Any]], source: SourceConfig, root: Path
+    path: str, sidecar: dict[str, dict[str, Any]], source: SourceConfig
 ) -> dict[str, Any]:
-    """What folder names and the sidecar say about one file, as JSON values."""
-    record = dict(sidecar.get(path, {}))
-    folders = PurePosixPath(path).parts[:-1]
-    if source.style_from == "folder":
-        record["style"] = _folder_claim(folders[:1], parse_style, source, root / path)
-    elif source.style_from:
-        raise SourceError(
-            f"source {source.name!r}: style_from = {source.style_from!r}, but a folder source "
-            f'knows only "folder"; put a `style` column into the sidecar instead'
-        )
-    elif not source.style and "style" not in record:
-        raise no_style(source)
-    if source.emotion_from == "folder":
-        record["emotion"] = _folder_claim(folders[-1:], parse_emotion, source, root / path)
+    """What the sidecar and the folder names say about one file, as JSON values."""
+    record = {**sidecar.get(path, {}), **path_claims(path, source)}
     return {key: value for key, value in record.items() if value is not None}
-
-
-def _folder_claim(names: tuple[str, ...], parse: Any, source: SourceConfig, path: Path) -> str:
-    if not names:
-        raise SourceError(
-            f"source {source.name!r}: {path} lies in no sub-folder, so its folder names nothing; "
-            f"move it into one, or set the claim for the whole source"
-        )
-    try:
-        return str(parse(names[0]))
-    except ValueError as error:
-        raise SourceError(f"source {source.name!r}: folder of {path}: {error}") from None

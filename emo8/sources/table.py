@@ -1,7 +1,8 @@
-"""Tables of pictures: parquet, CSV or JSONL, one file or a glob.
+"""Tables of pictures: parquet, CSV, JSONL or JSON lists, one file or a glob.
 
 The image column holds bytes, a struct with `bytes` (the Hub's Image), or a path relative to the
-table's own folder. Paths that lead outside that folder are refused.
+table's own folder (or to `images` in it). Paths that lead outside that folder are refused. With
+`keep_splits`, the split is a column, or the start of the file's name (`train.json`).
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from emo8.sources.base import (
     Chunk,
     check_columns,
     claims_from,
+    common_root,
     from_bytes,
     no_style,
     read_file,
+    stem_split,
 )
 
 
@@ -32,7 +35,7 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
     if not paths:
         raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
-    root = _common_root(source, recipe_dir)
+    root = common_root(source, recipe_dir)
     for path in paths:
         mapping = _mapping(path, source)
         status = path.stat()
@@ -50,27 +53,24 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
 
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """One candidate per row of the chunk."""
-    (name, start, stop, mapping), root = chunk.items[0], Path(chunk.root)
-    table = records.slice_rows(root / name, start, stop, list(mapping.values()), chunk.source.name)
+    (name, start, stop, mapping), source = chunk.items[0], chunk.source
+    path = Path(chunk.root) / name
+    table = records.slice_rows(path, start, stop, list(mapping.values()), source.name)
     table = table.rename_columns(list(mapping))
+    split = stem_split(path) if source.keep_splits and "split" not in mapping else None
     for offset, record in enumerate(table.to_pylist()):
-        claims = claims_from(record, chunk.source)
+        claims = claims_from({"split": split, **record}, source)
         image = record["image"]
-        path = image.get("path") if isinstance(image, dict) else None
-        shown = f"{name}#{start + offset}" + (f"/{path}" if path else "")
+        inside = image.get("path") if isinstance(image, dict) else None
+        shown = f"{name}#{start + offset}" + (f"/{inside}" if inside else "")
         data = image.get("bytes") if isinstance(image, dict) else image
-        if data is None and path:
-            data = path
+        if data is None and inside:
+            data = inside
         if isinstance(data, str):
-            yield read_file((root / name).parent, data, max_bytes, claims)
+            # the Abstract set writes its file names in single quotes
+            yield read_file(path.parent / source.images, data.strip("'"), max_bytes, claims)
         else:
             yield from_bytes(shown, data, max_bytes, claims)
-
-
-def _common_root(source: SourceConfig, recipe_dir: Path) -> Path:
-    """The folder in front of the first wildcard."""
-    fixed = (recipe_dir / source.path.split("*")[0].split("?")[0].split("[")[0]).absolute()
-    return fixed if fixed.is_dir() else fixed.parent
 
 
 def _mapping(path: Path, source: SourceConfig) -> dict[str, str]:

@@ -1,9 +1,10 @@
+import multiprocessing
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emo8.engines import run_local
+from emo8.engines import LocalEngine
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,38 @@ class Job:
 
 def run(tmp_path: Path, behaviours: list[str], workers: int = 2) -> dict[int, str | None]:
     jobs = [Job(part, behaviour, tmp_path) for part, behaviour in enumerate(behaviours)]
-    return {outcome.task.part: outcome.error for outcome in run_local(jobs, workers)}
+    with LocalEngine(workers=workers) as engine:
+        return {outcome.task.part: outcome.error for outcome in engine.run(jobs)}
 
 
-def test_run_local__one_dying_task_costs_itself_alone(tmp_path: Path) -> None:
+def test_local_engine__one_dying_task_costs_itself_alone(tmp_path: Path) -> None:
     errors = run(tmp_path, ["works", "dies", "works", "dies once", "raises", "works"])
     assert {part for part, error in errors.items() if error} == {1, 4}
     assert "died" in str(errors[1])
     assert errors[4] == "RuntimeError: no luck"
 
 
-def test_run_local__setup_runs_once_per_worker(tmp_path: Path) -> None:
+def test_local_engine__processes_stay_from_step_to_step(tmp_path: Path) -> None:
+    states = []
+    with LocalEngine(workers=1) as engine:
+        for step in ("a", "b"):
+            (tmp_path / step).mkdir()
+            list(engine.run([Job(0, "works", tmp_path / step)]))
+            states.append((tmp_path / step / "done-0").read_text())
+    assert states[0] == states[1]
+
+
+def test_local_engine__setup_runs_once_per_worker(tmp_path: Path) -> None:
     run(tmp_path, ["works"] * 6)
     states = {path.read_text() for path in tmp_path.glob("done-*")}
     assert 1 <= len(states) <= 2
 
 
-def test_run_local__stopping_early_leaves_no_process(tmp_path: Path) -> None:
-    outcomes = run_local([Job(part, "works", tmp_path) for part in range(40)], 2)
-    next(outcomes)
-    outcomes.close()  # type: ignore[attr-defined]
+def test_local_engine__stopping_early_leaves_no_process(tmp_path: Path) -> None:
+    with LocalEngine(workers=2) as engine:
+        outcomes = engine.run([Job(part, "works", tmp_path) for part in range(40)])
+        next(outcomes)
+        outcomes.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
     done = len(list(tmp_path.glob("done-*")))
     assert 1 <= done < 40

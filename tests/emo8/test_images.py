@@ -102,3 +102,34 @@ def test_decode__bad_corpus_ends_as_its_manifest_says(corpus) -> None:  # type: 
         else:
             with pytest.raises(DecodeError):
                 decode(data)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 20}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_decode__fast_jpeg_path_gives_the_pixels_of_pil(
+    mode: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded(picture(5, (203, 131)).convert(mode), **options)
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("PIL decoded it"))
+    fast = decode(data)
+    monkeypatch.undo()
+    assert np.array_equal(fast.rgb, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    assert fast.plain and fast.mode == mode
+
+
+def test_decode__fast_jpeg_path_refuses_what_pil_refuses() -> None:
+    data = encoded(picture(6, (300, 200)))
+    for cut in range(len(data) - 40, len(data) - 1, 3):
+        slow = None
+        try:
+            Image.open(io.BytesIO(data[:cut])).load()
+        except OSError as error:
+            slow = error
+        if slow is None:
+            assert decode(data[:cut]).rgb.size
+        else:
+            with pytest.raises(DecodeError) as caught:
+                decode(data[:cut])
+            assert caught.value.reason == "truncated"

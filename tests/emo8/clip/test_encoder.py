@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from emo8.clip.encoder import EMBEDDED_DIR, Encoder, load
+from emo8.clip.encoder import CONFIG_NAME, EMBEDDED_DIR, Encoder, load
 from emo8.errors import ModelError
 
 
@@ -166,3 +166,12 @@ def test_card__plain_open_clip_loads_the_folder_as_it_says(encoder: Encoder) -> 
     assert preprocess(picture).equal(encoder.preprocess(picture))
     assert tokenizer(texts).equal(encoder.tokenizer(texts))
     assert model.encode_text(tokenizer(texts)).shape == (1, encoder.dim)
+
+
+def test_load__a_model_without_a_text_tower_is_refused(tmp_path: Path) -> None:
+    config = json.loads((EMBEDDED_DIR / CONFIG_NAME).read_text())
+    del config["model_cfg"]["text_cfg"]
+    (tmp_path / CONFIG_NAME).write_text(json.dumps(config))
+    (tmp_path / "open_clip_model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="with a text tower"):
+        load(f"local-dir:{tmp_path}")

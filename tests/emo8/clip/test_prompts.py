@@ -41,9 +41,20 @@ def test_load_prompts__whole_texts_are_added(tmp_path: Path) -> None:
     assert load_prompts(path).emotion["awe"][-1] == "a view from a summit"
 
 
+def test_load_prompts__wording_of_a_style_is_filled_with_the_emotions_words() -> None:
+    prompts = load_prompts()
+    assert tuple(prompts.emotion_in) == STYLES
+    assert "a cartoon of awe" in prompts.emotion_in["cartoon"]["awe"]
+    assert "a cartoon of awe" not in prompts.emotion["awe"]
+    assert tuple(prompts.polarity) == ("positive", "negative")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ("[emotion_in.cartoon]", "[emotion_in.cartoons]", "did you mean 'cartoon'"),
+        ("a cartoon of {noun}", "a cartoon of {verb}", "has no words for {verb}"),
+        ("[polarity.negative]", "[polarity.negativ]", "did you mean 'negative'"),
         ("[emotion.sadness]", "[emotion.sadnes]", "did you mean 'sadness'"),
         ("[style]", "[styles]", "did you mean 'style'"),
         ('noun = ["anger"', 'nouns = ["anger"', "did you mean 'noun'"),

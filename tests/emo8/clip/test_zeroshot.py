@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from emo8.clip.encoder import Encoder, load
 from emo8.clip.prompts import load_prompts
-from emo8.clip.zeroshot import classifier, probabilities
+from emo8.clip.zeroshot import classifier, presence, probabilities
 from emo8.taxonomy import EMOTIONS
 
 
@@ -50,6 +50,24 @@ def test_probabilities__is_a_softmax_at_the_models_temperature() -> None:
 def test_probabilities__large_scale_does_not_overflow() -> None:
     found = probabilities(np.eye(2), np.eye(2), logit_scale=1e6)
     np.testing.assert_array_equal(found, np.eye(2, dtype=np.float32))
+
+
+def test_presence__softmax_names_compete_with_their_absence() -> None:
+    rng = np.random.default_rng(0)
+    pictures, names, absent = (rng.normal(size=(n, 6)) for n in (5, 3, 2))
+    found = presence(pictures, names, absent, logit_scale=3.0, logit_bias=None)
+    slow = np.exp(3 * pictures @ np.concatenate([names, absent]).T)
+    np.testing.assert_allclose(found, (slow / slow.sum(1, keepdims=True))[:, :3], rtol=1e-5)
+    assert (found.sum(axis=1) < 1).all()
+
+
+def test_presence__a_sigmoid_model_answers_for_each_name_by_itself() -> None:
+    rng = np.random.default_rng(1)
+    pictures, names = rng.normal(size=(5, 4)), rng.normal(size=(3, 4))
+    found = presence(pictures, names, names[:0], logit_scale=2.0, logit_bias=-1.5)
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-(2 * pictures @ names.T - 1.5))), rtol=1e-5)
+    alone = presence(pictures, names[:1], names[:0], logit_scale=2.0, logit_bias=-1.5)
+    np.testing.assert_allclose(found[:, :1], alone)
 
 
 def _face(mouth: str, *, tears: bool = False, brows: bool = False) -> Image.Image:

@@ -1,0 +1,282 @@
+"""Precision and recall of near copies, on planted copies and on look-alikes that are none.
+
+    python -m benchmarks.copies --pictures 'corpus/images-*.parquet' \\
+        --lookalikes corpus/emotion_faces.parquet --out benchmarks/results/duplicates
+
+Copies of every kind (benchmarks/plants.py) of some pictures of every style go among other pictures
+of that style, and everything is searched and judged as a build does it. Look-alikes are drawings
+of one code point by different artists, and different drawings by one artist.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from benchmarks.plants import KINDS, plant
+from emo8.config import DecideConfig
+from emo8.copies import clusters, find
+from emo8.copies.views import COLUMNS, Views, views_of
+from emo8.filters.base import perceptual_hash, prepare
+from emo8.filters.copies import Copies
+from emo8.images import decode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Pictures with what is known of them: (N,) columns `style, family, kind`."""
+
+    facts: pd.DataFrame
+    views: Views
+
+
+def _views(contents: list[bytes], model: str) -> Views:
+    from emo8.clip.encoder import load
+
+    filters, records = Copies(), []
+    pixels = []
+    for content in contents:
+        decoded = decode(content)
+        picture = prepare(content, decoded)
+        records.append({"phash": perceptual_hash(picture.grey), **filters.measure(picture)})
+        pixels.append(decoded.rgb)
+    types = {name: Copies.columns.get(name, pa.uint64()) for name in COLUMNS}
+    table = pa.Table.from_pylist(records, pa.schema(list(types.items())))
+    return views_of([table], len(contents), load(model).embed_images(pixels))
+
+
+def planted_scene(pattern: str, per_style: int, others: int, seed: int, model: str) -> Scene:
+    """Pictures of every style, copies of every kind of `per_style` of them."""
+    rng = np.random.default_rng(seed)
+    index = pd.concat(
+        pq.read_table(path, columns=["style"]).to_pandas().assign(path=path, row=lambda d: d.index)
+        for path in sorted(glob.glob(pattern))
+    )
+    chosen = [
+        group.iloc[rng.permutation(len(group))[: per_style + others]].assign(
+            planted=lambda d: np.arange(len(d)) < per_style
+        )
+        for _, group in index.groupby("style", sort=True)
+    ]
+    facts, contents = [], []
+    picked = pd.concat(chosen, ignore_index=True)
+    for path, rows in picked.groupby("path", sort=True):
+        column = pq.read_table(path, columns=["image"]).column("image")
+        for family, row in rows.iterrows():
+            cell = column[int(row["row"])].as_py()
+            content = cell["bytes"] if isinstance(cell, dict) else cell
+            facts.append({"style": row["style"], "family": family, "kind": "original"})
+            contents.append(content)
+            if row["planted"]:
+                image = Image.fromarray(decode(content).rgb)
+                for kind in KINDS:
+                    facts.append({"style": row["style"], "family": family, "kind": kind})
+                    contents.append(plant(image, kind, rng))
+    return Scene(facts=pd.DataFrame(facts), views=_views(contents, model))
+
+
+def lookalike_scene(path: str, model: str) -> Scene:
+    """Drawings by several artists; every one is a family of its own."""
+    table = pq.read_table(path)
+    cells = table.column("image").to_pylist()
+    facts = table.select(["vendor", "codepoint", "name"]).to_pandas()
+    contents = [cell["bytes"] if isinstance(cell, dict) else cell for cell in cells]
+    facts = facts.assign(style="cartoon", family=np.arange(len(facts)), kind="original")
+    return Scene(facts=facts, views=_views(contents, model))
+
+
+def search(scene: Scene, config: DecideConfig) -> pd.DataFrame:
+    """The measured candidate pairs of a scene."""
+    pairs = find.candidates(scene.views, config.max_near_distance, config.near_neighbours)
+    return find.measured(scene.views, pairs, config.min_crop_sim)
+
+
+def copies(scene: Scene, found: pd.DataFrame, config: DecideConfig) -> np.ndarray:
+    """(P, 2) pairs judged copies."""
+    told = find.judged(found, find.limits_of(scene.facts["style"].tolist(), config))
+    pairs: np.ndarray = told.loc[told["verdict"] == "copy", ["left", "right"]].to_numpy(np.int64)
+    return pairs
+
+
+def recall(scene: Scene, pairs: np.ndarray, found: pd.DataFrame) -> pd.DataFrame:
+    """Per kind and style: copies planted, candidates named, copies joined to their original."""
+    facts = scene.facts
+    root = clusters.roots(len(facts), _inside(facts, pairs))
+    original = facts[facts["kind"] == "original"].reset_index().set_index("family")["index"]
+    planted = facts[facts["kind"] != "original"]
+    own = planted["family"].map(original).to_numpy()
+    named = set(zip(found["left"].tolist(), found["right"].tolist()))
+    candidate = [
+        (min(a, b), max(a, b)) in named for a, b in zip(own.tolist(), planted.index.tolist())
+    ]
+    told = planted.assign(candidate=candidate, found=root[planted.index.to_numpy()] == root[own])
+    grouped = told.groupby(["kind", "style"], sort=True)[["candidate", "found"]]
+    return (
+        grouped.agg(["sum", "count"])
+        .droplevel(0, axis=1)
+        .set_axis(["candidates", "planted", "found", "_"], axis=1)
+        .drop(columns="_")
+        .reset_index()
+    )
+
+
+def _inside(facts: pd.DataFrame, pairs: np.ndarray) -> np.ndarray:
+    family = facts["family"].to_numpy()
+    return pairs[family[pairs[:, 0]] == family[pairs[:, 1]]]
+
+
+def false_drops(scene: Scene, pairs: np.ndarray) -> pd.DataFrame:
+    """Per style: families, and those that leave because another family looks like a copy."""
+    facts = scene.facts
+    family = facts["family"].to_numpy()
+    joined = np.stack([family[pairs[:, 0]], family[pairs[:, 1]]], axis=1)
+    joined = np.unique(np.sort(joined[joined[:, 0] != joined[:, 1]], axis=1), axis=0)
+    style = facts.groupby("family")["style"].first()
+    keeper = clusters.survivors(
+        int(family.max()) + 1, joined.astype(np.int64), np.arange(int(family.max()) + 1)
+    )
+    leaves = pd.Series(keeper != np.arange(len(keeper))).loc[style.index]
+    told = leaves.groupby(style).agg(["sum", "count"])
+    return told.set_axis(["false_drops", "pictures"], axis=1).rename_axis("style").reset_index()
+
+
+def lookalike_pairs(scene: Scene, pairs: np.ndarray) -> dict[str, Any]:
+    """How many pairs of look-alikes there are, and how many were judged copies."""
+    facts = scene.facts
+    vendor, point = facts["vendor"].to_numpy(), facts["codepoint"].fillna("").to_numpy()
+    left, right = np.triu_indices(len(facts), 1)
+    same_point = (point[left] == point[right]) & (point[left] != "")
+    kinds = {
+        "one code point, two artists": same_point & (vendor[left] != vendor[right]),
+        "one artist, two drawings": vendor[left] == vendor[right],
+        "neither": ~same_point & (vendor[left] != vendor[right]),
+    }
+    judged = np.zeros((len(facts), len(facts)), bool)
+    judged[pairs[:, 0], pairs[:, 1]] = True
+    return {
+        name: {"pairs": int(mask.sum()), "judged_copies": int(judged[left, right][mask].sum())}
+        for name, mask in kinds.items()
+    }
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    config = DecideConfig()
+    scene = planted_scene(
+        arguments.pictures, arguments.per_style, arguments.others, arguments.seed, arguments.model
+    )
+    found = search(scene, config)
+    pairs = copies(scene, found, config)
+    result: dict[str, Any] = {
+        "command": "python -m benchmarks.copies " + " ".join(arguments.argv),
+        "seed": arguments.seed,
+        "model": arguments.model,
+        "recall": recall(scene, pairs, found).to_dict("records"),
+        "false_drops": false_drops(scene, pairs).to_dict("records"),
+    }
+    if arguments.pairs:
+        family = scene.facts["family"].to_numpy()
+        same = family[found["left"]] == family[found["right"]]
+        kinds = scene.facts[["kind", "style"]]
+        found = found.assign(
+            same=same,
+            kind=kinds["kind"].to_numpy()[found["right"]],
+            kind_left=kinds["kind"].to_numpy()[found["left"]],
+            style=kinds["style"].to_numpy()[found["left"]],
+        )
+        found.to_parquet(arguments.pairs)
+    if arguments.lookalikes:
+        alike = lookalike_scene(arguments.lookalikes, arguments.model)
+        judged = copies(alike, search(alike, config), config)
+        result["lookalikes"] = {
+            "pairs": lookalike_pairs(alike, judged),
+            **false_drops(alike, judged).to_dict("records")[0],
+        }
+    return result
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as a page."""
+    told = pd.DataFrame(result["recall"])
+    rate = told.pivot(index="kind", columns="style", values="found") / told.pivot(
+        index="kind", columns="style", values="planted"
+    )
+    rate["all styles"] = told.groupby("kind")["found"].sum() / told.groupby("kind")["planted"].sum()
+    rate.loc["all kinds"] = [
+        *(told.groupby("style")["found"].sum() / told.groupby("style")["planted"].sum()),
+        told["found"].sum() / told["planted"].sum(),
+    ]
+    drops = pd.DataFrame(result["false_drops"])
+    named = told["candidates"].sum() / told["planted"].sum()
+    lines = [
+        "# Near copies: recall on planted copies, false drops on everything else\n",
+        f"`{result['command']}`, seed {result['seed']}, CLIP `{result['model']}`.\n",
+        f"Recall, {told['planted'].sum()} planted copies; the search alone names {named:.1%} of "
+        "them with their original directly:\n",
+        _markdown(rate),
+        "\nPictures that leave although no copy of them was planted (the pictures may hold real "
+        "copies, so this is an upper bound):\n",
+        "| style | pictures | false drops | rate |\n|---|---|---|---|",
+        *(
+            f"| {row['style']} | {row['pictures']} | {row['false_drops']} "
+            f"| {row['false_drops'] / row['pictures']:.1%} |"
+            for row in drops.to_dict("records")
+        ),
+    ]
+    if "lookalikes" in result:
+        alike = result["lookalikes"]
+        lines += [
+            f"\nLook-alikes: {alike['false_drops']} of {alike['pictures']} drawings leave "
+            f"({alike['false_drops'] / alike['pictures']:.1%}).\n",
+            "| pairs of | pairs | judged copies | rate |\n|---|---|---|---|",
+            *(
+                f"| {name} | {row['pairs']} | {row['judged_copies']} "
+                f"| {row['judged_copies'] / row['pairs']:.2%} |"
+                for name, row in alike["pairs"].items()
+            ),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(rate: pd.DataFrame) -> str:
+    head = "| kind | " + " | ".join(rate.columns) + " |\n|---|" + "---|" * len(rate.columns)
+    body = [
+        f"| {kind} | " + " | ".join(f"{value:.3f}" for value in row) + " |"
+        for kind, row in zip(rate.index, rate.to_numpy())
+    ]
+    return "\n".join([head, *body])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pictures", required=True, help="glob of parquet with image and style")
+    parser.add_argument("--lookalikes", help="parquet with image, vendor, codepoint, name")
+    parser.add_argument("--per-style", type=int, default=60, help="pictures copied, per style")
+    parser.add_argument("--others", type=int, default=300, help="pictures beside them, per style")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--pairs", help="parquet for every pair compared, to choose thresholds")
+    parser.add_argument("--out", type=Path, required=True, help="without suffix: .md and .json")
+    arguments = parser.parse_args(argv)
+    arguments.argv = list(argv if argv is not None else sys.argv[1:])
+    result = measure(arguments)
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    arguments.out.with_suffix(".md").write_text(table(result))
+    sys.stdout.write(table(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

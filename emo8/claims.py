@@ -1,0 +1,100 @@
+"""Claims become final labels: who is believed, in the order the recipe gives, and when nobody is.
+
+The source, CLIP and people each make a claim. `[labels] rule` says whose comes first. CLIP's claim
+about an emotion counts only where it is sure enough for `[labels] max_risk`; a row that nobody
+labels keeps a null emotion and the rule `abstain`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from emo8 import votes
+from emo8.calibration import Calibrations
+from emo8.config import LabelsConfig, VotesConfig
+from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
+
+ABSTAIN = "abstain"
+# Columns that `final_labels` adds to the verdicts.
+COLUMNS = (
+    "style", "style_rule", "emotion", "emotion_rule", "emotion_votes", "num_votes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What the final labels depend on besides the rows."""
+
+    labels: LabelsConfig
+    votes: VotesConfig
+    cast: pd.DataFrame  # the votes that count
+    calibrations: Calibrations
+
+    def final_labels(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The columns in COLUMNS, and `review_rejected`: share of annotators who reject the row.
+
+        `rows` has `id`, `style_source`, `style_prob`, `emotion_source`, `emotion_prob`.
+        """
+        found = pd.DataFrame(index=rows.index)
+        found["style"], found["style_rule"] = first_claim(
+            {
+                "source": parsed(rows["style_source"], parse_style),
+                "clip": most_likely(rows["style_prob"], STYLES),
+            }
+        )
+        human = votes.human_labels(self.cast, rows["id"].fillna(""), self.votes)
+        claims = {
+            "human": human["emotion"],
+            "source": parsed(rows["emotion_source"], parse_emotion),
+            "clip": self._sure(rows["emotion_prob"], found["style"]),
+        }
+        found["emotion"], rule = first_claim({name: claims[name] for name in self.labels.rule})
+        nobody = rule.isna() & rows["emotion_prob"].notna()
+        found["emotion_rule"] = rule.mask(nobody, ABSTAIN)
+        found["emotion_votes"] = human["emotion_votes"]
+        found["num_votes"] = human["num_votes"].astype("int32")
+        found["review_rejected"] = human["rejected"]
+        return found
+
+    def _sure(self, prob: pd.Series, style: pd.Series) -> pd.Series:
+        """CLIP's most likely emotion where it is sure enough, else None."""
+        claim = most_likely(prob, EMOTIONS)
+        if self.labels.max_risk >= 1:
+            return claim
+        top = prob.map(lambda row: float(np.max(row)) if row is not None else 0.0)
+        least = style.map(
+            {name: self.calibrations.threshold(name, self.labels.max_risk) for name in STYLES}
+        )
+        # a published probability is rounded; a threshold is not
+        return claim.where(top >= least.fillna(np.inf) - 1e-4, None)
+
+
+def first_claim(claims: dict[str, pd.Series]) -> tuple[pd.Series, pd.Series]:
+    """Final names and who made them: for each row the first of `claims` that is not null."""
+    index = next(iter(claims.values())).index
+    final, rule = np.full(len(index), None, object), np.full(len(index), None, object)
+    for name, claim in claims.items():
+        new = pd.isna(final) & claim.notna().to_numpy()
+        final[new], rule[new] = claim.to_numpy(object)[new], name
+    return pd.Series(final, index, dtype=object), pd.Series(rule, index, dtype=object)
+
+
+def parsed(source: pd.Series, parse: Callable[[str], str]) -> pd.Series:
+    """The source's claims that are names of ours, else None."""
+    known = {}
+    for text in source.dropna().unique():
+        try:
+            known[text] = parse(text)
+        except ValueError:  # another vocabulary: kept verbatim in the claim's own column
+            continue
+    return source.map(known).astype(object).where(source.isin(list(known)), None)
+
+
+def most_likely(prob: pd.Series, names: tuple[str, ...]) -> pd.Series:
+    """The most likely name of each distribution, None where there is none."""
+    found = [names[int(np.argmax(row))] if row is not None else None for row in prob]
+    return pd.Series(found, index=prob.index, dtype=object)

@@ -1,0 +1,110 @@
+"""`emo8 decide`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emo8.explore import Trial
+
+HELP = "show the thresholds of a build, and what others would change"
+DESCRIPTION = """\
+Without --try: every threshold, how many rows it makes leave, and how its number is spread.
+With --try: which rows would leave or return, in seconds, with example pictures. Nothing in the
+build changes: to keep a threshold, write it into the recipe and run `emo8 build`, which redoes no
+part.
+
+  emo8 decide BUILD
+  emo8 decide BUILD --try min_side_px=128 --try style.cartoon.min_sharpness=20
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("build", type=Path, metavar="BUILD")
+    parser.add_argument(
+        "--try",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="a threshold of [decide], or style.NAME.KEY=VALUE; may be given again",
+    )
+    parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="PNG",
+        help="where the example pictures go (default: BUILD/report/decide.png)",
+    )
+    parser.add_argument(
+        "--examples", type=int, default=12, metavar="N", help="pictures per group (default: 12)"
+    )
+    parser.add_argument("--json", action="store_true", help="for scripts")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from emo8 import explore
+
+    config = explore.thresholds_of(arguments.build)
+    wanted = explore.changed(config, arguments.settings)
+    table = explore.numbers_of(arguments.build)
+    if not arguments.settings:
+        _print_thresholds(explore.summary(table, config), arguments.json)
+        return 0
+    trial = explore.compare(table, wanted)
+    sheet = arguments.sheet or arguments.build / "report" / "decide.png"
+    _write_sheet(arguments.build, trial, sheet, arguments.examples)
+    _print_trial(trial, arguments.settings, sheet, arguments.json)
+    return 0
+
+
+def _print_thresholds(lines: list[dict[str, object]], as_json: bool) -> None:
+    import json
+
+    if as_json:
+        print(json.dumps(lines, indent=2))
+        return
+    print(f"{'threshold':<20}{'value':>8}{'leave':>8}   1%, 10%, 50%, 90%, 99% of all rows")
+    for line in lines:
+        quantiles = line["quantiles"]
+        assert isinstance(quantiles, list)
+        spread = "  ".join(f"{value:.4g}" for value in quantiles)
+        print(f"{line['threshold']:<20}{line['value']:>8}{line['rows']:>8}   {spread}")
+        if line["styles"]:
+            print(f"{'':<20}{line['styles']}")
+
+
+def _write_sheet(build: Path, trial: Trial, sheet: Path, count: int) -> None:
+    from emo8.contact_sheet import contact_sheet
+    from emo8.explore import examples
+
+    groups = []
+    for name, rows in (("would leave", trial.leaving), ("would return", trial.returning)):
+        if len(rows):
+            groups.append((f"{len(rows)} {name}", examples(build, rows, count)))
+    sheet.parent.mkdir(parents=True, exist_ok=True)
+    sheet.write_bytes(contact_sheet(groups or [("nothing would change", [])]))
+
+
+def _print_trial(trial: Trial, settings: list[str], sheet: Path, as_json: bool) -> None:
+    import json
+
+    counts = trial.counts()
+    leaving = {str(k): int(n) for k, n in trial.leaving["after"].value_counts().items()}
+    returning = {str(k): int(n) for k, n in trial.returning["before"].value_counts().items()}
+    kept = {str(style): [int(b), int(a)] for style, b, a in counts.itertuples()}
+    if as_json:
+        answer = {"try": settings, "leaving": leaving, "returning": returning, "kept": kept}
+        print(json.dumps({**answer, "orphaned_copies": trial.orphans, "sheet": str(sheet)}))
+        return
+    for title, found in (("would leave", leaving), ("would return", returning)):
+        for reason, count in found.items():
+            print(f"{count:>8} {title}: {reason}")
+    if not leaving and not returning:
+        print("nothing would change")
+    for style, (before, after) in kept.items():
+        print(f"{style:<20} kept {before} -> {after}")
+    if trial.orphans:
+        print(f"{trial.orphans} copies of rows that would leave may take their place")
+    print(f"examples: {sheet}\nnothing was changed; to keep it, put it under [decide] and build")

@@ -1,0 +1,79 @@
+"""`emo8 publish`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "check a finished build and publish it to a folder or the Hub"
+DESCRIPTION = """\
+Publish a finished build: parquet shards, card, Croissant, changelog. Everything passes a gate
+first (metadata in pictures, missing licences, removed pictures, local paths, secrets, damaged
+pictures, labels outside the vocabulary, copies across splits), and is read back afterwards.
+
+  emo8 publish BUILD --to DIR                 a folder that load_dataset and others read
+  emo8 publish BUILD user/name [--private]    the same content on the Hub, tagged v<version>
+  emo8 publish BUILD user/name --dry-run      what would go up, how many bytes, what blocks
+
+The version follows from what changed since the last release (see `emo8 diff`). Exit code 2: the
+gate or the Hub found something for you to mend; 1: run it again.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("build", type=Path, metavar="BUILD")
+    parser.add_argument("repo", nargs="?", default="", metavar="user/name", help="on the Hub")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="a folder instead of the Hub")
+    parser.add_argument("--private", action="store_true", help="when the repository is new")
+    parser.add_argument("--tag", default="", help="default: v<version>")
+    parser.add_argument("--dry-run", action="store_true", help="publish nothing")
+    parser.add_argument(
+        "--allow-missing-license", action="store_true", help="rows without a licence may go out"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from emo8 import publish
+    from emo8.errors import Emo8Error
+
+    if bool(arguments.repo) == bool(arguments.to):
+        raise Emo8Error("publish needs one target: user/name on the Hub, or --to DIR")
+    options = {
+        "dry_run": arguments.dry_run,
+        "allow_missing_license": arguments.allow_missing_license,
+    }
+    if arguments.to:
+        if arguments.tag or arguments.private:
+            raise Emo8Error("--tag and --private are for the Hub; with --to leave them out")
+        outcome = publish.to_folder(arguments.build, arguments.to, **options)
+    else:
+        outcome = publish.to_hub(
+            arguments.build,
+            arguments.repo,
+            private=arguments.private,
+            tag=arguments.tag,
+            **options,
+        )
+    return _report(outcome, dry_run=arguments.dry_run)
+
+
+def _report(outcome, *, dry_run: bool) -> int:  # type: ignore[no-untyped-def]
+    release = outcome.release
+    for line in outcome.verdict.warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    if dry_run:
+        for name, entry in release.notes["files"].items():
+            print(f"{entry['bytes']:>14,}  {name}")
+    size = f"{len(release.notes['files']) + 1} files, {release.num_bytes:,} bytes"
+    print(f"version {release.version}, {release.num_rows} rows, {size}")
+    for line in release.changes or ["nothing changed since the last release"]:
+        print(f"  {line}")
+    if dry_run:
+        for line in outcome.verdict.blockers:
+            print(f"BLOCKED: {line}")
+        print(f"dry run: nothing was published to {outcome.where}")
+        return 0 if outcome.verdict.open else 2
+    tag = f" (tag {outcome.tag})" if outcome.tag else ""
+    print(f"{outcome.where}{tag}: {'published and read back' if outcome.sent else 'up to date'}")
+    return 0

@@ -1,0 +1,43 @@
+"""`emo8 remove`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "put pictures on the removal list that every later build and publish honours"
+DESCRIPTION = """\
+Put pictures on your removal list. A key is a row's id, an address, or a SHA-256 of the file (as
+received or as published) or of its pixels. Later builds leave the picture and its near copies out
+with reason `removed`; publishing refuses a dataset that still holds one.
+
+  emo8 remove 3f9a… --reason "asked by the photographer" --from BUILD
+  emo8 build recipe.toml -o BUILD && emo8 publish BUILD user/name
+
+With --from, the hashes that the build knows are noted too: near copies are then found even when
+the picture itself is no longer among the inputs. The list is $EMO8_REMOVALS, else
+~/.local/share/emo8/removals.jsonl; it keeps hashes and addresses, no pictures.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", nargs="+", metavar="ID|URL|HASH", help="which pictures")
+    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the request")
+    parser.add_argument(
+        "--from", dest="builds", type=Path, action="append", default=[], metavar="BUILD",
+        help="a build that knows the picture (can be given several times)",
+    )  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from emo8 import removal
+
+    for key in arguments.key:
+        entry = removal.add(key, arguments.reason, arguments.builds)
+        known = len(entry.ids) + len(entry.pixels) + len(entry.urls)
+        where = f"; {known} hashes and addresses known" if arguments.builds else ""
+        print(f"{key} is on {removal.list_path()}{where}")
+        if arguments.builds and not known:
+            print("  no given build has this picture; it is matched by this key alone")
+    print("run `emo8 build` again: the pictures and their near copies leave with reason `removed`")
+    return 0

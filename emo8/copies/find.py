@@ -1,0 +1,137 @@
+"""Pairs of rows that are near copies, with the numbers that say so.
+
+Candidates come from two searches: hashes of any two views within 3 bits (exact), and the nearest
+neighbours by coarse layout and CLIP embedding together (wide). Each is then compared by its
+thumbnails (`emo8.copies.verify`); the thresholds of the recipe decide afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from emo8.config import DecideConfig
+from emo8.copies import search
+from emo8.copies.verify import UNLIKE, compare
+from emo8.copies.views import Views, mirrored
+from emo8.taxonomy import STYLES
+
+EMBEDDING_WEIGHT = 0.7  # beside the layout's 1: found by recall at 8 neighbours, flat around it
+PROJECTED_DIM = 128  # wider embeddings are projected for the search
+POSSIBLE = 3.0  # times the threshold: such pairs are shown as possible copies, and stay
+NUMBERS = ("distance", "sim", "residual", "crop_residual", "mirrored")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Thresholds of N rows, by their styles; of two rows the stricter one counts."""
+
+    min_sim: np.ndarray
+    residual: np.ndarray
+    crop_residual: np.ndarray
+
+
+def limits_of(styles: Sequence[str | None], config: DecideConfig) -> Limits:
+    """The thresholds of rows with these styles; a row without style gets the common ones."""
+    known = {style: config.for_style(style) for style in (*STYLES, "")}
+    rows = [known[style or ""] for style in styles]
+    return Limits(
+        min_sim=np.array([row.min_near_sim for row in rows], np.float32),
+        residual=np.array([row.max_near_residual for row in rows], np.float32),
+        crop_residual=np.array([row.max_crop_residual for row in rows], np.float32),
+    )
+
+
+def candidates(views: Views, max_distance: int, num_neighbours: int) -> np.ndarray:
+    """(P, 2) row pairs worth comparing, first < second, from both searches."""
+    found = [hash_candidates(views.hashes, max_distance)]
+    if num_neighbours and len(views) > 1:
+        found.append(wide_candidates(views, num_neighbours))
+    return _ordered(np.concatenate(found), len(views))
+
+
+def hash_candidates(hashes: np.ndarray, max_distance: int) -> np.ndarray:
+    """Row pairs of which any two views have (N, 4) hashes within `max_distance` bits."""
+    num_rows = len(hashes)
+    pairs = search.near_pairs(hashes.T.ravel(), max_distance)
+    both_mirrored = (pairs >= 2 * num_rows).all(axis=1)  # says the same as both straight
+    pairs = pairs[~both_mirrored] % max(1, num_rows)
+    return _ordered(pairs, num_rows)
+
+
+def wide_candidates(views: Views, num_neighbours: int) -> np.ndarray:
+    """Row pairs of which one is among the other's nearest by layout and embedding."""
+    embedding = EMBEDDING_WEIGHT * _projected(views.embedding)
+    trimmed = np.flatnonzero((views.layout[:, 0] != views.layout[:, 1]).any(axis=1))
+    everything = np.arange(len(views))
+    owners = np.concatenate([everything, trimmed])
+    layout = np.concatenate([views.layout[:, 0], views.layout[trimmed, 1]])
+    base = np.hstack([layout, embedding[owners]])
+    turned = np.hstack([mirrored(layout), embedding[owners]])
+    found = search.neighbours(base, np.concatenate([base, turned]), num_neighbours + 1)
+    asked = np.repeat(np.concatenate([owners, owners]), num_neighbours + 1)
+    hit = found.ravel()
+    pairs = np.stack([asked[hit >= 0], owners[hit[hit >= 0]]], axis=1)
+    return _ordered(pairs, len(views))
+
+
+def _projected(embedding: np.ndarray) -> np.ndarray:
+    """Embeddings (N, D) as unit vectors of at most PROJECTED_DIM dimensions."""
+    if embedding.shape[1] > PROJECTED_DIM:
+        rng = np.random.default_rng(0)
+        matrix = rng.standard_normal((embedding.shape[1], PROJECTED_DIM), dtype=np.float32)
+        embedding = embedding @ matrix
+    norm = np.linalg.norm(embedding, axis=1, keepdims=True)
+    return np.asarray(embedding / np.maximum(norm, 1e-9))
+
+
+def _ordered(pairs: np.ndarray, num_rows: int) -> np.ndarray:
+    """Distinct pairs of different rows, the smaller row first."""
+    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1).astype(np.int64)
+    key = np.unique(pairs[:, 0] * num_rows + pairs[:, 1])
+    return np.stack(np.divmod(key, max(1, num_rows)), axis=1)
+
+
+def measured(views: Views, pairs: np.ndarray, min_crop_sim: float) -> pd.DataFrame:
+    """One line per pair: left, right, and `NUMBERS`."""
+    compared = compare(views, pairs, min_crop_sim)
+    return pd.DataFrame(
+        {
+            "left": pairs[:, 0],
+            "right": pairs[:, 1],
+            "distance": hash_distance(views.hashes, pairs),
+            "sim": compared.sim,
+            "residual": compared.residual,
+            "crop_residual": compared.crop_residual,
+            "mirrored": compared.mirrored,
+        }
+    )
+
+
+def hash_distance(hashes: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """(P,) fewest bits by which the hashes of any two views of each pair differ."""
+    least = np.full(len(pairs), 64, np.int64)
+    for own in range(2):
+        for other in range(hashes.shape[1]):
+            differ = hashes[pairs[:, 0], own] ^ hashes[pairs[:, 1], other]
+            least = np.minimum(least, np.bitwise_count(differ))
+    return least
+
+
+def judged(found: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    """The pairs that are copies or possibly copies, as `verdict` and `relation` say."""
+    left, right = found["left"].to_numpy(), found["right"].to_numpy()
+    framed = found["residual"] / np.minimum(limits.residual[left], limits.residual[right])
+    crop = found["crop_residual"] / np.minimum(
+        limits.crop_residual[left], limits.crop_residual[right]
+    )
+    sim_ok = found["sim"] >= np.minimum(limits.min_sim[left], limits.min_sim[right])
+    score = np.minimum(framed, crop).where(sim_ok, UNLIKE)
+    relation = np.where(found["mirrored"], "mirrored", "same frame")
+    relation = np.where(framed <= crop, relation, "light crop")
+    verdict = np.where(score <= 1, "copy", "possible")
+    told = found.assign(relation=relation, verdict=verdict)
+    return told[score <= POSSIBLE].reset_index(drop=True)

@@ -1,0 +1,69 @@
+"""What copies are recognised by: hashes of four views of a picture, and two small grey pictures.
+
+The four views are the picture as it is and without its plain border, each straight and mirrored.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from emo8.filters.base import Check, Picture, perceptual_hash
+
+VIEWS_RECIPE = "views64-v1"  # of everything below: values of different recipes never compare
+THUMB_SIDE_PX = 64
+# A border row may stray this far from one colour: JPEG noise does, a gradient soon strays more.
+BORDER_TOLERANCE = 8
+BORDER_ODD_SHARE = 0.02  # of the pixels of a border row may stray further
+MIN_CONTENT = 0.2  # of each side must be left: less is a picture of mostly one colour
+
+
+class Copies:
+    """Hashes and thumbnails of the views; the trimmed ones equal the plain ones without border."""
+
+    columns: ClassVar[dict[str, pa.DataType]] = {
+        "phash_trimmed": pa.uint64(),
+        "phash_mirrored": pa.uint64(),
+        "phash_trimmed_mirrored": pa.uint64(),
+        "thumb": pa.binary(THUMB_SIDE_PX**2),  # grey, row by row
+        "thumb_trimmed": pa.binary(THUMB_SIDE_PX**2),  # null where there is no border to trim
+    }
+    checks: ClassVar[tuple[Check, ...]] = ()
+
+    def measure(self, picture: Picture) -> dict[str, Any]:
+        grey, content = picture.grey, trim_border(picture.grey)
+        trimmed = content.shape != grey.shape
+        return {
+            "phash_trimmed": perceptual_hash(content),
+            "phash_mirrored": perceptual_hash(grey[:, ::-1]),
+            "phash_trimmed_mirrored": perceptual_hash(content[:, ::-1]),
+            "thumb": thumbnail(grey).tobytes(),
+            "thumb_trimmed": thumbnail(content).tobytes() if trimmed else None,
+        }
+
+
+def trim_border(grey: np.ndarray) -> np.ndarray:
+    """The (h, w) uint8 picture without rows and columns of one colour along its edges."""
+    height, width = grey.shape
+    top, bottom = _border(grey), _border(grey[::-1])
+    left, right = _border(grey.T), _border(grey.T[::-1])
+    max_rows, max_columns = height * (1 - MIN_CONTENT), width * (1 - MIN_CONTENT)
+    if top + bottom > max_rows or left + right > max_columns:
+        return grey
+    return grey[top : height - bottom, left : width - right]
+
+
+def _border(lines: np.ndarray) -> int:
+    """How many lines from the first on have the first one's colour."""
+    strays = np.abs(lines.astype(np.int16) - np.median(lines[0])) > BORDER_TOLERANCE
+    other = strays.mean(axis=1) > BORDER_ODD_SHARE
+    return int(other.argmax()) if other.any() else len(lines)
+
+
+def thumbnail(grey: np.ndarray) -> np.ndarray:
+    """(64, 64) uint8: the (h, w) picture squeezed to a square."""
+    side = (THUMB_SIDE_PX, THUMB_SIDE_PX)
+    return np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA))

@@ -1,0 +1,276 @@
+"""Fingerprints of pictures: hashes and embeddings in a parquet file, and no pictures.
+
+`emo8 fingerprint` writes them for a benchmark, a build leaves out what matches them, and anything
+that trains or measures may ask `match` whether two sets share pictures. One line per picture, with
+the columns of `SCHEMA`; the file's metadata says whose they are and how they were made (`About`).
+Files of other recipes or another version are refused; embeddings of another CLIP are not compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8.errors import Emo8Error
+from emo8.filters.base import PHASH_RECIPE, prepare
+from emo8.filters.copies import THUMB_SIDE_PX, VIEWS_RECIPE, Copies
+from emo8.images import DecodeError, decode
+
+VERSION = 1
+ABOUT_KEY = b"emo8.fingerprints"
+DETAIL_SIDE = 16  # a detail hash is the signs of 16 x 16 DCT terms, the constant one left out
+DETAIL_BITS = DETAIL_SIDE**2 - 1
+DETAIL_COLUMNS = np.arange(DETAIL_SIDE**2 // 8)  # all bytes
+# The lowest 8 x 8 terms: in smooth pictures the others are near zero and their signs are noise.
+COARSE_COLUMNS = DETAIL_COLUMNS[:DETAIL_SIDE:2]
+MAX_COARSE_DISTANCE = 4
+MIN_COARSE_SIM = 0.97
+NUM_NEAREST = 4  # of the other set, whose embeddings are asked too
+BATCH_PICTURES = 64
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),  # the row's own name in its dataset
+        ("sha256", pa.string()),  # of the encoded bytes
+        ("pixel_sha256", pa.string()),  # of the decoded, upright RGB pixels
+        ("detail_hash", pa.binary(DETAIL_SIDE**2 // 8)),  # of the picture as it is
+        ("detail_hash_trimmed", pa.binary(DETAIL_SIDE**2 // 8)),  # without its plain border
+        ("embedding", pa.list_(pa.float16())),  # unit vector of the CLIP named in `About`
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """Whose fingerprints a file holds, and how they were made."""
+
+    name: str  # of the dataset; goes into rejected.parquet
+    model: str  # CLIP as a recipe writes it
+    weights_sha256: str
+    phash_recipe: str = PHASH_RECIPE
+    views_recipe: str = VIEWS_RECIPE
+    version: int = VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prints:
+    """Fingerprints of N pictures in memory."""
+
+    about: About
+    ids: list[str]
+    sha256: list[str]
+    pixel_sha256: list[str]
+    detail: np.ndarray  # (N, 2, 32) uint8: plain and trimmed
+    embedding: np.ndarray  # (N, D) float32
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matches:
+    """For each of N pictures the nearest one of the other set that is a copy of it."""
+
+    row: np.ndarray  # (N,) int64, -1 where there is none
+    distance: np.ndarray  # (N,) bits of 255; 0 for the same bytes or pixels
+    sim: np.ndarray  # (N,) cosine of the embeddings; NaN where they cannot be compared
+
+
+def match(rows: Prints, others: Prints, *, max_distance: int, min_sim: float) -> Matches:
+    """Which of `rows` are copies of one of `others`.
+
+    Equal bytes or pixels always are. Otherwise two witnesses are asked: detail hashes of any two
+    views (with or without border, straight or mirrored) within `max_distance` bits, and
+    embeddings that agree by `min_sim`, or their lowest terms within 4 bits and embeddings that
+    agree by 0.97; where the embeddings are of different CLIPs, half the
+    distance must do.
+    """
+    found = np.full(len(rows), -1, np.int64)
+    distance = np.full(len(rows), DETAIL_BITS, np.int64)
+    sim = np.full(len(rows), np.nan, np.float32)
+    comparable = rows.about.weights_sha256 == others.about.weights_sha256
+    limit = max_distance if comparable else max_distance // 2
+    searches = [(DETAIL_COLUMNS, limit, min_sim)]
+    if comparable:
+        searches.append((COARSE_COLUMNS, MAX_COARSE_DISTANCE, max(min_sim, MIN_COARSE_SIM)))
+    for columns, most_bits, least_sim in searches:
+        for nearest, bits in _nearest(rows.detail, others.detail, columns):
+            agrees, cosines = bits <= most_bits, np.full(bits.shape, np.nan, np.float32)
+            if comparable:
+                own = rows.embedding[:, None]
+                cosines = (own * others.embedding[nearest]).sum(axis=2)
+                agrees &= cosines >= least_sim
+            best = np.where(agrees, bits, DETAIL_BITS + 1).argmin(axis=1)
+            every = np.arange(len(rows))
+            better = agrees[every, best] & ((bits[every, best] < distance) | (found < 0))
+            found[better] = nearest[every, best][better]
+            distance[better] = bits[every, best][better]
+            sim[better] = cosines[every, best][better]
+    for mine, theirs in (
+        (rows.sha256, others.sha256),
+        (rows.pixel_sha256, others.pixel_sha256),
+    ):
+        where = {key: row for row, key in enumerate(theirs)}
+        equal = np.array([where.get(key, -1) for key in mine], np.int64)
+        found[equal >= 0], distance[equal >= 0] = equal[equal >= 0], 0
+    return Matches(row=found, distance=distance, sim=sim)
+
+
+def _nearest(
+    mine: np.ndarray, theirs: np.ndarray, columns: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(N, k) rows and bits of the nearest hashes by these bytes, for every pair of views."""
+    import faiss
+
+    if not len(mine) or not len(theirs):
+        return
+    for their_view in range(2):
+        index = faiss.IndexBinaryFlat(8 * len(columns))
+        index.add(np.ascontiguousarray(theirs[:, their_view][:, columns]))
+        for my_view in range(2):
+            for asked in (mine[:, my_view], mirrored_detail(mine[:, my_view])):
+                query = np.ascontiguousarray(asked[:, columns])
+                bits, rows = index.search(query, min(NUM_NEAREST, len(theirs)))
+                yield rows, bits
+
+
+def detail_hash(thumb: np.ndarray) -> np.ndarray:
+    """(32,) uint8: the signs of the low DCT terms of an (S, S) thumbnail, packed."""
+    small = cv2.resize(thumb, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low = cv2.dct(small)[:DETAIL_SIDE, :DETAIL_SIDE]
+    low[0, 0] = 0
+    return np.packbits(low.ravel() > 0)
+
+
+def mirrored_detail(detail: np.ndarray) -> np.ndarray:
+    """The detail hashes (N, 32) of the mirrored pictures: odd horizontal terms change sign."""
+    odd = np.zeros((DETAIL_SIDE, DETAIL_SIDE), np.uint8)
+    odd[:, 1::2] = 1
+    return np.asarray(detail ^ np.packbits(odd.ravel()))
+
+
+def details_of(thumbs: pa.ChunkedArray, trimmed: pa.ChunkedArray) -> np.ndarray:
+    """(N, 2, 32) detail hashes from the thumbnail columns of the `measure` step."""
+    out = np.zeros((len(thumbs), 2, DETAIL_SIDE**2 // 8), np.uint8)
+    for row, views in enumerate(zip(thumbs.to_pylist(), trimmed.to_pylist())):
+        for view, data in enumerate((views[0], views[1] or views[0])):
+            if data is not None:
+                side = (THUMB_SIDE_PX, THUMB_SIDE_PX)
+                out[row, view] = detail_hash(np.frombuffer(data, np.uint8).reshape(side))
+    return out
+
+
+def take(
+    pictures: Iterable[tuple[str, bytes]], name: str, model: str = "embedded"
+) -> tuple[Prints, int]:
+    """Fingerprints of (id, encoded bytes), and how many pictures did not decode."""
+    from emo8.clip.encoder import load
+
+    encoder, filters, undecoded = load(model), Copies(), 0
+    records: list[dict[str, Any]] = []
+    vectors: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+    for key, data in pictures:
+        try:
+            decoded = decode(data)
+        except DecodeError:
+            undecoded += 1
+            continue
+        seen = filters.measure(prepare(data, decoded))
+        records.append(
+            {
+                "id": key,
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "pixel_sha256": decoded.pixel_sha256(),
+                "thumb": seen["thumb"],
+                "thumb_trimmed": seen["thumb_trimmed"],
+            }
+        )
+        waiting.append(decoded.rgb)
+        if len(waiting) == BATCH_PICTURES:
+            vectors.append(encoder.embed_images(waiting))
+            waiting = []
+    vectors.append(encoder.embed_images(waiting))
+    columns = {key: [record[key] for record in records] for key in _TAKEN}
+    prints = Prints(
+        about=About(name=name, model=model, weights_sha256=encoder.weights_sha256),
+        ids=columns["id"],
+        sha256=columns["sha256"],
+        pixel_sha256=columns["pixel_sha256"],
+        detail=details_of(
+            pa.chunked_array([pa.array(columns["thumb"], pa.binary())]),
+            pa.chunked_array([pa.array(columns["thumb_trimmed"], pa.binary())]),
+        ),
+        embedding=np.concatenate(vectors).astype(np.float16).astype(np.float32),
+    )
+    return prints, undecoded
+
+
+_TAKEN = ("id", "sha256", "pixel_sha256", "thumb", "thumb_trimmed")
+
+
+def write(prints: Prints, path: Path) -> None:
+    """Write the file; it appears whole or not at all."""
+    table = pa.table(
+        {
+            "id": prints.ids,
+            "sha256": prints.sha256,
+            "pixel_sha256": prints.pixel_sha256,
+            "detail_hash": [bytes(row[0]) for row in prints.detail],
+            "detail_hash_trimmed": [bytes(row[1]) for row in prints.detail],
+            "embedding": list(prints.embedding.astype(np.float16)),
+        },
+        schema=SCHEMA,
+    )
+    about = json.dumps(asdict(prints.about)).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    table = table.replace_schema_metadata({ABOUT_KEY: about})
+    pq.write_table(table, partial, compression="zstd")
+    partial.replace(path)
+
+
+def read(path: Path) -> Prints:
+    """The fingerprints in a file; Emo8Error when it is none, or of another recipe."""
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise Emo8Error(
+            f"no fingerprints at {path}: make them with `emo8 fingerprint DATA -o {path}`"
+        ) from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise Emo8Error(f"{path} cannot be read as fingerprints: {error}") from None
+    stored = (table.schema.metadata or {}).get(ABOUT_KEY)
+    if stored is None:
+        raise Emo8Error(f"{path} holds no fingerprints: make them with `emo8 fingerprint`")
+    facts = json.loads(stored)
+    if [facts.get(key) for key in _RECIPE] != [VERSION, PHASH_RECIPE, VIEWS_RECIPE]:
+        made = ", ".join(str(facts.get(key)) for key in _RECIPE)
+        raise Emo8Error(f"{path} was made by another recipe ({made}): make it anew")
+    details = [
+        np.frombuffer(b"".join(table.column(name).to_pylist()), np.uint8).reshape(
+            -1, DETAIL_SIDE**2 // 8
+        )
+        for name in ("detail_hash", "detail_hash_trimmed")
+    ]
+    vectors = table.column("embedding").to_pylist()
+    return Prints(
+        about=About(**facts),
+        ids=table.column("id").to_pylist(),
+        sha256=table.column("sha256").to_pylist(),
+        pixel_sha256=table.column("pixel_sha256").to_pylist(),
+        detail=np.stack(details, axis=1),
+        embedding=np.array(vectors, np.float32).reshape(len(vectors), -1),
+    )
+
+
+_RECIPE = ("version", "phash_recipe", "views_recipe")

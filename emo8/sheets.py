@@ -1,0 +1,183 @@
+"""Contact sheets: clusters of copies as a person can judge them, as one HTML page and PNG files.
+
+Every picture stands with what became of it, the one that stays first. Sheets of possible copies,
+pairs that just missed the thresholds and stayed, follow.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from PIL import Image, ImageDraw
+
+from emo8.copies.drop import PAIRS
+from emo8.images import DecodeError, decode
+from emo8.parts import read_columns, write_text
+from emo8.steps import ROWS, part_path
+
+TILE_PX, CAPTION_PX = 150, 44
+COLUMNS, ROWS_PER_SHEET = 8, 7
+LINE = "#c8c8c8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Pictures shown side by side: rows of the verdicts, and what is said of them."""
+
+    rows: tuple[int, ...]
+    notes: tuple[str, ...]
+
+
+def write_sheets(build: Path, out: Path, *, max_clusters: int) -> tuple[Path, int, int]:
+    """Write `index.html` and its sheets; their path, clusters and possible pairs come back."""
+    verdicts = pq.read_table(build / "tables" / "verdicts.parquet").to_pandas()
+    pairs_path = build / "tables" / PAIRS
+    pairs = pq.read_table(pairs_path).to_pandas() if pairs_path.exists() else pd.DataFrame()
+    clusters = copies_of(verdicts, pairs)
+    possible = possible_of(verdicts, pairs)
+    out.mkdir(parents=True, exist_ok=True)
+    for old in out.glob("*.png"):
+        old.unlink()
+    names = []
+    for kind, groups in (("clusters", clusters), ("possible", possible)):
+        chosen = _spread(groups, max_clusters)
+        for number, image in enumerate(_draw(build, verdicts, chosen)):
+            names.append(f"{kind}-{number:03d}.png")
+            image.save(out / names[-1])
+    write_text(out / "index.html", _page(names, len(clusters), len(possible), max_clusters))
+    return out / "index.html", len(clusters), len(possible)
+
+
+def copies_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
+    """One group per cluster with a copy in it, the rows that stay first."""
+    how = _relations(pairs)
+    copies = ("duplicate_exact", "duplicate_near", "split_bridge")
+    inside = verdicts[verdicts["reason"].isna() | verdicts["reason"].isin(copies)]
+    left = inside[inside["reason"].notna()]
+    groups = []
+    for _, members in inside[inside["cluster"].isin(set(left["cluster"]))].groupby(
+        "cluster", sort=True
+    ):
+        ordered = members.sort_values("reason", na_position="first", kind="stable")
+        notes = tuple(_note(row, how) for row in ordered.to_dict("records"))
+        groups.append(Group(rows=tuple(ordered.index), notes=notes))
+    return groups
+
+
+def possible_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
+    """One group per pair that may be copies and was left alone, the likeliest first."""
+    if pairs.empty:
+        return []
+    kept = verdicts[verdicts["reason"].isna()]
+    row_of = pd.Series(kept.index, index=kept["id"])
+    near = pairs[pairs["verdict"] == "possible"]
+    near = near[near["left_id"].isin(row_of.index) & near["right_id"].isin(row_of.index)]
+    near = near.assign(score=near[["residual", "crop_residual"]].min(axis=1))
+    return [
+        Group(
+            rows=(int(row_of[pair["left_id"]]), int(row_of[pair["right_id"]])),
+            notes=("stays", f"stays: {_numbers(pair)}"),
+        )
+        for pair in near.sort_values("score", kind="stable").to_dict("records")
+    ]
+
+
+def _relations(pairs: pd.DataFrame) -> dict[frozenset[str], str]:
+    if pairs.empty:
+        return {}
+    return {frozenset((p["left_id"], p["right_id"])): _numbers(p) for p in pairs.to_dict("records")}
+
+
+def _numbers(pair: Mapping[Any, Any]) -> str:
+    left = min(float(pair["residual"]), float(pair["crop_residual"]))
+    return f"{pair['relation']}, residual {left:.3f}, cosine {pair['sim']:.2f}"
+
+
+def _note(row: Mapping[Any, Any], how: dict[frozenset[str], str]) -> str:
+    if row["reason"] is None or row["reason"] != row["reason"]:
+        return "stays"
+    said = how.get(frozenset((str(row["id"]), str(row["survivor"]))), "")
+    return f"{row['reason']}: {said}" if said else str(row["reason"])
+
+
+def _spread(groups: list[Group], wanted: int) -> list[Group]:
+    """At most `wanted` groups, taken evenly from all of them."""
+    if len(groups) <= wanted:
+        return groups
+    return [groups[i] for i in np.linspace(0, len(groups) - 1, wanted).round().astype(int)]
+
+
+def _draw(build: Path, verdicts: pd.DataFrame, groups: list[Group]) -> list[Image.Image]:
+    """Sheets of groups side by side, a group of many pictures over several lines."""
+    width, height = COLUMNS * TILE_PX, ROWS_PER_SHEET * (TILE_PX + CAPTION_PX)
+    sheets: list[Image.Image] = []
+    pictures = _Pictures(build, verdicts)
+    column, line = COLUMNS, ROWS_PER_SHEET  # full: the first group opens a sheet
+    for group in groups:
+        shown = group.rows[: 2 * COLUMNS]
+        if column + len(shown) > COLUMNS:
+            column, line = 0, line + 1
+        for number, (row, note) in enumerate(zip(shown, group.notes)):
+            if column == COLUMNS:
+                column, line = 0, line + 1
+            if line >= ROWS_PER_SHEET:
+                sheets.append(Image.new("RGB", (width, height), "white"))
+                line = 0
+            x, y = column * TILE_PX, line * (TILE_PX + CAPTION_PX)
+            _tile(sheets[-1], x, y, pictures(row), note, first=number == 0)
+            column += 1
+    return sheets
+
+
+def _tile(
+    sheet: Image.Image, x: int, y: int, picture: Image.Image | None, note: str, *, first: bool
+) -> None:
+    pen = ImageDraw.Draw(sheet)
+    pen.rectangle((x, y, x + TILE_PX - 1, y + TILE_PX + CAPTION_PX - 1), fill="#f4f4f4")
+    if picture is not None:
+        sheet.paste(picture, (x + (TILE_PX - picture.width) // 2, y + 3))
+    words, lines = note.replace(": ", ":\n").replace(", ", "\n").split("\n"), 4
+    pen.text((x + 4, y + TILE_PX - 8), "\n".join(words[:lines]), fill="black", spacing=1)
+    if first:
+        pen.line((x, y, x, y + TILE_PX + CAPTION_PX), fill="#d02020", width=3)
+    else:
+        pen.line((x, y, x, y + TILE_PX + CAPTION_PX), fill=LINE)
+
+
+class _Pictures:
+    """Thumbnails of rows of the build; the part read last is held."""
+
+    def __init__(self, build: Path, verdicts: pd.DataFrame) -> None:
+        self._build = build
+        self._part_of, self._row_of = verdicts["part"].to_numpy(), verdicts["row"].to_numpy()
+        self._held: tuple[int, Any] = (-1, None)
+
+    def __call__(self, row: int) -> Image.Image | None:
+        part, number = int(self._part_of[row]), int(self._row_of[row])
+        if self._held[0] != part:
+            column = read_columns(part_path(self._build, ROWS, part), ["image"]).column("image")
+            self._held = (part, column)
+        data = self._held[1][number]["bytes"].as_py()
+        try:
+            image = Image.fromarray(decode(data).rgb)
+        except DecodeError:
+            return None
+        image.thumbnail((TILE_PX - 12, TILE_PX - 12))
+        return image
+
+
+def _page(names: list[str], num_clusters: int, num_possible: int, most: int) -> str:
+    sheets = "\n".join(f'<p><img src="{html.escape(name)}" alt="{name}"></p>' for name in names)
+    return (
+        "<!doctype html><meta charset=utf-8><title>Copies</title>"
+        f"<h1>{num_clusters} clusters of copies, {num_possible} possible pairs</h1>"
+        f"<p>A red line opens a cluster; what stays comes first. At most {most} of each are "
+        f"shown, spread evenly over all.</p>\n{sheets}\n"
+    )
