@@ -117,6 +117,8 @@ def to_timm_names(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]
     from timm.models.vision_transformer import checkpoint_filter_fn
 
     fitted: dict[str, Tensor] = checkpoint_filter_fn(weights, encoder)  # type: ignore[assignment]
+    if "mask_token" in weights:  # timm's ViT has none and drops it
+        fitted = {**fitted, "mask_token": weights["mask_token"]}
     return fitted
 
 

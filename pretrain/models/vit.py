@@ -100,7 +100,8 @@ class MaskedViT(VisionTransformer):
         nn.init.normal_(self.cls_token, std=0.02)
         init_linear_layers(self)
         nn.init.xavier_uniform_(self.patch_embed.proj.weight.flatten(1))  # as a linear layer
-        nn.init.zeros_(self.patch_embed.proj.bias)
+        if self.patch_embed.proj.bias is not None:  # timm leaves it out with pre_norm, as CLIP does
+            nn.init.zeros_(self.patch_embed.proj.bias)
 
     def encode(self, images: Tensor, keep: Tensor | None = None) -> Tensor:
         """(B, 1 + K, D) tokens after the final norm, CLS first, of images (B, C, H, W).
