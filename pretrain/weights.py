@@ -116,7 +116,7 @@ def to_timm_names(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]
     """The weights under timm's names, fitted to the encoder's grid."""
     from timm.models.vision_transformer import checkpoint_filter_fn
 
-    fitted: dict[str, Tensor] = checkpoint_filter_fn(weights, encoder)  # type: ignore[assignment]
+    fitted: dict[str, Tensor] = checkpoint_filter_fn(dict(weights), encoder)  # type: ignore[assignment]
     if "mask_token" in weights:  # timm's ViT has none and drops it
         fitted = {**fitted, "mask_token": weights["mask_token"]}
     return fitted
