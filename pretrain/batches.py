@@ -10,7 +10,7 @@ Letters: B rows of one process, C channels, S pixels per side, L patches, T teac
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -224,10 +224,10 @@ def training_batches(
     return iter(loader)
 
 
-def fixed_batches(source: Source, config: PretrainConfig, *, limit: int) -> Iterator[Batch]:
-    """The first `limit` readable rows in order, middle crops, masks that never change."""
+def fixed_batches(source: Source, config: PretrainConfig, rows: Sequence[int]) -> Iterator[Batch]:
+    """These rows in order, unreadable ones left out: middle crops, masks that never change."""
     size, examples, skipped = config.model.image_size, [], list[str]()
-    for row in range(min(limit, len(source.ids))):
+    for row in rows:
         try:
             pixels = source.pixels(row)
         except UnreadableImageError as problem:

@@ -78,7 +78,7 @@ def _losses(
     )
     sums: defaultdict[str, float] = defaultdict(float)
     rows = 0
-    for batch in fixed_batches(source, config, limit=limit):
+    for batch in fixed_batches(source, config, range(min(limit, len(source.ids)))):
         for name, value in compute_losses(state, batch).items():
             sums[name] += value.item() * len(batch.ids)
         rows += len(batch.ids)
@@ -101,7 +101,7 @@ def _mean_patch_loss(config: PretrainConfig, train: Source, held_out: Source, li
 def _targets(config: PretrainConfig, source: Source, limit: int) -> list[tuple[Tensor, Tensor]]:
     """Reconstruction targets (B, L, P*P*C) and masks (B, L) of the fixed batches."""
     found = []
-    for batch in fixed_batches(source, config, limit=limit):
+    for batch in fixed_batches(source, config, range(min(limit, len(source.ids)))):
         scene = normalise(batch.scene, config.views.mean, config.views.std)
         target = reconstruction_target(
             scene, config.model.patch_size, norm_pix=config.loss.norm_pix

@@ -18,6 +18,7 @@ from pretrain import checkpoint
 from pretrain.batches import fixed_batches
 from pretrain.cache import open_source
 from pretrain.config import PretrainConfig
+from pretrain.data import Source, UnreadableImageError
 from pretrain.models.mae import patchify, unpatchify
 from pretrain.models.uniemox import Encoded, UniEmoX
 from pretrain.views import denormalise, normalise
@@ -25,6 +26,7 @@ from pretrain.views import denormalise, normalise
 Picture = NDArray[np.uint8]
 COLUMNS = ("scene", "masked", "reconstructed", "person", "masked", "reconstructed")
 GREY = 128
+SCANNED_PER_SHOWN = 16  # rows looked at for people, per row shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +49,15 @@ class ShownRow:
 
 @torch.inference_mode()
 def show_rows(run: Path, data: str, *, split: str = "val", limit: int = 8) -> list[ShownRow]:
-    """Input, masked and reconstructed views of the split's first rows under fixed masks.
+    """Input, masked and reconstructed views of some rows under fixed masks, people first.
 
     Where the run predicts normalised pixels, each predicted patch gets the true mean and spread
     back, as is usual for MAE: brightness and contrast of a patch are not predicted.
     """
     model, config = checkpoint.load_model(run)
     rows: list[ShownRow] = []
-    for batch in fixed_batches(open_source(data, split, config), config, limit=limit):
+    source = open_source(data, split, config)
+    for batch in fixed_batches(source, config, people_first(source, limit)):
         scene, person = (
             normalise(view, config.views.mean, config.views.std)
             for view in (batch.scene, batch.person)
@@ -67,6 +70,18 @@ def show_rows(run: Path, data: str, *, split: str = "val", limit: int = 8) -> li
             for row_id, s, p in zip(batch.ids, scenes, people, strict=True)
         ]
     return rows
+
+
+def people_first(source: Source, limit: int) -> list[int]:
+    """At most `limit` rows: of the first ones those that show a person, then the others."""
+    looked_at = range(min(len(source.ids), SCANNED_PER_SHOWN * limit))
+    with_person, without = [], []
+    for row in looked_at:
+        try:
+            (without if source.pixels(row).person is None else with_person).append(row)
+        except UnreadableImageError:
+            continue
+    return (with_person + without)[:limit]
 
 
 def cells_of(row: ShownRow) -> list[Picture]:
