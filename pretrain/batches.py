@@ -10,7 +10,7 @@ Letters: B rows of one process, C channels, S pixels per side, L patches, T teac
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -21,10 +21,17 @@ from torch.utils.data import DataLoader, Dataset
 
 from pretrain.cache import StoredCrops
 from pretrain.config import PretrainConfig
-from pretrain.data import Pixels, Source, UnreadableImageError
-from pretrain.views import Box, centre_box, cut, random_box
+from pretrain.data import NO_TEXT, Pixels, Source, UnreadableImageError
+from pretrain.views import Box, centre_box, cut, jittered, random_box, recolour
 
 logger = logging.getLogger(__name__)
+
+
+NO_ROWS = (
+    "none of the dataset's pictures can be decoded",
+    "no row has a readable picture with a person box, and views.person_fallback = 'skip' passes "
+    "over the others; choose whole or scene_crop",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +73,7 @@ class Example:
     scene_noise: Tensor
     person_noise: Tensor
     teacher_image: Tensor | None = None
+    no_text: bool = False  # prompt dropout: NO_TEXT stands in for the row's text
 
 
 class StepBatches(Dataset[Batch]):
@@ -97,12 +105,14 @@ class StepBatches(Dataset[Batch]):
         row = int(self._order(epoch)[within])
         for _ in self.source.ids:
             try:
-                return self._example(epoch, row, self.source.pixels(row))
+                pixels = self.source.pixels(row)
+                if has_wanted_person(pixels, self.config):
+                    return self._example(epoch, row, pixels)
             except UnreadableImageError as problem:
                 logger.warning("skipped %s", problem)
-                skipped.append(self.source.ids[row])
-                row = (row + 1) % len(self.source.ids)
-        raise ValueError("none of the dataset's pictures can be decoded")
+            skipped.append(self.source.ids[row])
+            row = (row + 1) % len(self.source.ids)
+        raise ValueError(NO_ROWS[self.config.views.person_fallback == "skip"])
 
     def _order(self, epoch: int) -> np.ndarray:
         if self._permutation is None or self._permutation[0] != epoch:
@@ -122,19 +132,54 @@ class StepBatches(Dataset[Batch]):
             crop = int(rng.integers(self.crops.boxes.shape[1]))
             box = _in_pixels(self.crops.boxes[row, crop], width, height)
             flip, feature = bool(self.crops.flips[row, crop]), self.crops.features[row, crop]
-        person = pixels.scene if pixels.person is None else pixels.person
-        person_box = random_box(
-            rng, person.shape[1], person.shape[0], views.person_scale, views.ratio
-        )
+        person, person_box = self._person_box(rng, pixels)
         noise = torch.from_numpy(rng.random((2, self.config.model.num_patches), np.float32))
+        scene_view = cut(pixels.scene, box, size, flip=flip)
+        if views.augment_views == "independent":
+            flip = bool(rng.random() < views.flip_prob)
+        person_view = cut(person, person_box, size, flip=flip)
+        if views.colour_jitter:
+            scene_view, person_view = self._recoloured(rng, scene_view, person_view)
+        dropout = self.config.data.text_dropout
         return Example(
             row=row,
-            scene=cut(pixels.scene, box, size, flip=flip),
-            person=cut(person, person_box, size, flip=flip),
+            scene=scene_view,
+            person=person_view,
             scene_noise=noise[0],
             person_noise=noise[1],
             teacher_image=feature,
+            no_text=bool(dropout and rng.random() < dropout),
         )
+
+    def _person_box(self, rng: np.random.Generator, pixels: Pixels) -> tuple[Tensor, Box]:
+        """The picture that the person view is cut from, and the box there."""
+        views = self.config.views
+        if pixels.person is None:
+            scene_crop = views.person_fallback == "scene_crop"
+            scale = views.scene_scale if scene_crop else views.person_scale
+            height, width, _ = pixels.scene.shape
+            return pixels.scene, random_box(rng, width, height, scale, views.ratio)
+        region = (0, 0, pixels.person.shape[1], pixels.person.shape[0])
+        if views.person_jitter:
+            region = jittered(region, views.person_jitter, rng.random(2).tolist())
+        width, height = region[2] - region[0], region[3] - region[1]
+        box = random_box(rng, width, height, views.person_scale, views.ratio)
+        shift = (region[0], region[1], region[0], region[1])
+        left, top, right, bottom = (edge + by for edge, by in zip(box, shift, strict=True))
+        return pixels.person, (left, top, right, bottom)
+
+    def _recoloured(
+        self, rng: np.random.Generator, scene: Tensor, person: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        views = self.config.views
+        factors = 1 + views.colour_jitter * rng.uniform(-1, 1, (2, 3))
+        own = factors[1] if views.augment_views == "independent" else factors[0]
+        return recolour(scene, factors[0].tolist()), recolour(person, own.tolist())
+
+
+def has_wanted_person(pixels: Pixels, config: PretrainConfig) -> bool:
+    """False where nobody is found and the recipe skips such rows."""
+    return pixels.person is not None or config.views.person_fallback != "skip"
 
 
 def collate(source: Source, examples: list[Example], skipped: list[str]) -> Batch:
@@ -148,9 +193,18 @@ def collate(source: Source, examples: list[Example], skipped: list[str]) -> Batc
         person=torch.stack([example.person for example in examples]),
         scene_noise=torch.stack([example.scene_noise for example in examples]),
         person_noise=torch.stack([example.person_noise for example in examples]),
-        text_index=source.text_index[rows],
+        text_index=_text_index(source, examples),
         teacher_image=torch.stack(features) if features else None,
     )
+
+
+def _text_index(source: Source, examples: list[Example]) -> Tensor:
+    """int64 (B,): each example's text, or the place of NO_TEXT where it was dropped."""
+    index = source.text_index[[example.row for example in examples]]
+    dropped = torch.tensor([example.no_text for example in examples])
+    if not dropped.any():
+        return index
+    return torch.where(dropped, source.texts.index(NO_TEXT), index)
 
 
 def training_batches(
@@ -170,10 +224,10 @@ def training_batches(
     return iter(loader)
 
 
-def fixed_batches(source: Source, config: PretrainConfig, *, limit: int) -> Iterator[Batch]:
-    """The first `limit` readable rows in order, middle crops, masks that never change."""
+def fixed_batches(source: Source, config: PretrainConfig, rows: Sequence[int]) -> Iterator[Batch]:
+    """These rows in order, unreadable ones left out: middle crops, masks that never change."""
     size, examples, skipped = config.model.image_size, [], list[str]()
-    for row in range(min(limit, len(source.ids))):
+    for row in rows:
         try:
             pixels = source.pixels(row)
         except UnreadableImageError as problem:
@@ -181,14 +235,19 @@ def fixed_batches(source: Source, config: PretrainConfig, *, limit: int) -> Iter
             skipped.append(source.ids[row])
             continue
         # one fixed stream per row, whatever the run's seed
+        if not has_wanted_person(pixels, config):
+            continue
         rng = np.random.default_rng((0, row))
         noise = torch.from_numpy(rng.random((2, config.model.num_patches), np.float32))
         person = pixels.scene if pixels.person is None else pixels.person
+        box = _middle(person)
+        if pixels.person is not None and config.views.person_jitter:
+            box = jittered((0, 0, person.shape[1], person.shape[0]), config.views.person_jitter)
         examples.append(
             Example(
                 row=row,
                 scene=cut(pixels.scene, _middle(pixels.scene), size),
-                person=cut(person, _middle(person), size),
+                person=cut(person, box, size),
                 scene_noise=noise[0],
                 person_noise=noise[1],
             )

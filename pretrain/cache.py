@@ -23,6 +23,7 @@ from torch import Tensor
 
 from pretrain.config import DataConfig, PretrainConfig
 from pretrain.data import (
+    NO_TEXT,
     DatasetSource,
     Pixels,
     Source,
@@ -111,7 +112,9 @@ def open_source(data: str, split: str, config: PretrainConfig) -> Source:
     """The split of a dataset or of a cache file, as the recipe wants it held."""
     if Path(data).suffix == ".safetensors":
         return read_cache(Path(data), split, config)
-    source = DatasetSource(open_dataset(data, split), config.data, config.views)
+    source = DatasetSource(
+        open_dataset(data, split, revision=config.data.revision), config.data, config.views
+    )
     if not source.ids:
         raise ValueError(f"--data {data}: split {split!r} has no rows")
     return hold_in_memory(source, config.data) if config.data.in_memory else source
@@ -134,6 +137,8 @@ def hold_in_memory(source: Source, config: DataConfig) -> MemorySource:
     if not kept:
         raise ValueError("none of the dataset's pictures can be decoded")
     texts, index = distinct([source.texts[int(source.text_index[row])] for row in kept])
+    if config.text_dropout and NO_TEXT not in texts:
+        texts.append(NO_TEXT)
     return MemorySource(
         ids=[source.ids[row] for row in kept],
         texts=texts,
@@ -153,10 +158,14 @@ def write_cache(
     names = split_names(data)
     parts = []
     for name in names:
-        rows = DatasetSource(open_dataset(data, name), config.data, config.views)
+        rows = DatasetSource(
+            open_dataset(data, name, revision=config.data.revision), config.data, config.views
+        )
         parts.append(hold_in_memory(rows, config.data))
     ids = [row_id for part in parts for row_id in part.ids]
     texts, index = distinct([part.texts[int(i)] for part in parts for i in part.text_index])
+    if NO_TEXT not in texts:
+        texts.append(NO_TEXT)  # for prompt dropout
     scenes = [part.scenes[row] for part in parts for row in range(len(part.ids))]
     people = [part.people[row] for part in parts for row in range(len(part.ids))]
     crops = _teacher_crops(scenes, config, teacher, num_crops)
@@ -176,6 +185,7 @@ def write_cache(
         "format": FORMAT,
         "splits": names,
         "teacher": describe(teacher),
+        "made_for": _made_for(config),
         "store_side_px": config.data.store_side_px,
         "skipped": [row_id for part in parts for row_id in part.skipped],
     }
@@ -196,8 +206,10 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
             f"{path} was made with teacher {teacher.name!r}, the recipe wants "
             f"{config.teacher.name!r}; make another cache or set --teacher.name {teacher.name}"
         )
-    wanted = facts["splits"].index(choose_split(str(path), split, facts["splits"]))
-    rows = (tensors["split"] == wanted).nonzero().flatten()
+    _check_made_for(path, facts, config)
+    known = facts["splits"]
+    wanted = [known.index(choose_split(str(path), part, known)) for part in split.split("+")]
+    rows = torch.isin(tensors["split"], torch.tensor(wanted)).nonzero().flatten()
     ids = _decode_strings(tensors["ids"])
     texts = _decode_strings(tensors["texts"])
     return MemorySource(
@@ -216,6 +228,35 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
         text_features=check_features(tensors["text_features"], str(path)),
         teacher=teacher,
     )
+
+
+def _check_made_for(path: Path, facts: dict[str, Any], config: PretrainConfig) -> None:
+    """ValueError, naming both, where the cache is of another revision; a warning for other views.
+
+    Other views train all the same: the crops, regions and texts are then those of the cache.
+    """
+    wanted = _made_for(config)
+    for name, stored in facts.get("made_for", {}).items():
+        if name == "data.revision" and not wanted[name]:
+            continue  # the recipe does not ask for one
+        if stored == wanted[name]:
+            continue
+        told = f"{path} was made with {name} {stored!r}, the recipe wants {wanted[name]!r}"
+        if name == "data.revision":
+            raise ValueError(f"{told}; make another cache, or give --{name} as it was made")
+        logger.warning("%s: the cache's is used", told)
+
+
+def _made_for(config: PretrainConfig) -> dict[str, Any]:
+    """The settings that stored crops, person regions and texts depend on."""
+    views, data = config.views, config.data
+    return {
+        "data.revision": data.revision,
+        "data.text_with_emotion": data.text_with_emotion,
+        "views.person_jitter": views.person_jitter,
+        "views.person_margin": views.person_margin,
+        "views.scene_scale": list(views.scene_scale),
+    }
 
 
 def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -25,6 +25,10 @@ examples:
   uniemox show RUN --data BUILD/dataset --out views.png
   uniemox embed RUN --data BUILD/dataset --out features.parquet
   uniemox cache BUILD/dataset --out views.safetensors
+  uniemox show RUN one.jpg two.jpg --out seen.html
+  uniemox predict classifier.safetensors one.jpg two.jpg --json
+  uniemox export RUN --to timm vit.safetensors
+  uniemox import-emoset EmoSet-118K --out EMOSET
 """
 OVERRIDES = "any setting of the recipe as --section.field value, for example --optim.lr 1e-3"
 
@@ -44,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
             "show": run_show,
             "embed": run_embed,
             "cache": run_cache,
+            "predict": run_predict,
+            "export": run_export,
+            "import-emoset": run_import_emoset,
         }
         return commands[args.command](args, rest)
     except ImportError as problem:
@@ -71,12 +78,15 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--split", default="val")
     evaluate.add_argument("--out", type=Path, help="JSON file; default: standard output")
 
-    show = commands.add_parser("show", help="input, masked, reconstructed: both views, as PNG")
-    show.add_argument("run", metavar="RUN", type=Path)
-    _add_data(show)
+    show = commands.add_parser("show", help="input, masked, reconstructed; attention; neighbours")
+    show.add_argument("run", metavar="CKPT", type=Path)
+    show.add_argument(
+        "images", metavar="IMAGE", type=Path, nargs="*", help="adds attention and neighbours"
+    )
+    show.add_argument("--data", help="rows of a dataset in place of IMAGE")
     show.add_argument("--split", default="val")
     show.add_argument("--rows", type=int, default=8)
-    show.add_argument("--out", type=Path, required=True)
+    show.add_argument("--out", type=Path, help="default seen.html; seen.png for a dataset")
 
     embed = commands.add_parser("embed", help="features of every row, as parquet: id, feature")
     embed.add_argument("model", metavar="MODEL", help="a RUN or random:RECIPE")
@@ -93,7 +103,29 @@ def build_parser() -> argparse.ArgumentParser:
     cache.add_argument("--out", type=Path, required=True)
     cache.add_argument("--recipe", default="cpu_demo", help="whose views and teacher to store")
     cache.add_argument("--crops", type=int, default=4, help="stored scene crops per picture")
+    _add_weights_out(commands)
     return parser
+
+
+def _add_weights_out(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    predict = commands.add_parser("predict", help="emotions of pictures by a fine-tuned model")
+    predict.add_argument("checkpoint", metavar="CKPT", type=Path)
+    predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+")
+    predict.add_argument("--json", action="store_true", help="one JSON object per picture")
+
+    export = commands.add_parser("export", help="a timm file, a model folder with card, or the Hub")
+    export.add_argument("run", metavar="RUN", type=Path)
+    export.add_argument(
+        "--to",
+        nargs=2,
+        required=True,
+        metavar=("FORM", "TARGET"),
+        help="timm FILE.safetensors, folder DIR, or hub user/name",
+    )
+
+    emoset = commands.add_parser("import-emoset", help="EmoSet-118K's tree as a dataset folder")
+    emoset.add_argument("root", metavar="TREE", type=Path)
+    emoset.add_argument("--out", type=Path, required=True)
 
 
 def _add_pretrain(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -144,13 +176,74 @@ def run_evaluate(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def run_show(args: argparse.Namespace, rest: list[str]) -> int:
-    """A contact sheet."""
-    from pretrain.show import contact_sheet, show_rows
+    """A contact sheet or a page."""
+    if bool(args.images) == bool(args.data):
+        raise ValueError("show needs pictures or --data, one of the two")
+    args.out = args.out or Path("seen.html" if args.images else "seen.png")
+    if args.images:
+        return _show_images(args)
+    from pretrain.show import cells_of, contact_sheet, show_rows
 
     rows = show_rows(args.run, args.data, split=args.split, limit=args.rows)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_bytes(contact_sheet(rows))
+    args.out.write_bytes(contact_sheet([cells_of(row) for row in rows]))
     sys.stdout.write(f"{args.out}: {len(rows)} rows\n")
+    return 0
+
+
+def _show_images(args: argparse.Namespace) -> int:
+    from pretrain import show_images
+    from pretrain.show import contact_sheet
+
+    seen = show_images.see(args.run, args.images)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    if args.out.suffix == ".png":
+        args.out.write_bytes(contact_sheet([show_images.cells_of(one) for one in seen]))
+    else:
+        args.out.write_text(show_images.page(seen), "utf-8")
+    sys.stdout.write(f"{args.out}: {len(seen)} pictures\n")
+    return 0
+
+
+def run_predict(args: argparse.Namespace, rest: list[str]) -> int:
+    """Emotions of pictures, most probable first."""
+    from pretrain.classifier import predict
+
+    for path, probs in zip(args.images, predict(args.checkpoint, args.images), strict=True):
+        if args.json:
+            sys.stdout.write(json.dumps({"image": str(path), "emotion_prob": probs}) + "\n")
+            continue
+        ranked = sorted(probs.items(), key=lambda item: -item[1])
+        told = "  ".join(f"{name} {prob:.3f}" for name, prob in ranked)
+        sys.stdout.write(f"{path}  {told}\n")
+    return 0
+
+
+def run_export(args: argparse.Namespace, rest: list[str]) -> int:
+    """Weights out."""
+    from pretrain import export
+
+    form, target = args.to
+    if form == "timm":
+        line = export.to_timm(args.run, Path(target))
+        sys.stdout.write(f"{target}: load_state_dict into {line}\n")
+    elif form == "folder":
+        export.to_folder(args.run, Path(target), name=Path(target).name)
+        sys.stdout.write(f"{target}: model folder with card\n")
+    elif form == "hub":
+        sys.stdout.write(f"{export.push_to_hub(args.run, target)}\n")
+    else:
+        raise ValueError(f"--to {form}: choose one of {', '.join(export.FORMS)}")
+    return 0
+
+
+def run_import_emoset(args: argparse.Namespace, rest: list[str]) -> int:
+    """A dataset folder."""
+    from pretrain.emoset import import_tree
+
+    counts = import_tree(args.root, args.out)
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    sys.stdout.write(f"{args.out}: {told}\n")
     return 0
 
 

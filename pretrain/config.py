@@ -32,10 +32,16 @@ class ModelConfig:
     decoder_heads: int = 16  # attention heads of the decoder
     mlp_ratio: float = 4.0  # hidden width of an MLP over the width of its block
     norm_eps: float = 1e-6  # epsilon of every LayerNorm of encoder and decoder
+    pre_norm: bool = False  # a LayerNorm before the first block, as CLIP's towers have
+    activation: str = "gelu"  # of the encoder's MLPs; "quick_gelu" for OpenAI's CLIP weights
     scene_mask_ratio: float = 0.75  # share of scene patches the encoder does not see
     person_mask_ratio: float = 0.75  # the same for the person view
     fusion: str = "layernorm_sum"  # how scene and person tokens become one; see models/fusion.py
     fusion_heads: int = 3  # heads of the fusions that have heads
+    # "self": MAE's decoder, every token attends to every token; "cross": mask tokens attend to
+    # visible tokens only (models/cross.py), a fraction of the cost
+    decoder: str = "self"
+    predicted_share: float = 1.0  # of the masked scene patches, drawn anew in each training step
 
     def __post_init__(self) -> None:
         _divides("model.image_size", self.image_size, "model.patch_size", self.patch_size)
@@ -44,6 +50,10 @@ class ModelConfig:
         # sin-cos positions: sine and cosine of two axes
         _divides("model.dim", self.dim, "the four parts of a position", 4)
         _divides("model.decoder_dim", self.decoder_dim, "the four parts of a position", 4)
+        _one_of("model.activation", self.activation, ("gelu", "quick_gelu"))
+        _one_of("model.decoder", self.decoder, ("self", "cross"))
+        if not 0.0 < self.predicted_share <= 1.0:
+            raise ValueError(f"model.predicted_share = {self.predicted_share}: above 0, at most 1")
         for name in ("scene_mask_ratio", "person_mask_ratio"):
             ratio = getattr(self, name)
             if not 0.0 <= ratio < 1.0 or int(self.num_patches * (1 - ratio)) < 1:
@@ -64,6 +74,15 @@ class ViewConfig:
     person_scale: tuple[float, float] = (0.6, 1.0)  # the same inside the person's region
     ratio: tuple[float, float] = (0.75, 4 / 3)  # width over height of a random crop
     flip_prob: float = 0.5  # both views flip together, so left and right stay consistent
+    # flip and colour of the person view: "shared" with the scene's, or drawn "independent"ly
+    augment_views: str = "shared"
+    # brightness, contrast and saturation are each multiplied by 1 - this to 1 + this; 0 = off, as
+    # in the paper. Not with cached teacher features: the teacher must see the student's colours
+    colour_jitter: float = 0.0
+    # what stands in where nobody is found: "whole" picture, another "scene_crop", or "skip": the
+    # row is passed over and the next one with a person takes its place
+    person_fallback: str = "whole"
+    person_jitter: float = 0.0  # largest random shift of the person's square, as share of its side
     person_margin: float = 0.15  # added on each side of the box, as a share of its longer side
     person_min_side_px: int = 16  # a smaller region grows to this
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the student's pixels, 0 to 1
@@ -74,6 +93,12 @@ class ViewConfig:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"views.{name} = {low},{high} must rise and be above zero")
+        _one_of("views.augment_views", self.augment_views, ("shared", "independent"))
+        _one_of("views.person_fallback", self.person_fallback, ("whole", "scene_crop", "skip"))
+        if not 0 <= self.colour_jitter < 1:
+            raise ValueError(f"views.colour_jitter = {self.colour_jitter}: from 0, below 1")
+        if not 0 <= self.person_jitter <= 1:
+            raise ValueError(f"views.person_jitter = {self.person_jitter}: from 0 to 1")
         if min(self.std) <= 0:
             raise ValueError(f"views.std = {self.std} must be above zero")
 
@@ -88,10 +113,15 @@ class DataConfig:
     store_side_px: int = 320  # shorter side of pixels kept in memory or in a cache file
     text_columns: tuple[str, ...] = ("description", "caption")  # first one that is not empty wins
     text_with_emotion: bool = False  # append the row's emotion label to its text
+    text_dropout: float = 0.0  # share of draws whose text becomes "a picture": prompt dropout
+    split: str = "train"  # what is trained on; several are joined by +, as in "train+val"
+    revision: str = ""  # of a Hub dataset: a commit, tag or branch; "" = its newest
 
     def __post_init__(self) -> None:
         _positive("data.batch_size", self.batch_size)
         _positive("data.store_side_px", self.store_side_px)
+        if not 0 <= self.text_dropout <= 1:
+            raise ValueError(f"data.text_dropout = {self.text_dropout}: from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,18 +138,52 @@ class TeacherConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InitConfig:
+    """Whose weights a run starts from."""
+
+    # "" = random; a .safetensors or .pth file (a RUN's, MAE's, the authors'), "timm:NAME" or
+    # "open_clip:NAME/TAG"
+    weights: str = ""
+    part: str = "auto"  # "encoder"; "all" = decoder too; "auto" = all where the file has a decoder
+    license: str = ""  # of those weights; "" = as their source states it, else "unknown"
+
+    def __post_init__(self) -> None:
+        _one_of("init.part", self.part, ("auto", "encoder", "all"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """Weights of L1, L2, L3 in the total, and the target of L3."""
 
     contrastive: float = 1.0  # L1: similarities to all texts of the batch
     similarity: float = 1.0  # L2: cosine to the teacher's image feature
     reconstruction: float = 1.0  # L3: masked patches of the scene
+    # switches: a loss that is off is not computed, nor what only it needs
+    contrastive_on: bool = True
+    similarity_on: bool = True
+    reconstruction_on: bool = True
+    # L1 as the paper has it ("rows": the student's row of similarities to all texts is pulled to
+    # CLIP's row) or "paired": cross-entropy of finding the row's own text among all texts
+    contrastive_kind: str = "rows"
     norm_pix: bool = True  # L3 on pixels normalised per patch
 
     def __post_init__(self) -> None:
         weights = (self.contrastive, self.similarity, self.reconstruction)
         if min(weights) < 0 or not sum(weights) > 0:
             raise ValueError(f"loss weights {weights} must not be negative, nor all zero")
+        _one_of("loss.contrastive_kind", self.contrastive_kind, ("rows", "paired"))
+        if not self.weights or not sum(self.weights.values()) > 0:
+            raise ValueError("every loss is off or has weight 0: nothing to train")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """{"L1": weight, …} of the losses that are on."""
+        every = {
+            "L1": (self.contrastive_on, self.contrastive),
+            "L2": (self.similarity_on, self.similarity),
+            "L3": (self.reconstruction_on, self.reconstruction),
+        }
+        return {name: weight for name, (on, weight) in every.items() if on}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +227,7 @@ class PretrainConfig:
     views: ViewConfig = field(default_factory=ViewConfig)
     data: DataConfig = field(default_factory=DataConfig)
     teacher: TeacherConfig = field(default_factory=TeacherConfig)
+    init: InitConfig = field(default_factory=InitConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     system: SystemConfig = field(default_factory=SystemConfig)
@@ -191,6 +256,11 @@ def resolve_features(config: PretrainConfig, *, from_cache: bool) -> PretrainCon
         raise ValueError("teacher.features = 'cached' needs --data FILE made by `uniemox cache`")
     if features == "auto":
         features = "cached" if from_cache else "live"
+    if features == "cached" and config.views.colour_jitter:
+        raise ValueError(
+            "views.colour_jitter needs --teacher.features live: cached teacher features are of "
+            "crops in their own colours"
+        )
     return dataclasses.replace(
         config, teacher=dataclasses.replace(config.teacher, features=features)
     )

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pretrain import losses
 from pretrain.config import ModelConfig
-from pretrain.models.fusion import FUSIONS, build_fusion
+from pretrain.models.fusion import PUBLISHED, build_fusion
 from pretrain.models.uniemox import Encoded, UniEmoX, build_model
 from pretrain.models.vit import build_classifier
 
@@ -117,8 +117,8 @@ def _views(model: UniEmoX, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     names = ("in.scene", "in.person", "in.scene_noise", "in.person_noise")
     views: tuple[Encoded, Encoded] = model.encode_views(*(tensors[name] for name in names))
     for name, view in zip(("scene", "person"), views, strict=True):
-        found[f"out.{name}_mask"] = view.mask
-        found[f"out.{name}_ids_restore"] = view.restore
+        found[f"out.{name}_mask"] = view.masking.mask
+        found[f"out.{name}_ids_restore"] = view.masking.restore
         found[f"out.{name}_latent"] = view.latent
         found[f"out.{name}_token"] = model.view_token(view)
     return found
@@ -148,7 +148,7 @@ def _fusions(
     made: dict[str, Tensor] = {}
     image, texts = tensors["in.teacher_image"], tensors["in.teacher_text"]
     scale = float(tensors["in.logit_scale"].exp())
-    for kind in FUSIONS:
+    for kind in PUBLISHED:
         weights = _under(tensors, f"fusion.{kind}.")
         if not weights:
             continue

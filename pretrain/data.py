@@ -66,6 +66,8 @@ class DatasetSource:
         self._dataset, self._views = dataset.select_columns(columns), views
         self.ids = row_ids(dataset)
         self.texts, self.text_index = distinct(row_texts(dataset, config))
+        if config.text_dropout and NO_TEXT not in self.texts:
+            self.texts.append(NO_TEXT)
         self.skipped: list[str] = []
 
     def pixels(self, row: int) -> Pixels:
@@ -83,17 +85,20 @@ class DatasetSource:
         return Pixels(scene, scene[top:bottom, left:right])
 
 
-def open_dataset(data: str, split: str | None) -> datasets.Dataset:
+def open_dataset(data: str, split: str | None, *, revision: str = "") -> datasets.Dataset:
     """One split of a dataset folder, a Hub id or a single parquet file, images left encoded.
 
-    "val" and "validation" mean the same; None means the only split, or "train".
+    "val" and "validation" mean the same; None means the only split, or "train"; "train+val" joins.
     """
     import datasets
 
+    if split and "+" in split:
+        parts = [open_dataset(data, part, revision=revision) for part in split.split("+")]
+        return datasets.concatenate_datasets(parts)
     name, files = _locate(data)
     wanted = choose_split(data, split, list(files))
     if name is None:
-        dataset = datasets.load_dataset(data, split=wanted)
+        dataset = datasets.load_dataset(data, split=wanted, revision=revision or None)
     else:
         dataset = datasets.load_dataset(name, data_files=files, split=wanted)
     if "image" not in dataset.column_names:

@@ -18,6 +18,7 @@ from pretrain import checkpoint
 from pretrain.batches import fixed_batches
 from pretrain.cache import open_source
 from pretrain.config import PretrainConfig
+from pretrain.data import Source, UnreadableImageError
 from pretrain.models.mae import patchify, unpatchify
 from pretrain.models.uniemox import Encoded, UniEmoX
 from pretrain.views import denormalise, normalise
@@ -25,6 +26,7 @@ from pretrain.views import denormalise, normalise
 Picture = NDArray[np.uint8]
 COLUMNS = ("scene", "masked", "reconstructed", "person", "masked", "reconstructed")
 GREY = 128
+SCANNED_PER_SHOWN = 16  # rows looked at for people, per row shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,21 +49,22 @@ class ShownRow:
 
 @torch.inference_mode()
 def show_rows(run: Path, data: str, *, split: str = "val", limit: int = 8) -> list[ShownRow]:
-    """Input, masked and reconstructed views of the split's first rows under fixed masks.
+    """Input, masked and reconstructed views of some rows under fixed masks, people first.
 
     Where the run predicts normalised pixels, each predicted patch gets the true mean and spread
     back, as is usual for MAE: brightness and contrast of a patch are not predicted.
     """
     model, config = checkpoint.load_model(run)
     rows: list[ShownRow] = []
-    for batch in fixed_batches(open_source(data, split, config), config, limit=limit):
+    source = open_source(data, split, config)
+    for batch in fixed_batches(source, config, people_first(source, limit)):
         scene, person = (
             normalise(view, config.views.mean, config.views.std)
             for view in (batch.scene, batch.person)
         )
         views = model.encode_views(scene, person, batch.scene_noise, batch.person_noise)
-        scenes = _shown(model, config, scene, views[0])
-        people = _shown(model, config, person, views[1])
+        scenes = shown_views(model, config, scene, views[0])
+        people = shown_views(model, config, person, views[1])
         rows += [
             ShownRow(id=row_id, scene=s, person=p)
             for row_id, s, p in zip(batch.ids, scenes, people, strict=True)
@@ -69,30 +72,47 @@ def show_rows(run: Path, data: str, *, split: str = "val", limit: int = 8) -> li
     return rows
 
 
-def contact_sheet(rows: list[ShownRow], *, scale: int = 2, gap_px: int = 6) -> bytes:
-    """PNG: one line per row, columns as in COLUMNS, pixels enlarged `scale` times."""
+def people_first(source: Source, limit: int) -> list[int]:
+    """At most `limit` rows: of the first ones those that show a person, then the others."""
+    looked_at = range(min(len(source.ids), SCANNED_PER_SHOWN * limit))
+    with_person, without = [], []
+    for row in looked_at:
+        try:
+            (without if source.pixels(row).person is None else with_person).append(row)
+        except UnreadableImageError:
+            continue
+    return (with_person + without)[:limit]
+
+
+def cells_of(row: ShownRow) -> list[Picture]:
+    """The pictures of one line, in the order of COLUMNS."""
+    views = (row.scene, row.person)
+    return [cell for view in views for cell in (view.input, view.masked, view.reconstructed)]
+
+
+def contact_sheet(rows: list[list[Picture]], *, scale: int = 2, gap_px: int = 6) -> bytes:
+    """PNG: one line per row of pictures, pixels enlarged `scale` times."""
     from PIL import Image
 
     lines = []
-    for row in rows:
-        views = (row.scene, row.person)
-        cells = [cell for view in views for cell in (view.input, view.masked, view.reconstructed)]
+    for cells in rows:
         lines.append(_join([_enlarge(cell, scale) for cell in cells], gap_px, axis=1))
     sheet = io.BytesIO()
     Image.fromarray(_join(lines, gap_px, axis=0)).save(sheet, "PNG")
     return sheet.getvalue()
 
 
-def _shown(
+def shown_views(
     model: UniEmoX, config: PretrainConfig, images: Tensor, view: Encoded
 ) -> list[ShownView]:
+    """One view of every row, from its normalised pixels (B, C, S, S) and what was encoded."""
     size = config.model.patch_size
     target = patchify(images, size)  # (B, L, P*P*C)
-    pred = model.mae.decode(model.mae.decoder_embed(view.latent), view.restore)
+    pred = model.mae.decode(model.mae.decoder_embed(view.latent), view.masking.restore)
     if config.loss.norm_pix:
         spread = (target.var(dim=-1, keepdim=True) + 1e-6).sqrt()
         pred = pred * spread + target.mean(dim=-1, keepdim=True)
-    hidden = view.mask.unsqueeze(-1)  # (B, L, 1)
+    hidden = view.masking.mask.unsqueeze(-1)  # (B, L, 1)
     inputs = _pictures(target, config)
     reconstructed = _pictures(pred * hidden + target * (1 - hidden), config)
     covered = unpatchify(hidden.expand_as(target), size).permute(0, 2, 3, 1).bool().numpy()

@@ -18,8 +18,8 @@ from torch.nn import functional
 
 from pretrain import optim, parallel, recipes
 from pretrain.batches import Batch
-from pretrain.config import DataConfig, ModelConfig, PretrainConfig, TeacherConfig
-from pretrain.losses import all_losses, total_loss
+from pretrain.config import DataConfig, LossConfig, ModelConfig, PretrainConfig, override
+from pretrain.losses import Targets, all_losses, total_loss
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.models.vit import use_plain_attention
 from pretrain.parallel import World
@@ -45,6 +45,7 @@ def make_state(
 ) -> TrainState:
     """An untrained model, a fresh optimizer, and the frozen targets, on this process's device."""
     model = build_model(config.model, teacher_dim=teacher.dim, seed=config.seed).to(world.device)
+    choose_outputs(model, config.loss)
     if world.device.type == "cpu" and config.system.precision == "bf16":
         use_plain_attention(model)
     return TrainState(
@@ -56,6 +57,12 @@ def make_state(
         teacher=teacher,
         text_features=text_features.to(world.device),
     )
+
+
+def choose_outputs(model: UniEmoX, config: LossConfig) -> None:
+    """Makes the model compute what the losses that are on need, and nothing else."""
+    weights = config.weights
+    model.set_outputs(student="L1" in weights or "L2" in weights, pred="L3" in weights)
 
 
 def train_step(state: TrainState, batch: Batch, rate: float) -> dict[str, Tensor]:
@@ -73,7 +80,7 @@ def train_step(state: TrainState, batch: Batch, rate: float) -> dict[str, Tensor
 
 
 def compute_losses(state: TrainState, batch: Batch) -> dict[str, Tensor]:
-    """{"L1", "L2", "L3"} of a batch: teacher, both views, losses."""
+    """{"L1", "L2", "L3"} of a batch, those that are on: teacher, both views, losses."""
     config = state.config
     with _precision(config.system.precision, state.world.device):
         teacher_image = batch.teacher_image
@@ -83,16 +90,15 @@ def compute_losses(state: TrainState, batch: Batch) -> dict[str, Tensor]:
         person = normalise(batch.person, config.views.mean, config.views.std)
         output = state.network(scene, person, batch.scene_noise, batch.person_noise)
     # L1 compares with the texts of all processes; they are frozen, so no gradient is gathered.
-    texts = parallel.gather_rows(state.text_features[batch.text_index], state.world)
-    return all_losses(
-        output,
+    text_index = parallel.gather_rows(batch.text_index, state.world)  # (M,)
+    targets = Targets(
         scene=scene,
-        patch_size=config.model.patch_size,
-        teacher_image=teacher_image,
-        texts=texts,
+        image=teacher_image,
+        texts=state.text_features[text_index],
+        positive=batch.text_index[:, None] == text_index,
         logit_scale=state.teacher.logit_scale,
-        norm_pix=config.loss.norm_pix,
     )
+    return all_losses(output, targets, config.loss, patch_size=config.model.patch_size)
 
 
 def _precision(name: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
@@ -126,12 +132,11 @@ class UntrainedTeacher:
         return functional.normalize(torch.randn(len(texts), self.dim), dim=-1)
 
 
-# name -> the settings that differ from `plain`
-VARIANTS: dict[str, Callable[[PretrainConfig], PretrainConfig]] = {
-    "plain": lambda config: config,
-    "cached_teacher": lambda config: dataclasses.replace(
-        config, teacher=TeacherConfig(name=config.teacher.name, features="cached")
-    ),
+# name -> the settings that differ from `plain`, as `--section.field value` would give them
+VARIANTS: dict[str, dict[str, str]] = {
+    "plain": {},
+    "cached_teacher": {"teacher.features": "cached"},
+    "light_decoder": {"teacher.features": "cached", **recipes.LIGHT_DECODER},
 }
 _MODELS = {"ti16": "ti", "s16": "s", "b16": "b", "l16": "l"}
 
@@ -157,7 +162,7 @@ def build(
         data=DataConfig(batch_size=batch),
         system=dataclasses.replace(recipes.b16().system, precision=precision),
     )
-    config = VARIANTS[variant](base)
+    config = override(base, VARIANTS[variant])
     place = torch.device(device)
     world = World(rank=0, size=1, device=place)
     teacher = UntrainedTeacher(place)

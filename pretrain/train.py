@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pretrain import checkpoint, parallel
+from pretrain import checkpoint, parallel, weights
 from pretrain.batches import Batch, training_batches
 from pretrain.cache import MemorySource, open_source
 from pretrain.config import (
@@ -46,12 +46,15 @@ PROGRESS_EVERY_S = 10.0
 def pretrain(config: PretrainConfig, data: str, out: Path) -> int:
     """The number of steps that this call ran; 0 when RUN was already finished."""
     with parallel.world(config.system.device) as world:
+        config = weights.resolve_license(config)
         source, config = open_training(config, data, world)
         teacher, text_features = open_teacher(config, source, out, world)
         claim_run(out, config, source, teacher, data, world)
         torch.manual_seed(config.seed + world.rank)
         state = make_state(config, world, teacher, text_features)
         done = checkpoint.resume(out, state.model, state.optimizer)
+        if not done and config.init.weights:
+            weights.start_from(state.model, config.init)
         if done >= config.steps:
             logger.info("%s is finished: %d steps", out, done)
             return 0
@@ -108,7 +111,7 @@ def step_line(
     line: dict[str, Any] = {
         "step": step,
         "loss": found.pop("total"),
-        "losses": {name: found[name] for name in ("L1", "L2", "L3")},
+        "losses": {name: found[name] for name in losses if name.startswith("L")},
         "lr": rate,
         "grad_norm": found["grad_norm"],
         "rows": rows_hash([row_id for ids, _ in seen for row_id in ids]),
@@ -152,7 +155,7 @@ def show_progress(line: dict[str, Any], steps: int, global_batch: int) -> None:
 
 def open_training(config: PretrainConfig, data: str, world: World) -> tuple[Source, PretrainConfig]:
     """The train split, and the config with everything decided that depends on it."""
-    source = open_source(data, "train", config)
+    source = open_source(data, config.data.split, config)
     if source.skipped:
         logger.warning("%d rows do not decode and are left out", len(source.skipped))
     is_cache = isinstance(source, MemorySource) and source.teacher is not None
@@ -186,6 +189,7 @@ def claim_run(
             "skipped": source.skipped,
         },
         "teacher": describe(teacher),
+        "licenses": {"init": config.init.license or None, "teacher": describe(teacher)["license"]},
         "packages": installed_versions(),
         "processes": world.size,
     }

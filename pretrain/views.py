@@ -39,10 +39,34 @@ def person_region(
         centre = ((x0 + x1) / 2 * width, (y0 + y1) / 2 * height)
         side = max((x1 - x0) * width, (y1 - y0) * height) * (1 + 2 * config.person_margin)
         side = max(side, float(config.person_min_side_px), 1.0)
+        side *= 1 + 2 * config.person_jitter  # room for `jittered`
         left, right = _span(centre[0], side, width)
         top, bottom = _span(centre[1], side, height)
         return left, top, right, bottom
     return None
+
+
+def jittered(box: Box, jitter: float, draws: Sequence[float] = (0.5, 0.5)) -> Box:
+    """The person's square inside a region with room to move; draws of 0.5 leave it in the middle.
+
+    The region was made `1 + 2 * jitter` times as large by `person_region`.
+    """
+    left, top, right, bottom = box
+    width = max(1, round((right - left) / (1 + 2 * jitter)))
+    height = max(1, round((bottom - top) / (1 + 2 * jitter)))
+    left += round(draws[0] * (right - left - width))
+    top += round(draws[1] * (bottom - top - height))
+    return left, top, left + width, top + height
+
+
+def recolour(view: Tensor, factors: Sequence[float]) -> Tensor:
+    """The uint8 view (C, S, S) with brightness, contrast and saturation multiplied by factors."""
+    brightness, contrast, saturation = factors
+    pixels = view.float() * brightness
+    pixels = (pixels - pixels.mean()) * contrast + pixels.mean()
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)  # luma of ITU-R BT.601
+    grey = (pixels * weights).sum(dim=0, keepdim=True)
+    return ((pixels - grey) * saturation + grey).round().clamp(0, 255).to(torch.uint8)
 
 
 def random_box(

@@ -1,7 +1,8 @@
-"""Four ways to make one token of the scene's and the person's.
+"""Ways to make one token of the scene's and the person's.
 
-Each takes two tokens (B, E) and gives one (B, E). `layernorm_sum` is the method; the others are
-its published alternatives. Parameter names are those of the reference vectors.
+Each takes two tokens (B, E) and gives one (B, E). `layernorm_sum` is the method; the next three
+are its published alternatives, with the parameter names of the reference vectors; `scene_only` and
+`person_only` are the method without one of its views.
 
 Letters: B images, E decoder width, H heads.
 """
@@ -24,6 +25,33 @@ class LayerNormSum(nn.Module):
     def forward(self, scene: Tensor, person: Tensor) -> Tensor:
         fused: Tensor = functional.elu(self.linear(self.bn(scene) + self.bn(person)))
         return fused
+
+
+class SingleView(nn.Module):
+    """ELU(Linear(LN(view))): `layernorm_sum` without the other view, so only the view differs."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.bn = nn.LayerNorm(dim)
+        self.linear = nn.Linear(dim, dim)
+
+    def _alone(self, view: Tensor) -> Tensor:
+        fused: Tensor = functional.elu(self.linear(self.bn(view)))
+        return fused
+
+
+class SceneOnly(SingleView):
+    """The scene's token alone; the person view is not encoded."""
+
+    def forward(self, scene: Tensor, person: Tensor | None) -> Tensor:
+        return self._alone(scene)
+
+
+class PersonOnly(SingleView):
+    """The person's token alone."""
+
+    def forward(self, scene: Tensor | None, person: Tensor) -> Tensor:
+        return self._alone(person)
 
 
 class WeightedSum(nn.Module):
@@ -89,7 +117,10 @@ FUSIONS: dict[str, type[nn.Module]] = {
     "weighted_sum": WeightedSum,
     "softmax_gate": SoftmaxGate,
     "mlp_glu": MlpGlu,
+    "scene_only": SceneOnly,
+    "person_only": PersonOnly,
 }
+PUBLISHED = ("layernorm_sum", "weighted_sum", "softmax_gate", "mlp_glu")  # of the reference vectors
 
 
 def build_fusion(kind: str, *, dim: int, heads: int) -> nn.Module:

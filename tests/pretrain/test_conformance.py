@@ -44,7 +44,7 @@ OUTPUTS = [
     *(
         f"{what}.{kind}"
         for what in ("fusion", "similarity_loss", "contrastive_loss")
-        for kind in fusion.FUSIONS
+        for kind in fusion.PUBLISHED
     ),
     "classifier_logits",
 ]
@@ -113,6 +113,7 @@ def all_patches_loss(pred: torch.Tensor, target: torch.Tensor, mask: torch.Tenso
         *(
             (cls, "forward", nudged(cls.forward), f"out.fusion.{kind}")
             for kind, cls in fusion.FUSIONS.items()
+            if kind in fusion.PUBLISHED
         ),
     ],
 )
