@@ -19,30 +19,22 @@ import pyarrow as pa
 
 from emo8 import (
     builddir,
-    calibration,
     dataset,
     decide,
     ingest,
-    labels,
     leaks,
-    people,
+    pipeline,
     removal,
     report,
-    scores,
     sources,
     splits,
     votes,
 )
-from emo8.attributes import Attributes
 from emo8.card import CardInput, write_card
 from emo8.claims import Claims
-from emo8.clip.prompts import load_prompts
-from emo8.clip.vocabulary import load_vocabulary
 from emo8.config import Recipe, load_recipe
 from emo8.copies.drop import Copies
-from emo8.describe import Describe
 from emo8.engines import Engine, Task, make_engine
-from emo8.measure import Measure
 from emo8.narrow import read_narrow
 from emo8.parts import fingerprint, read_columns, write_part, write_text
 from emo8.plan import Plan, load_plan
@@ -92,7 +84,8 @@ class _Run:
     ) -> None:
         self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
         self.recipe_dir = recipe_path.resolve().parent
-        self.steps = self._steps(recipe_path)
+        self.resolved = pipeline.resolve(recipe, recipe_path, out)
+        self.steps = pipeline.part_steps(recipe, self.resolved, out)
         self.cast = votes.counted(votes.read_votes(out))
         self.removals = removal.load()
         self.previous = load_plan(out)
@@ -118,72 +111,6 @@ class _Run:
 
     # --- what is asked for -------------------------------------------------------------------
 
-    def _resolve(self, recipe_path: Path) -> None:
-        """Models by hash of their weights, words, calibration, detector; recorded in the build."""
-        options, recipe_dir = self.recipe.labels, recipe_path.resolve().parent
-        known = (builddir.read_json(self.out / builddir.RESOLVED) or {}).get("models", [])
-        self.models = tuple(labels.resolve(name, known) for name in options.clip)
-        self.prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
-        own = options.attributes
-        self.vocabulary = load_vocabulary(recipe_dir / own if own else None)
-        key = calibration.inputs_key(
-            [(model.name, model.weights_sha256) for model in self.models],
-            self.prompts.sha256,
-            options.style_prompts,
-        )
-        self.calibrations = calibration.find(self.out, options.calibration, recipe_dir, key)
-        calibration.require_for_risk(self.calibrations, options.max_risk, str(recipe_path))
-        self.detector = people.resolve(self.recipe.people.detector)
-        builddir.write_resolved(
-            self.out,
-            self.recipe,
-            recipe_path,
-            {
-                "models": [dataclasses.asdict(model) for model in self.models],
-                "prompts_sha256": self.prompts.sha256,
-                "attributes_sha256": self.vocabulary.sha256,
-                "calibration": {"state": self.calibrations.state, "inputs": key},
-                "people": dataclasses.asdict(self.detector),
-            },
-        )
-
-    def _steps(self, recipe_path: Path) -> list[Step]:
-        """The part steps in order; each may read the ones before it."""
-        self._resolve(recipe_path)
-        recipe, models = self.recipe, self.models
-        max_pixels = recipe.ingest.max_pixels
-        classifiers = labels.write_classifiers(
-            self.out / "tables", models, self.prompts, self.vocabulary
-        )
-        return [
-            Measure(max_pixels=max_pixels),
-            people.People(
-                detector=self.detector,
-                min_score=recipe.people.min_score,
-                max_people=recipe.people.max_people,
-                max_pixels=max_pixels,
-            ),
-            *(labels.Embed(model=model, max_pixels=max_pixels) for model in models),
-            labels.Label(
-                models=models,
-                prompts_sha256=self.prompts.sha256,
-                style_prompts=recipe.labels.style_prompts,
-                classifiers=classifiers,
-            ),
-            labels.Calibrate(calibrations=self.calibrations),
-            Attributes(
-                model=models[0],
-                vocabulary=self.vocabulary,
-                classifiers=classifiers,
-                min_prob=recipe.labels.min_attribute_prob,
-            ),
-            scores.Safety(
-                model=models[0], prompts_sha256=self.prompts.sha256, classifiers=classifiers
-            ),
-            scores.CaptionAgreement(model=models[0]),
-            Describe(model=models[0]),
-        ]
-
     def _plan(self) -> Plan:
         """The fingerprint every part must carry, and that of the decision over all of them."""
         max_bytes = self.recipe.ingest.max_bytes
@@ -200,7 +127,7 @@ class _Run:
         rules = [
             recipe.labels.rule,
             recipe.labels.max_risk,
-            self.calibrations.thresholds(recipe.labels.max_risk),
+            self.resolved.calibrations.thresholds(recipe.labels.max_risk),
             votes.stamp(self.cast),
         ]
         removals = removal.list_fingerprint(self.removals)
@@ -282,7 +209,7 @@ class _Run:
         return verdicts
 
     def _decider(self, earlier: Mapping[str, str]) -> decide.Decider:
-        model = self.models[0]
+        model = self.resolved.models[0]
         return decide.Decider(
             config=self.recipe.decide,
             leaks=leaks.Leaks(
@@ -294,7 +221,7 @@ class _Run:
                 labels=self.recipe.labels,
                 votes=self.recipe.votes,
                 cast=self.cast,
-                calibrations=self.calibrations,
+                calibrations=self.resolved.calibrations,
             ),
         )
 
@@ -316,7 +243,7 @@ class _Run:
         tasks = dataset.plan_shards(self.out, verdicts, self.recipe.ingest.max_pixels)
         if tasks:
             self._run_tasks("dataset", list(tasks))
-        stats = report.statistics(verdicts, [model.name for model in self.models])
+        stats = report.statistics(verdicts, [model.name for model in self.resolved.models])
         report.write_report(self.out, verdicts, stats)
         name = self.recipe.name
         given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)

@@ -1,0 +1,100 @@
+"""The part steps of a build in order, and what they need: models, words, calibration, detector.
+
+What is resolved here is recorded in `BUILD/resolved.json`, so that a build says what made it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+from emo8 import builddir, calibration, labels, people, scores
+from emo8.attributes import Attributes
+from emo8.calibration import Calibrations
+from emo8.clip.prompts import PromptSet, load_prompts
+from emo8.clip.vocabulary import Vocabulary, load_vocabulary
+from emo8.config import Recipe
+from emo8.describe import Describe
+from emo8.measure import Measure
+from emo8.steps import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What the names in a recipe came to."""
+
+    models: tuple[labels.Model, ...]  # the first also confirms near copies
+    prompts: PromptSet
+    vocabulary: Vocabulary
+    calibrations: Calibrations
+    detector: people.Resolved
+
+
+def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
+    """Everything the steps need, found once and recorded in the build folder `out`."""
+    options, recipe_dir = recipe.labels, recipe_path.resolve().parent
+    known = (builddir.read_json(out / builddir.RESOLVED) or {}).get("models", [])
+    models = tuple(labels.resolve(name, known) for name in options.clip)
+    prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
+    vocabulary = load_vocabulary(recipe_dir / options.attributes if options.attributes else None)
+    key = calibration.inputs_key(
+        [(model.name, model.weights_sha256) for model in models],
+        prompts.sha256,
+        options.style_prompts,
+    )
+    calibrations = calibration.find(out, options.calibration, recipe_dir, key)
+    calibration.require_for_risk(calibrations, options.max_risk, str(recipe_path))
+    detector = people.resolve(recipe.people.detector)
+    builddir.write_resolved(
+        out,
+        recipe,
+        recipe_path,
+        {
+            "models": [dataclasses.asdict(model) for model in models],
+            "prompts_sha256": prompts.sha256,
+            "attributes_sha256": vocabulary.sha256,
+            "calibration": {"state": calibrations.state, "inputs": key},
+            "people": dataclasses.asdict(detector),
+        },
+    )
+    return Resolved(
+        models=models,
+        prompts=prompts,
+        vocabulary=vocabulary,
+        calibrations=calibrations,
+        detector=detector,
+    )
+
+
+def part_steps(recipe: Recipe, resolved: Resolved, out: Path) -> list[Step]:
+    """The steps in order; each may read the ones before it."""
+    models, prompts = resolved.models, resolved.prompts
+    max_pixels = recipe.ingest.max_pixels
+    classifiers = labels.write_classifiers(out / "tables", models, prompts, resolved.vocabulary)
+    return [
+        Measure(max_pixels=max_pixels),
+        people.People(
+            detector=resolved.detector,
+            min_score=recipe.people.min_score,
+            max_people=recipe.people.max_people,
+            max_pixels=max_pixels,
+        ),
+        *(labels.Embed(model=model, max_pixels=max_pixels) for model in models),
+        labels.Label(
+            models=models,
+            prompts_sha256=prompts.sha256,
+            style_prompts=recipe.labels.style_prompts,
+            classifiers=classifiers,
+        ),
+        labels.Calibrate(calibrations=resolved.calibrations),
+        Attributes(
+            model=models[0],
+            vocabulary=resolved.vocabulary,
+            classifiers=classifiers,
+            min_prob=recipe.labels.min_attribute_prob,
+        ),
+        scores.Safety(model=models[0], prompts_sha256=prompts.sha256, classifiers=classifiers),
+        scores.CaptionAgreement(model=models[0]),
+        Describe(model=models[0]),
+    ]
