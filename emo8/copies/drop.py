@@ -57,6 +57,7 @@ class Copies:
         twin = clusters.survivors(len(own), exact, rank)
         distinct = np.flatnonzero(twin == np.arange(len(own)))
         told = self._near(own.iloc[distinct], rows.iloc[open_rows[distinct]])
+        told = without_disputes(told, rows["emotion_source"].to_numpy()[open_rows[distinct]])
         near = distinct[told.loc[told["verdict"] == "copy", ["left", "right"]].to_numpy(np.int64)]
         root = clusters.roots(len(own), np.concatenate([exact, near.reshape(-1, 2)]))
         loses = losing_rows(own["id"], root, self.earlier)
@@ -116,6 +117,18 @@ class Copies:
         named = named.drop(columns=["left", "right"]).sort_values(["left_id", "right_id"])
         table = pa.Table.from_pandas(named, preserve_index=False)
         write_part(table, self.build / "tables" / PAIRS, fingerprint(VIEWS_RECIPE))
+
+
+def without_disputes(told: pd.DataFrame, emotions: np.ndarray) -> pd.DataFrame:
+    """The judged pairs, but none a copy whose two sources name different emotions.
+
+    Two faces of one drawing set can differ in nothing but the mouth: then the labels know more
+    than the pixels. Such a pair is shown as possible, and both rows stay.
+    """
+    left, right = (emotions[told[side].to_numpy(np.int64)] for side in ("left", "right"))
+    differ = pd.notna(left) & pd.notna(right) & (left != right)
+    verdict = told["verdict"].mask(differ, "possible")
+    return told.assign(verdict=verdict)
 
 
 def read_views(build: Path, rows: pd.DataFrame, model: Model, file: str | None) -> Views:
