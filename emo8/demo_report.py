@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Callable
@@ -50,7 +49,7 @@ def write_report(out: Path, checks: list[tuple[str, bool, str]], *, folds: int) 
         verdict="All of it worked." if passed else "Not all of it worked; see below.",
         checks=checks,
         stats=stats,
-        images={name: _data_uri(data) for name, data in images.items()},
+        images={name: figures.data_uri(data) for name, data in images.items()},
         evaluation=json.loads((out / "pretrain" / "evaluation.json").read_text()),
         num_steps=len({line["step"] for line in steps}),
         results=results,
@@ -131,7 +130,3 @@ def _interval(line: dict[str, Any]) -> tuple[str, float, float, float]:
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def _data_uri(data: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(data).decode()

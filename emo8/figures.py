@@ -5,6 +5,7 @@ One fixed colour per emotion (`taxonomy.EMOTION_COLORS`), the same in every figu
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -185,3 +186,8 @@ def png(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def data_uri(data: bytes) -> str:
+    """PNG bytes as an address that a self-contained page can show."""
+    return "data:image/png;base64," + base64.b64encode(data).decode()

@@ -6,7 +6,6 @@ Writes `BUILD/report/report.json`, the figures beside it, `samples/STYLE-EMOTION
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from importlib.resources import files
@@ -47,7 +46,7 @@ def write(build: Path) -> dict[str, Any]:
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         (files("cards") / "build_report.html").read_text(encoding="utf-8")
     )
-    images = {name: _data_uri(data) for name, data in pictures.items() if "/" not in name}
+    images = {name: figures.data_uri(data) for name, data in pictures.items() if "/" not in name}
     samples = sorted(name for name in pictures if "/" in name)
     text = page.render(
         n=numbers, images=images, samples=samples, emotions=EMOTIONS, styles=STYLES,
@@ -225,10 +224,6 @@ def _calibration(fitted: dict[str, Any] | None, resolved: dict[str, Any]) -> dic
 
 def _counts(values: pd.Series) -> dict[str, int]:
     return {str(name): int(n) for name, n in values.value_counts().items()}
-
-
-def _data_uri(data: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
 def calibrate_build(build: Path, resolved: dict[str, Any]) -> dict[str, Any]:

@@ -98,17 +98,23 @@ def damage(folder: Path) -> str | None:
     return None
 
 
-def load_model(run: Path | str) -> tuple[UniEmoX, PretrainConfig]:
-    """The trained model of a RUN, a checkpoint folder or a model.safetensors, and its config."""
+def read_weights(path: Path, key: str) -> tuple[dict[str, Tensor], str | None]:
+    """The tensors of a safetensors file, and what its header says under `key`."""
     from safetensors import SafetensorError, safe_open
 
-    path = model_path(run)
     try:
         with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(HEADER)
+            header = (file.metadata() or {}).get(key)
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as problem:
         raise ValueError(f"{path}: not a complete safetensors file ({problem})") from problem
+    return weights, header
+
+
+def load_model(run: Path | str) -> tuple[UniEmoX, PretrainConfig]:
+    """The trained model of a RUN, a checkpoint folder or a model.safetensors, and its config."""
+    path = model_path(run)
+    weights, header = read_weights(path, HEADER)
     if header is None:
         raise ValueError(f"{path}: not written by `uniemox pretrain` (no config in its header)")
     config = from_dict(json.loads(header))

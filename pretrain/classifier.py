@@ -89,16 +89,9 @@ def save(path: Path, model: VisionTransformer, config: ClassifierConfig) -> None
 
 def load(path: Path) -> tuple[VisionTransformer, ClassifierConfig]:
     """The classifier in a file; ValueError where it is none."""
-    from safetensors import SafetensorError, safe_open
-
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get(HEADER)
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as problem:
-        raise ValueError(f"{path}: not a complete safetensors file ({problem})") from problem
+    weights, header = checkpoint.read_weights(path, HEADER)
     if header is None:
         raise ValueError(f"{path}: not a fine-tuned classifier (no {HEADER} in its header)")
     known = json.loads(header)
