@@ -32,13 +32,14 @@ from emo8 import (
 )
 from emo8.card import CardInput, write_card
 from emo8.claims import Claims
-from emo8.config import Recipe, load_recipe
+from emo8.config import Recipe
 from emo8.copies.drop import Copies
 from emo8.engines import Engine, Task, make_engine
 from emo8.narrow import read_narrow
 from emo8.parts import fingerprint, read_columns, write_part, write_text
 from emo8.plan import Plan, load_plan
 from emo8.progress import stage
+from emo8.recipe import load_recipe
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
 

@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from emo8 import builddir, checks
 from emo8.checks import CHECKS
-from emo8.config import DecideConfig, Thresholds, parse_recipe
+from emo8.config import DecideConfig, Thresholds
 from emo8.errors import BuildError, Emo8Error
 from emo8.parts import read_columns, read_fingerprint
 from emo8.plan import load_plan
+from emo8.recipe import parse_recipe
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import STYLES
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from emo8 import dataset, schema
-from emo8.config import parse_recipe
 from emo8.plan import Plan
+from emo8.recipe import parse_recipe
 from emo8.removal import list_fingerprint
 from emo8.taxonomy import EMOTIONS
 from tests.conftest import encoded, picture

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from emo8.config import load_recipe, parse_recipe
 from emo8.errors import RecipeError
+from emo8.recipe import load_recipe, parse_recipe
 
 FOLDER = {"kind": "folder", "path": "p", "style": "natural"}
 
