@@ -166,9 +166,18 @@ def start_worker() -> None:
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
     if sys.platform == "linux":
+        keep_freed_memory()
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() == 1:
             os._exit(1)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc reuse the memory of the picture before: fetching it anew costs up to a decode."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # not in musl
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD, in bytes: its maximum
+        libc.mallopt(-1, 128 << 20)  # M_TRIM_THRESHOLD, in bytes
 
 
 _states: dict[str, Any] = {}
