@@ -24,6 +24,7 @@ from emo8 import (
     ingest,
     leaks,
     pipeline,
+    places,
     removal,
     report,
     sources,
@@ -207,6 +208,9 @@ class _Run:
         summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
         write_text(self.out / "report" / "splits.json", summary + "\n")
         verdicts["also_from"] = _provenance_of_copies(verdicts)
+        known = places.published(self.out, self.recipe_dir, config.keep)
+        part_rows = self.recipe.ingest.part_rows
+        verdicts[["shard", "rank"]] = places.assign(verdicts, known, part_rows)
         return verdicts
 
     def _decider(self, earlier: Mapping[str, str]) -> decide.Decider:

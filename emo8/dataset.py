@@ -1,7 +1,8 @@
 """`BUILD/dataset`: what `load_dataset` reads. Kept rows as parquet, one file per style and split.
 
-A shard holds the rows of a fixed group of parts, so a change rewrites only the shards it touches.
-Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays as it is.
+A shard holds the rows of a fixed group of parts (`places.py`), so a change rewrites only the shards
+it touches. Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays
+as it is.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 3
-PARTS_PER_SHARD = 16
+VERSION = 4
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
     "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
@@ -44,14 +44,14 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
 
 
 def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[ShardTask]:
-    """One task per group of parts; files of rows that no longer exist are removed."""
+    """One task per group of rows; files of rows that no longer exist are removed."""
     kept = verdicts[verdicts["reason"].isna()]
-    group_of = kept["part"] // PARTS_PER_SHARD
     tasks, expected = [], set()
-    for group, rows in kept.groupby(group_of, sort=True):
+    for group in sorted(set(kept["shard"].tolist())):
+        rows = kept[kept["shard"] == group]
         for style, split in rows[["style", "split"]].drop_duplicates().itertuples(index=False):
-            expected.add(shard_path(build, style, split, int(group)))
-        tasks.append(ShardTask(build=build, part=int(group), rows=rows, max_pixels=max_pixels))
+            expected.add(shard_path(build, style, split, group))
+        tasks.append(ShardTask(build=build, part=group, rows=rows, max_pixels=max_pixels))
     for path in (build / "dataset" / "data").glob("*/*.parquet"):
         if path not in expected:
             path.unlink()
@@ -60,7 +60,7 @@ def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[Sh
 
 @dataclass(frozen=True, kw_only=True)
 class ShardTask:
-    """Write the stale shards of one group of parts: a unit of work for an engine."""
+    """Write the stale shards of one group of rows: a unit of work for an engine."""
 
     build: Path
     part: int  # number of the group
@@ -81,7 +81,7 @@ class ShardTask:
         stale = {}
         for (style, split), members in shards.items():
             path = shard_path(self.build, style, split, self.part)
-            content = fingerprint(VERSION, members)
+            content = fingerprint(VERSION, [_without_part(record) for record in members])
             if read_fingerprint(path) != content:
                 stale[style, split] = (path, content, members)
         self._write(stale)
@@ -109,22 +109,19 @@ class ShardTask:
             for number, verdict in enumerate(own):
                 values = {name: column[number] for name, column in columns.items()}
                 records.append({**values, **{key: verdict[key] for key in _FROM_VERDICT}})
-        return records
+        return sorted(records, key=lambda record: record["rank"])
 
     def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
-        """Read each part's pictures once and hand every row to its shard's writer."""
+        """Hand every row to its shard's writer, in order."""
         writers: dict[tuple[str, str], _ShardWriter] = {}
-        by_part = defaultdict(list)
+        pictures, rows = _Pictures(self.build), []
         try:
             for key, (path, content, members) in stale.items():
                 writers[key] = _ShardWriter(path, content)
-                for record in members:
-                    by_part[record["part"]].append((key, record))
-            for part in sorted(by_part):
-                images = read_columns(part_path(self.build, ROWS, part), ["image"]).column("image")
-                for key, record in sorted(by_part[part], key=lambda item: item[1]["row"]):
-                    data = images[record["row"]]["bytes"].as_py()
-                    writers[key].add(_published(record, data, self.max_pixels))
+                rows += [(record["rank"], key, record) for record in members]
+            for _, key, record in sorted(rows, key=lambda row: row[0]):
+                data = pictures.read(record["part"], record["row"])
+                writers[key].add(_published(record, data, self.max_pixels))
             for writer in writers.values():
                 writer.close()
         finally:
@@ -133,9 +130,30 @@ class ShardTask:
 
 
 _FROM_VERDICT = (
-    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
+    "part", "row", "rank", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
     "num_votes", "cluster", "split", "also_from",
 )  # fmt: skip
+
+
+def _without_part(record: dict[str, Any]) -> dict[str, Any]:
+    """What decides the bytes of a row: not where it stands among the inputs."""
+    return {key: value for key, value in record.items() if key not in ("part", "row", "rank")}
+
+
+class _Pictures:
+    """Pictures as received, from the two parts read last: rows come nearly in order of parts."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+        self.parts: dict[int, pa.ChunkedArray] = {}
+
+    def read(self, part: int, row: int) -> bytes:
+        if part not in self.parts:
+            while len(self.parts) > 1:
+                del self.parts[next(iter(self.parts))]
+            table = read_columns(part_path(self.build, ROWS, part), ["image"])
+            self.parts[part] = table.column("image")
+        return bytes(self.parts[part][row]["bytes"].as_py())
 
 
 def _published(record: dict[str, Any], data: bytes, max_pixels: int) -> dict[str, Any]:

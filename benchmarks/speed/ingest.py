@@ -2,10 +2,10 @@
 
     python -m benchmarks.speed.ingest --pictures 'pictures/*.parquet' --out ingest.json
 
-Ours is what `emo8 build` does to a part of pictures up to the embedding: SHA-256 of the bytes, decoding,
-SHA-256 of the pixels, perceptual hash, every filter. The peer decodes with PIL and computes
-imagehash's phash, an MD5 for exact copies and cleanvision's properties. Times are CPU seconds of
-one process on one thread, taken in turns, the median over rounds.
+Ours is what `emo8 build` does to a part of pictures up to the embedding: SHA-256 of the bytes,
+decoding, SHA-256 of the pixels, perceptual hash, every filter. The peer decodes with PIL and
+computes imagehash's phash, an MD5 for exact copies and cleanvision's properties. Times are CPU
+seconds of one process on one thread, taken in turns, the median over rounds.
 """
 
 from __future__ import annotations
