@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from emo8.config import (
     CLAIMANTS,
     LAYOUT_WORDS,
+    PRECISIONS,
     SOURCE_KINDS,
     VOTE_RULES,
     DecideConfig,
@@ -141,6 +142,7 @@ def _check_labels(recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}: labels.rule is empty: name some of {', '.join(CLAIMANTS)}")
     for name in recipe.labels.rule:
         _check_known(name, CLAIMANTS, f"{where}: labels.rule")
+    _check_known(recipe.labels.precision, PRECISIONS, f"{where}: labels.precision")
     _check_known(recipe.votes.rule, VOTE_RULES, f"{where}: votes.rule")
     shares = {
         "labels.max_risk": recipe.labels.max_risk,

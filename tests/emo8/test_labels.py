@@ -228,7 +228,7 @@ def _label_step(tmp_path: Path, num_models: int, *, style_prompts: bool) -> Labe
     arrays = {}
     models = tuple(
         Model(name=f"m{k}", weights_sha256="", dim=8, logit_scale=5.0, logit_bias=None,
-              context_length=77)
+              context_length=77, precision="fp32")
         for k in range(num_models)
     )  # fmt: skip
     for model in models:
