@@ -28,7 +28,7 @@ from PIL import Image
 
 from benchmarks.speed.ingest import photographs
 from emo8 import labels, schema
-from emo8.clip.encoder import CONFIG_NAME, Encoder, best_precision, load
+from emo8.clip.encoder import Encoder, best_precision, load, write_untrained
 from emo8.engines import LocalEngine
 from emo8.parts import write_part
 from emo8.steps import ROWS, PartTask, part_path
@@ -36,21 +36,6 @@ from emo8.steps import ROWS, PartTask, part_path
 ARCHITECTURE = "ViT-B-32"
 BATCH = 32
 SIZE = (800, 600)
-
-
-def untrained(folder: Path) -> str:
-    """The name of an untrained model in `folder`, written there as open_clip reads it."""
-    import open_clip
-    from safetensors.torch import save_file
-
-    model = open_clip.create_model(ARCHITECTURE, load_weights=False)
-    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-    config = {
-        "model_cfg": open_clip.get_model_config(ARCHITECTURE),
-        "preprocess_cfg": open_clip.get_model_preprocess_cfg(model),
-    }
-    (folder / CONFIG_NAME).write_text(json.dumps(config))
-    return f"local-dir:{folder}"
 
 
 def write_parts(build: Path, pictures: list[bytes], num_parts: int) -> None:
@@ -64,13 +49,12 @@ def write_parts(build: Path, pictures: list[bytes], num_parts: int) -> None:
         write_part(reasons, part_path(build, "measure", part), "")
 
 
-def alone(encoder: Encoder, precision: str, pictures: list[bytes]) -> Callable[[], object]:
+def alone(encoder: Encoder, pictures: list[bytes]) -> Callable[[], object]:
     """The image tower on batches that are ready."""
-    import open_clip
     import torch
 
     ready = [encoder.preprocess(Image.open(io.BytesIO(data))) for data in pictures[:BATCH]]
-    batch = torch.stack(ready).to(open_clip.get_input_dtype(precision))
+    batch = torch.stack(ready).to(encoder.input_dtype)
 
     def work() -> None:
         with torch.inference_mode():
@@ -102,7 +86,7 @@ def measure(pictures: list[bytes], rounds: int, folder: Path) -> dict[str, Any]:
     cores = os.cpu_count() or 1
     torch.set_num_threads(cores)
     (folder / "model").mkdir()
-    name = untrained(folder / "model")
+    name = write_untrained(ARCHITECTURE, folder / "model")
     precision = best_precision(name)
     step = labels.Embed(model=labels.resolve(name, [], precision), max_pixels=100_000_000)
     write_parts(folder, pictures, cores)
@@ -112,7 +96,7 @@ def measure(pictures: list[bytes], rounds: int, folder: Path) -> dict[str, Any]:
     with LocalEngine(workers=cores) as engine:
         ways: dict[str, Callable[[], object]] = {
             "ours": lambda: [_require_done(outcome.error) for outcome in engine.run(tasks)],
-            "model_alone": alone(best, precision, pictures),
+            "model_alone": alone(best, pictures),
             "plain_batch_1": plain(fp32, pictures, 1),
             "plain_batch_32": plain(fp32, pictures, BATCH),
         }

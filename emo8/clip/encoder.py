@@ -68,7 +68,7 @@ class Encoder:
         self.weights_sha256 = weights_sha256
         self.license = license
         self.device = device
-        self._input_dtype = get_input_dtype(precision)  # some weights stay fp32 in any precision
+        self.input_dtype = get_input_dtype(precision)  # some weights stay fp32 in any precision
         config = PreprocessCfg(**self.model.visual.preprocess_cfg)
         size = config.size
         self.image_size = int(size if isinstance(size, int) else size[0])
@@ -115,7 +115,7 @@ class Encoder:
         with torch.inference_mode():
             for batch in batches:
                 moved = batch.to(
-                    self.device, self._input_dtype if batch.is_floating_point() else None
+                    self.device, self.input_dtype if batch.is_floating_point() else None
                 )
                 features = torch.nn.functional.normalize(tower(moved).float(), dim=-1)
                 found.append(features.cpu().numpy())
@@ -183,6 +183,21 @@ def fresh(folder: Path) -> tuple[torch.nn.Module, Any]:
     path = f"{_LOCAL}{folder}"
     model = open_clip.create_model(path, load_weights=False)
     return model, open_clip.get_tokenizer(path, **_tokenizer_options(folder))
+
+
+def write_untrained(architecture: str, folder: Path) -> str:
+    """The name by which `load` finds an untrained model of this architecture, put in `folder`."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    model = open_clip.create_model(architecture, load_weights=False)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    config = {
+        "model_cfg": open_clip.get_model_config(architecture),
+        "preprocess_cfg": open_clip.get_model_preprocess_cfg(model),
+    }
+    (folder / CONFIG_NAME).write_text(json.dumps(config))
+    return f"{_LOCAL}{folder}"
 
 
 def _load_folder(name: str, folder: Path, device: str, precision: str) -> Encoder:
