@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import deviations
-from pretrain import checkpoint
+from pretrain import checkpoint, deviations
 from pretrain.batches import fixed_batches
 from pretrain.cache import open_source
 from pretrain.losses import reconstruction_loss, reconstruction_target
 from pretrain.models.vit import mask_by_noise
 from pretrain.views import normalise
-from tests.pretrain.conftest import dataset_dir, teacher_name, trained  # noqa: F401
 
 
 def test_floor__no_single_prediction_goes_below(
-    trained: Path,  # noqa: F811
-    dataset_dir: Path,  # noqa: F811
+    trained: Path,
+    dataset_dir: Path,
 ) -> None:
     floor = deviations.one_token_floor(trained, str(dataset_dir), "val")
     _, config = checkpoint.load_model(trained)
