@@ -70,7 +70,8 @@ def build(
     """Build the dataset that a recipe asks for in the folder `out`.
 
     `engine` is "local" or "ray"; `address` names a running Ray cluster, `workers` defaults to all
-    cores; `retry_failed` tries links again that could not be fetched. Raises an `Emo8Error` for a mistake of the user's; a failed part is counted, not raised.
+    cores; `retry_failed` tries links again that could not be fetched. Raises an `Emo8Error` for a
+    mistake of the user's; a failed part is counted, not raised.
     """
     recipe = load_recipe(recipe_path)
     builddir.check_target(out, recipe, recipe_path)
@@ -294,6 +295,7 @@ class _Run:
         if tasks:
             self._run_tasks("dataset", list(tasks))
         stats = report.statistics(verdicts, [model.name for model in self.resolved.models])
+        stats["fetch"] = report.fetch_statistics(verdicts, self.recipe)
         report.write_report(self.out, verdicts, stats)
         name = self.recipe.name
         given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)

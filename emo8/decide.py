@@ -18,7 +18,6 @@ from emo8.copies.drop import Copies
 from emo8.leaks import Leaks
 from emo8.removal import Removal, removed_rows
 
-
 COLUMNS = ("step", "reason", "value", "detail", "cluster", "survivor", *claims.COLUMNS)
 
 

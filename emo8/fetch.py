@@ -97,7 +97,7 @@ def _img2dataset(job: Job) -> tuple[Any, Any]:
     for name in _UNUSED[: 2 if job.distributor == "ray" else 3]:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     import img2dataset.downloader
-    import img2dataset.main
+    import img2dataset.main  # noqa: F401
 
     # the package hides its module `main` behind a function of that name
     main, downloader = (sys.modules[f"img2dataset.{name}"] for name in ("main", "downloader"))
@@ -136,9 +136,7 @@ class _Download:
         self.agent = agent
         self.progress = os.open(progress, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
 
-    def __call__(
-        self, row: tuple[int, str], **_: Any
-    ) -> tuple[int, io.BytesIO | None, str | None]:
+    def __call__(self, row: tuple[int, str], **_: Any) -> tuple[int, io.BytesIO | None, str | None]:
         key, url = row
         outcome = self.agent.fetch(url)
         os.write(self.progress, b".")

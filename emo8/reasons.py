@@ -35,7 +35,7 @@ REASONS: dict[str, str] = {
     "part_failed": "its part failed twice; `emo8 status` gives the cause, a rerun tries again",
     # the web and the law
     "refused_address": "the link leads to a network or scheme that is not allowed; detail = which",
-    "fetch_failed": "the link could not be fetched; detail = cause, value = HTTP status or the like",
+    "fetch_failed": "the link could not be fetched; detail = cause, value = HTTP status",
     "opt_out": "the site opted out of this use; detail = where it says so",
     "removed": "on the removal list",
     "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share",

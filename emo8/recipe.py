@@ -174,7 +174,9 @@ def _check_fetch(fetch: FetchConfig, where: str) -> None:
     for key in ("max_redirects", "retries", "host_delay_s", "max_rest_s"):
         if getattr(fetch, key) < 0:
             raise RecipeError(f"{where}: fetch.{key} = {getattr(fetch, key)}: use 0 or more")
-    if fetch.user_agent and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*[\x20-\x7e]*", fetch.user_agent):
+    if fetch.user_agent and not re.fullmatch(
+        r"[A-Za-z][A-Za-z0-9_-]*[\x20-\x7e]*", fetch.user_agent
+    ):
         raise RecipeError(
             f"{where}: fetch.user_agent = {fetch.user_agent!r}: begin with the name that "
             'robots.txt may use, for example "mylab-crawler/1.0 (+https://example.org/crawler)"'

@@ -27,7 +27,8 @@ def read_picture(reply: Reply, max_bytes: int) -> bytes:
     length = reply.body.length
     if length is not None and length > max_bytes:
         raise LostError("too_many_bytes", "content_length", length)
-    pieces, size = [], 0
+    pieces: list[bytes] = []
+    size = 0
     for piece in _decoded(reply, max_bytes):
         if size < SNIFF_BYTES <= size + len(piece):
             _check_kind(b"".join([*pieces, piece]), reply)

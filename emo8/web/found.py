@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.sources import urls
-from emo8.sources.base import Candidate, Chunk, from_bytes
+from emo8.sources.base import Candidate, Chunk, Claims, from_bytes
 from emo8.web.packs import SUFFIX, read_picture
 
 TABLE = pa.schema(
@@ -67,5 +67,5 @@ def _checked(line: urls.Line, data: bytes, max_bytes: int) -> Candidate:
     return from_bytes(line.shown, data, max_bytes, line.claims)
 
 
-def _bare(line: urls.Line) -> urls.Claims:
+def _bare(line: urls.Line) -> Claims:
     return replace(line.claims, url=None)

@@ -47,9 +47,9 @@ def parse(link: str | None) -> Target:
     if _CONTROL.search(text):
         raise failed("not_a_url")
     scheme, colon, _ = text.partition(":")
-    if colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
-        if scheme.lower() not in SCHEMES:
-            raise LostError("refused_address", f"scheme {scheme.lower()[:20]}")
+    named = colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme)
+    if named and scheme.lower() not in SCHEMES:
+        raise LostError("refused_address", f"scheme {scheme.lower()[:20]}")
     if len(text) > MAX_LINK_CHARS:
         raise failed("not_a_url", len(text))
     return _target(text)

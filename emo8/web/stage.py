@@ -8,6 +8,7 @@ not when failed links are retried.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -24,7 +25,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8 import __version__
 from emo8.builddir import read_json
 from emo8.config import FetchConfig
 from emo8.fetch import Job
@@ -33,7 +33,7 @@ from emo8.progress import stage
 from emo8.sources import urls
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, part_path
-from emo8.web.agent import Manners
+from emo8.web.agent import DEFAULT_AGENT, Manners
 from emo8.web.links import Target, parse
 from emo8.web.outcome import LostError
 from emo8.web.store import Place, Store, rows_of, table
@@ -43,7 +43,6 @@ WINDOW_LINKS = 16_384  # links between two starts of img2dataset: disk beside ro
 LINKS_PER_PROCESS = 1000  # fewer than this do not pay for another worker's start
 ATTEMPTS = 2  # runs of img2dataset per window, where it dies
 ROUNDS = Path("tables") / "fetch_rounds.json"
-AGENT = f"emo8/{__version__} (+https://pypi.org/project/emo8/)"
 
 
 class FetchError(OSError):
@@ -62,7 +61,7 @@ class Crew:
 def manners(config: FetchConfig, max_bytes: int) -> Manners:
     """The recipe's `[fetch]` as workers are told it."""
     return Manners(
-        user_agent=config.user_agent or AGENT,
+        user_agent=config.user_agent or DEFAULT_AGENT,
         robots_txt=config.robots_txt,
         x_robots_tag=config.x_robots_tag,
         x_robots_directives=config.x_robots_directives,
@@ -82,9 +81,10 @@ def manners(config: FetchConfig, max_bytes: int) -> Manners:
 
 def policy(config: FetchConfig, max_bytes: int, allow_networks: tuple[str, ...]) -> str:
     """Fingerprint of the rules under which a picture may be had; patience is none of them."""
-    rules = (config.user_agent, config.robots_txt, config.x_robots_tag, config.use_proxies,
-             sorted(config.x_robots_directives), config.tdm_reservation, config.max_redirects)  # fmt: skip
-    return fingerprint("fetch", VERSION, rules, max_bytes, sorted(allow_networks))
+    wishes = (config.robots_txt, config.x_robots_tag, config.tdm_reservation)
+    rules = (*wishes, sorted(config.x_robots_directives), config.user_agent, config.use_proxies)
+    caps = (max_bytes, config.max_redirects)
+    return fingerprint("fetch", VERSION, rules, caps, sorted(allow_networks))
 
 
 class Fetch:
@@ -254,10 +254,8 @@ def run(job: Job, folder: Path, num_links: int) -> str:
                 counter.advance(size - done, size - done)
                 done = size
         finally:  # also on Ctrl-C, and for workers that outlive a killed child
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     if process.returncode == 0 and done >= num_links:

@@ -131,10 +131,13 @@ class Store:
                 if known["id"] is not None:
                     yield url, Place(file=name, place=row)
                 elif its_round >= wanted[url] and known["ingest_detail"] != HASH_MISMATCH:
-                    yield url, Place(
-                        reason=known["ingest_reason"],
-                        cause=known["ingest_detail"],
-                        value=known["ingest_value"],
+                    yield (
+                        url,
+                        Place(
+                            reason=known["ingest_reason"],
+                            cause=known["ingest_detail"],
+                            value=known["ingest_value"],
+                        ),
                     )
 
 

@@ -70,8 +70,13 @@ class _Stream(io.RawIOBase):
             self.link.reader_closed()
 
     def readinto(self, buffer: Any) -> int:
-        self.link.sock.settimeout(self.link.clock.bound())
-        return self.link.sock.recv_into(buffer)
+        clock = self.link.clock
+        self.link.sock.settimeout(clock.bound())
+        try:
+            return self.link.sock.recv_into(buffer)
+        except TimeoutError:
+            clock.bound()  # says so when it was the whole that took too long
+            raise
 
 
 class _Socket:
