@@ -20,6 +20,7 @@ from emo8.commands import (
     demo,
     diff,
     duplicates,
+    failures,
     fingerprint,
     importing,
     prompts,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "build": build,
     "status": status,
+    "failures": failures,
     "decide": decide,
     "report": report,
     "review": review,
@@ -53,6 +55,7 @@ Build, label and publish emotion datasets of images.
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 failures BUILD                links that gave no picture, by host and cause
   emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
   emo8 review BUILD                  people's votes in and out, and how far they agree
   emo8 calibrate BUILD               learn from labelled rows how sure CLIP really is

@@ -48,6 +48,7 @@ ROWS = pa.schema(
         ("people_source", pa.list_(PERSON)),  # boxes the source brings; null = not known
         ("ingest_reason", pa.string()),  # reason code when nothing usable arrived, else null
         ("ingest_value", pa.float64()),  # the number that made it so, for example bytes
+        ("ingest_detail", pa.string()),  # the cause in detail, for example "http_404"
     ]
 )
 
