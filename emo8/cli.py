@@ -19,6 +19,7 @@ from emo8.commands import (
     decide,
     demo,
     diff,
+    doctor,
     duplicates,
     failures,
     fingerprint,
@@ -48,6 +49,7 @@ COMMANDS: dict[str, ModuleType] = {
     "remove": remove,
     "diff": diff,
     "import": importing,
+    "doctor": doctor,
 }
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
@@ -66,6 +68,7 @@ Build, label and publish emotion datasets of images.
   emo8 check-splits DATA             copies across the splits of any dataset
   emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
   emo8 remove ID --reason TEXT       take a picture out of every later build
+  emo8 doctor                        what this machine has and lacks, with remedies
 """
 
 
