@@ -244,6 +244,7 @@ class _Run:
         tasks = dataset.plan_shards(self.out, verdicts, self.recipe.ingest.max_pixels)
         if tasks:
             self._run_tasks("dataset", list(tasks))
+        dataset.remove_surplus(self.out, tasks)
         stats = report.statistics(verdicts, [model.name for model in self.resolved.models])
         report.write_report(self.out, verdicts, stats)
         name = self.recipe.name

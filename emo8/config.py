@@ -60,7 +60,10 @@ class LabelsConfig:
 
     clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
     prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
-    style_prompts: bool = True  # add the wording that the prompts file has for a row's style
+    # Add the wording that the prompts file has for a row's style. Off: with the embedded model it
+    # cost 1 to 4 points of accuracy on every one of five families (benchmarks/results/labels.md);
+    # measure yours with `emo8 prompts score` before turning it on.
+    style_prompts: bool = False
     calibration: str = ""  # JSON file relative to the recipe, made by `emo8 calibrate`; default:
     # the one that `emo8 calibrate BUILD` left in the build, if any; "off" = none
     calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
