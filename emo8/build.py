@@ -127,6 +127,7 @@ class _Run:
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
         rules = [
             recipe.labels.rule,
+            recipe.labels.style_rule,
             recipe.labels.max_risk,
             self.resolved.calibrations.thresholds(recipe.labels.max_risk),
             votes.stamp(self.cast),

@@ -68,6 +68,7 @@ class LabelsConfig:
     # the one that `emo8 calibrate BUILD` left in the build, if any; "off" = none
     calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
     rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
+    style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
     max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
     attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
     min_attribute_prob: float = 0.3  # an attribute less likely than this is left out
