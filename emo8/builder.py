@@ -142,6 +142,7 @@ class _Run:
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
         rules = [
             recipe.labels.rule,
+            recipe.labels.style_rule,
             recipe.labels.max_risk,
             self.resolved.calibrations.thresholds(recipe.labels.max_risk),
             votes.stamp(self.cast),
@@ -294,6 +295,7 @@ class _Run:
         tasks = dataset.plan_shards(self.out, verdicts, self.recipe.ingest.max_pixels)
         if tasks:
             self._run_tasks("dataset", list(tasks))
+        dataset.remove_surplus(self.out, tasks)
         stats = report.statistics(verdicts, [model.name for model in self.resolved.models])
         stats["fetch"] = report.fetch_statistics(verdicts, self.recipe)
         report.write_report(self.out, verdicts, stats)

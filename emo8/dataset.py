@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ import pyarrow.parquet as pq
 from emo8 import schema
 from emo8.describe import with_emotion
 from emo8.images import publishable
+from emo8.known_pictures import MAKING_KEY, KnownPictures, making
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
 from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 3
+VERSION = 4
 PARTS_PER_SHARD = 16
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
@@ -44,18 +46,25 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
 
 
 def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[ShardTask]:
-    """One task per group of parts; files of rows that no longer exist are removed."""
+    """One task per group of parts."""
     kept = verdicts[verdicts["reason"].isna()]
     group_of = kept["part"] // PARTS_PER_SHARD
-    tasks, expected = [], set()
+    tasks = []
     for group, rows in kept.groupby(group_of, sort=True):
-        for style, split in rows[["style", "split"]].drop_duplicates().itertuples(index=False):
-            expected.add(shard_path(build, style, split, int(group)))
         tasks.append(ShardTask(build=build, part=int(group), rows=rows, max_pixels=max_pixels))
+    return tasks
+
+
+def remove_surplus(build: Path, tasks: Iterable[ShardTask]) -> None:
+    """Remove shards that none of `tasks` writes; until they are done, pictures come from there."""
+    expected = {
+        shard_path(build, style, split, task.part)
+        for task in tasks
+        for style, split in set(zip(task.rows["style"], task.rows["split"], strict=True))
+    }
     for path in (build / "dataset" / "data").glob("*/*.parquet"):
         if path not in expected:
             path.unlink()
-    return tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +121,10 @@ class ShardTask:
         return records
 
     def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
-        """Read each part's pictures once and hand every row to its shard's writer."""
+        """Hand every row to its shard's writer; each part is read once, and only if it must be."""
         writers: dict[tuple[str, str], _ShardWriter] = {}
+        old = (self.build / "dataset" / "data").glob(f"*/*-{self.part:05d}.parquet")
+        known = KnownPictures(old if stale else ())
         by_part = defaultdict(list)
         try:
             for key, (path, content, members) in stale.items():
@@ -121,15 +132,23 @@ class ShardTask:
                 for record in members:
                     by_part[record["part"]].append((key, record))
             for part in sorted(by_part):
-                images = read_columns(part_path(self.build, ROWS, part), ["image"]).column("image")
+                images = None
                 for key, record in sorted(by_part[part], key=lambda item: item[1]["row"]):
-                    data = images[record["row"]]["bytes"].as_py()
-                    writers[key].add(_published(record, data, self.max_pixels))
+                    clean = known.get(record["id"])
+                    if clean is None:
+                        images = images or self._images(part)
+                        data = images[record["row"]]["bytes"].as_py()
+                        clean = _encoded(record, data, self.max_pixels)
+                    writers[key].add(_published(record, clean))
             for writer in writers.values():
                 writer.close()
         finally:
             for writer in writers.values():
                 writer.discard()
+
+
+    def _images(self, part: int) -> pa.ChunkedArray:
+        return read_columns(part_path(self.build, ROWS, part), ["image"]).column("image")
 
 
 _FROM_VERDICT = (
@@ -138,10 +157,14 @@ _FROM_VERDICT = (
 )  # fmt: skip
 
 
-def _published(record: dict[str, Any], data: bytes, max_pixels: int) -> dict[str, Any]:
-    """One published row: the record, its numbers for names, and the picture's clean bytes."""
+def _encoded(record: dict[str, Any], data: bytes, max_pixels: int) -> bytes:
+    """The bytes to publish for a picture as received."""
     plain_jpeg = record["plain"] and record["format"] == "JPEG"
-    clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
+    return publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
+
+
+def _published(record: dict[str, Any], clean: bytes) -> dict[str, Any]:
+    """One published row: the record, its numbers for names, and the picture's clean bytes."""
     name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
     emotion, description = record["emotion"], record["description"]
     raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
@@ -165,7 +188,8 @@ class _ShardWriter:
         self.path = path
         self.partial = path.with_name(f".{path.name}.partial")
         features = schema.published_features().arrow_schema
-        metadata = {**(features.metadata or {}), FINGERPRINT_KEY: content.encode()}
+        marks = {FINGERPRINT_KEY: content.encode(), MAKING_KEY: making().encode()}
+        metadata = {**(features.metadata or {}), **marks}
         self.schema = schema.published_schema().with_metadata(metadata)
         self.waiting: list[dict[str, Any]] = []
         self.waiting_bytes = 0
