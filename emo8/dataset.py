@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ import pyarrow.parquet as pq
 from emo8 import schema
 from emo8.describe import with_emotion
 from emo8.images import publishable
+from emo8.known_pictures import MAKING_KEY, KnownPictures, making
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
 from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 4
+VERSION = 5
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
     "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
@@ -44,18 +46,24 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
 
 
 def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[ShardTask]:
-    """One task per group of rows; files of rows that no longer exist are removed."""
+    """One task per group of rows."""
     kept = verdicts[verdicts["reason"].isna()]
-    tasks, expected = [], set()
-    for group in sorted(set(kept["shard"].tolist())):
-        rows = kept[kept["shard"] == group]
-        for style, split in rows[["style", "split"]].drop_duplicates().itertuples(index=False):
-            expected.add(shard_path(build, style, split, group))
-        tasks.append(ShardTask(build=build, part=group, rows=rows, max_pixels=max_pixels))
+    return [
+        ShardTask(build=build, part=group, rows=kept[kept["shard"] == group], max_pixels=max_pixels)
+        for group in sorted(set(kept["shard"].tolist()))
+    ]
+
+
+def remove_surplus(build: Path, tasks: Iterable[ShardTask]) -> None:
+    """Remove shards that none of `tasks` writes; until they are done, pictures come from there."""
+    expected = {
+        shard_path(build, style, split, task.part)
+        for task in tasks
+        for style, split in set(zip(task.rows["style"], task.rows["split"], strict=True))
+    }
     for path in (build / "dataset" / "data").glob("*/*.parquet"):
         if path not in expected:
             path.unlink()
-    return tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,16 +120,21 @@ class ShardTask:
         return sorted(records, key=lambda record: record["rank"])
 
     def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
-        """Hand every row to its shard's writer, in order."""
+        """Hand every row to its shard's writer, in order; a part is read only if it must be."""
         writers: dict[tuple[str, str], _ShardWriter] = {}
-        pictures, rows = _Pictures(self.build), []
+        old = (self.build / "dataset" / "data").glob(f"*/*-{self.part:05d}.parquet")
+        known = KnownPictures(old if stale else ())
+        received, rows = _Received(self.build), []
         try:
             for key, (path, content, members) in stale.items():
                 writers[key] = _ShardWriter(path, content)
                 rows += [(record["rank"], key, record) for record in members]
             for _, key, record in sorted(rows, key=lambda row: row[0]):
-                data = pictures.read(record["part"], record["row"])
-                writers[key].add(_published(record, data, self.max_pixels))
+                clean = known.get(record["id"])
+                if clean is None:
+                    data = received.read(record["part"], record["row"])
+                    clean = _encoded(record, data, self.max_pixels)
+                writers[key].add(_published(record, clean))
             for writer in writers.values():
                 writer.close()
         finally:
@@ -140,7 +153,7 @@ def _without_part(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key not in ("part", "row", "rank")}
 
 
-class _Pictures:
+class _Received:
     """Pictures as received, from the two parts read last: rows come nearly in order of parts."""
 
     def __init__(self, build: Path) -> None:
@@ -156,10 +169,14 @@ class _Pictures:
         return bytes(self.parts[part][row]["bytes"].as_py())
 
 
-def _published(record: dict[str, Any], data: bytes, max_pixels: int) -> dict[str, Any]:
-    """One published row: the record, its numbers for names, and the picture's clean bytes."""
+def _encoded(record: dict[str, Any], data: bytes, max_pixels: int) -> bytes:
+    """The bytes to publish for a picture as received."""
     plain_jpeg = record["plain"] and record["format"] == "JPEG"
-    clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
+    return publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
+
+
+def _published(record: dict[str, Any], clean: bytes) -> dict[str, Any]:
+    """One published row: the record, its numbers for names, and the picture's clean bytes."""
     name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
     emotion, description = record["emotion"], record["description"]
     raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
@@ -183,7 +200,8 @@ class _ShardWriter:
         self.path = path
         self.partial = path.with_name(f".{path.name}.partial")
         features = schema.published_features().arrow_schema
-        metadata = {**(features.metadata or {}), FINGERPRINT_KEY: content.encode()}
+        marks = {FINGERPRINT_KEY: content.encode(), MAKING_KEY: making().encode()}
+        metadata = {**(features.metadata or {}), **marks}
         self.schema = schema.published_schema().with_metadata(metadata)
         self.waiting: list[dict[str, Any]] = []
         self.waiting_bytes = 0

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.build import build
+from emo8.builder import build
 from emo8.calibration import Calibrations, Fit
 from emo8.cli import main
 from emo8.clip.calibrate import Calibration

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from emo8 import fingerprints
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from emo8.errors import Emo8Error
 from tests.conftest import encoded, picture, write_recipe

@@ -19,14 +19,14 @@ from emo8.errors import BuildError, GateError
 from emo8.publish import to_folder
 from emo8.release import verify_folder
 from emo8.shards import read_rows
-from tests.emo8.test_build import tree_hash
+from tests.emo8.test_builder import tree_hash
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Row = dict[str, Any]
 
 
 def edit_recipe_and_build(folder: Path, extra: str) -> None:
-    from emo8.build import build
+    from emo8.builder import build
 
     recipe = folder / "recipe.toml"
     recipe.write_text(recipe.read_text() + extra)
@@ -100,7 +100,7 @@ def test_image_policy__withheld_pictures_go_out_as_address_and_hash(
 
 
 def test_image_policy__only_the_licences_named_are_withheld(own: Path, tmp_path: Path) -> None:
-    from emo8.build import build
+    from emo8.builder import build
 
     recipe = own / "recipe.toml"
     text = recipe.read_text().replace('kind = "table"', 'kind = "table"\nattribution = "somebody"')
