@@ -7,6 +7,7 @@ failure is reported with its cause, and the others go on.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
