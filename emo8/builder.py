@@ -22,6 +22,7 @@ from emo8 import (
     builddir,
     dataset,
     decide,
+    evidence,
     ingest,
     leaks,
     pipeline,
@@ -301,6 +302,9 @@ class _Run:
             self._run_tasks("dataset", list(tasks))
         dataset.remove_surplus(self.out, tasks)
         stats = report.statistics(verdicts, [model.name for model in self.resolved.models])
+        stats["agreement"] = evidence.agreement(self.out)
+        stats["calibration"] = evidence.calibration(self.resolved.calibrations)
+        stats["leaks"] = evidence.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
         stats["fetch"] = report.fetch_statistics(verdicts, self.recipe)
         report.write_report(self.out, verdicts, stats)
         name = self.recipe.name
