@@ -152,11 +152,18 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:
     """Trains, or continues."""
     config = _configured(args.recipe, rest)
-    from pretrain.train import pretrain, with_run_options
+    from pretrain.run_folder import with_run_options
+    from pretrain.train import pretrain
 
     config = with_run_options(config, steps=args.steps, seed=args.seed)
-    steps = pretrain(config, args.data, args.out)
-    done = f"{steps} steps" if steps else "already finished"
+    outcome = pretrain(config, args.data, args.out)
+    if outcome.stopped_by:
+        sys.stdout.write(
+            f"{args.out}: stopped by {outcome.stopped_by} after step {outcome.done}, which is "
+            "saved; the same command goes on from there\n"
+        )
+        return 0
+    done = f"{outcome.steps} steps" if outcome.steps else "already finished"
     sys.stdout.write(f"{args.out}: {done}, weights in {args.out / 'last' / 'model.safetensors'}\n")
     return 0
 
@@ -273,7 +280,7 @@ def run_cache(args: argparse.Namespace, rest: list[str]) -> int:
 
 def _configured(recipe: str, rest: list[str]) -> PretrainConfig:
     from pretrain import recipes
-    from pretrain.config import override
+    from pretrain.overrides import override
 
     return override(recipes.get(recipe), _dotted(rest))
 

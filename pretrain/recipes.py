@@ -12,6 +12,7 @@ from typing import TypedDict
 
 from pretrain.config import (
     DataConfig,
+    LogConfig,
     LossConfig,
     ModelConfig,
     OptimConfig,
@@ -68,6 +69,7 @@ def cpu_smoke() -> PretrainConfig:
         data=DataConfig(batch_size=8, in_memory=True, store_side_px=48),
         teacher=TeacherConfig(name="embedded"),
         system=SystemConfig(device="cpu", save_every=2),
+        log=LogConfig(tensorboard=False),  # tests start it many times
     )
 
 

@@ -71,7 +71,8 @@ def test_loader__starts_anywhere_with_any_number_of_workers(
 ) -> None:
     config = changed(num_workers=num_workers)
     batches = training_batches(source, config, first_step=10, rank=0, num_ranks=1)
-    assert_equal(next(batches), StepBatches(source, changed())[9])
+    (batch,) = next(batches)
+    assert_equal(batch, StepBatches(source, changed())[9])
 
 
 def test_views__person_is_the_whole_picture_where_nobody_is_found(source: Source) -> None:

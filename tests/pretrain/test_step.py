@@ -39,14 +39,14 @@ def test_step__repeated_lowers_every_loss() -> None:
     state, batch = state_and_batch()
     before = step.compute_losses(state, batch)
     for _ in range(60):
-        step.train_step(state, batch, 3e-3)
+        step.train_step(state, [batch], 3e-3)
     after = step.compute_losses(state, batch)
     assert all(after[name] < before[name] for name in ("L1", "L2", "L3"))
 
 
 def test_step__every_trained_parameter_gets_a_gradient() -> None:
     state, batch = state_and_batch()
-    step.train_step(state, batch, 1e-3)
+    step.train_step(state, [batch], 1e-3)
     trained = [(n, p) for n, p in state.model.named_parameters() if p.requires_grad]
     assert not [name for name, p in trained if p.grad is None or not p.grad.abs().sum() > 0]
     frozen = {n for n, p in state.model.named_parameters() if not p.requires_grad}
@@ -65,7 +65,7 @@ def test_step__is_the_same_twice() -> None:
     runs = []
     for _ in range(2):
         state, batch = state_and_batch()
-        runs.append([step.train_step(state, batch, 1e-3)["total"].item() for _ in range(3)])
+        runs.append([step.train_step(state, [batch], 1e-3)["total"].item() for _ in range(3)])
     assert runs[0] == runs[1]
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pretrain import losses, recipes, step
-from pretrain.config import override
 from pretrain.models.uniemox import build_model
+from pretrain.overrides import override
 from pretrain.views import jittered, recolour
 from tests.pretrain.test_step import WORLD, FixedTeacher
 
