@@ -91,21 +91,21 @@ class Jpeg:
             person = (person[0] + left, person[1] + top, person[2] + left, person[3] + top)
         smaller = min(min(b[2] - b[0], b[3] - b[1]) for b in (scene, person))
         scale = next((scale for scale in DCT_SCALES if smaller >= scale * size), 1)
-        pixels = torch.from_numpy(self._decode(scale))
+        try:
+            pixels = torch.from_numpy(self._decode(scale))
+        except ValueError:  # stricter than Pillow, which has the last word
+            pixels, scale = decode(self._data), 1
         views = [cut(pixels, _shrunk(box, scale, pixels), size) for box in (scene, person)]
         return views[0], views[1]
 
     def _decode(self, scale: int) -> NDArray[np.uint8]:
-        """uint8 (H / scale, W / scale, 3), upright."""
+        """uint8 (H / scale, W / scale, 3), upright; ValueError for anything odd."""
         import simplejpeg
 
         width, height = self.scene_size if self._turn < 5 else self.scene_size[::-1]
-        try:
-            pixels = simplejpeg.decode_jpeg(
-                self._data, "RGB", min_height=-(-height // scale), min_width=-(-width // scale)
-            )
-        except ValueError:  # stricter than Pillow, which has the last word
-            return decode(self._data).numpy()[::scale, ::scale]
+        pixels = simplejpeg.decode_jpeg(
+            self._data, "RGB", min_height=-(-height // scale), min_width=-(-width // scale)
+        )
         return np.ascontiguousarray(_upright(pixels, self._turn))
 
 
@@ -158,9 +158,10 @@ def _shrunk(box: Box, scale: int, pixels: Tensor) -> Box:
     """The box in a picture decoded at 1/scale."""
     if scale == 1:
         return box
-    left, top = box[0] // scale, box[1] // scale
     width, height = round((box[2] - box[0]) / scale), round((box[3] - box[1]) / scale)
-    return left, top, min(pixels.shape[1], left + width), min(pixels.shape[0], top + height)
+    left = min(round(box[0] / scale), pixels.shape[1] - width)
+    top = min(round(box[1] / scale), pixels.shape[0] - height)
+    return left, top, left + width, top + height
 
 
 def _orientation(data: bytes) -> int:

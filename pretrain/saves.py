@@ -212,7 +212,7 @@ def is_full(problem: BaseException) -> bool:
     """True for a full disk or quota, also as safetensors tells it."""
     if isinstance(problem, OSError):
         return problem.errno in FULL
-    return any(f"code: {code}," in str(problem) for code in FULL)
+    return any(f"(os error {code})" in str(problem) for code in FULL)
 
 
 # Taking it up again ------------------------------------------------------------------------------

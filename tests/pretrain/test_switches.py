@@ -17,7 +17,7 @@ def stepped(settings: dict[str, str]) -> tuple[step.TrainState, dict[str, torch.
     teacher = FixedTeacher()
     state = step.make_state(config, WORLD, teacher, teacher.text_features([""] * 8))
     torch.manual_seed(0)
-    return state, step.train_step(state, step._random_batch(config, teacher.dim), 1e-3)
+    return state, step.train_step(state, [step._random_batch(config, teacher.dim)], 1e-3)
 
 
 @pytest.mark.parametrize(
