@@ -173,11 +173,10 @@ class Views:
             flip, feature = bool(self.crops.flips[row, crop]), self.crops.features[row, crop]
         person_box = self._person_box(rng, picture)
         noise = torch.from_numpy(rng.random((2, self.config.model.num_patches), np.float32))
-        scene_view, person_view = picture.cut_views(box, person_box, size)
-        scene_view = scene_view.flip(-1) if flip else scene_view
+        flips = (flip, flip)
         if views.augment_views == "independent":
-            flip = bool(rng.random() < views.flip_prob)
-        person_view = person_view.flip(-1) if flip else person_view
+            flips = (flip, bool(rng.random() < views.flip_prob))
+        scene_view, person_view = picture.cut_views(box, person_box, size, flips)
         if views.colour_jitter:
             scene_view, person_view = self._recoloured(rng, scene_view, person_view)
         dropout = self.config.data.text_dropout
@@ -228,13 +227,20 @@ def collate(source: Source | StreamSource, examples: list[Example], skipped: lis
     return Batch(
         ids=[source.ids[row] for row in rows],
         skipped=skipped,
-        scene=torch.stack([example.scene for example in examples]),
-        person=torch.stack([example.person for example in examples]),
+        scene=_stack([example.scene for example in examples]),
+        person=_stack([example.person for example in examples]),
         scene_noise=torch.stack([example.scene_noise for example in examples]),
         person_noise=torch.stack([example.person_noise for example in examples]),
         text_index=_text_index(source, examples),
         teacher_image=torch.stack(features) if features else None,
     )
+
+
+def _stack(views: list[Tensor]) -> Tensor:
+    """uint8 (B, C, S, S), laid out in memory as the views are: a plain copy of each."""
+    if all(view.is_contiguous() for view in views):
+        return torch.stack(views)
+    return torch.stack([view.permute(1, 2, 0) for view in views]).permute(0, 3, 1, 2)
 
 
 def _text_index(source: Source | StreamSource, examples: list[Example]) -> Tensor:

@@ -65,7 +65,8 @@ class DatasetSource:
     def __init__(self, dataset: datasets.Dataset, config: DataConfig, views: ViewConfig) -> None:
         self._has_people = "people" in dataset.column_names
         columns = ["image", "people"] if self._has_people else ["image"]
-        self._dataset, self._views = dataset.select_columns(columns), views
+        # Arrow rows: no decoding, no copying by `datasets`
+        self._dataset, self._views = dataset.select_columns(columns).with_format("arrow"), views
         self.ids = row_ids(dataset)
         self.texts, self.text_index = distinct(row_texts(dataset, config))
         if config.text_dropout and NO_TEXT not in self.texts:
@@ -88,8 +89,9 @@ class DatasetSource:
             raise UnreadableImageError(f"row {self.ids[row]}: {problem}") from problem
 
     def _read(self, row: int) -> tuple[bytes | None, Any]:
-        line = self._dataset[row]
-        return image_bytes(line["image"]), line["people"] if self._has_people else None
+        line = self._dataset[row]  # a table of one row
+        people = line.column("people")[0].as_py() if self._has_people else None
+        return image_bytes(line.column("image")[0].as_py()), people
 
 
 def open_dataset(data: str, split: str | None, *, revision: str = "") -> datasets.Dataset:

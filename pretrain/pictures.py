@@ -21,6 +21,7 @@ from pretrain.config import ViewConfig
 from pretrain.views import Box, cut, person_region
 
 Size = tuple[int, int]  # width, height
+Flips = tuple[bool, bool]  # of scene and person view, left to right
 DCT_SCALES = (8, 4, 2)
 ORIENTATION = 0x0112  # EXIF tag
 
@@ -39,7 +40,9 @@ class Picture(Protocol):
         """Of the person's region; None where nobody is found."""
         ...
 
-    def cut_views(self, scene: Box, person: Box, size: int) -> tuple[Tensor, Tensor]:
+    def cut_views(
+        self, scene: Box, person: Box, size: int, flips: Flips = (False, False)
+    ) -> tuple[Tensor, Tensor]:
         """Both views, uint8 (C, S, S): boxes of the whole picture and of the person's region, or of
         the whole picture again where there is no region. UnreadableImageError if broken.
         """
@@ -60,9 +63,14 @@ class Pixels(NamedTuple):
     def person_size(self) -> Size | None:
         return None if self.person is None else (self.person.shape[1], self.person.shape[0])
 
-    def cut_views(self, scene: Box, person: Box, size: int) -> tuple[Tensor, Tensor]:
+    def cut_views(
+        self, scene: Box, person: Box, size: int, flips: Flips = (False, False)
+    ) -> tuple[Tensor, Tensor]:
         region = self.scene if self.person is None else self.person
-        return cut(self.scene, scene, size), cut(region, person, size)
+        return (
+            cut(self.scene, scene, size, flip=flips[0]),
+            cut(region, person, size, flip=flips[1]),
+        )
 
 
 class Jpeg:
@@ -85,26 +93,37 @@ class Jpeg:
         left, top, right, bottom = self._region
         return right - left, bottom - top
 
-    def cut_views(self, scene: Box, person: Box, size: int) -> tuple[Tensor, Tensor]:
+    def cut_views(
+        self, scene: Box, person: Box, size: int, flips: Flips = (False, False)
+    ) -> tuple[Tensor, Tensor]:
         if self._region is not None:
             left, top = self._region[:2]
             person = (person[0] + left, person[1] + top, person[2] + left, person[3] + top)
         smaller = min(min(b[2] - b[0], b[3] - b[1]) for b in (scene, person))
         scale = next((scale for scale in DCT_SCALES if smaller >= scale * size), 1)
         try:
-            pixels = torch.from_numpy(self._decode(scale))
+            pixels = self._decode(scale)
         except ValueError:  # stricter than Pillow, which has the last word
-            pixels, scale = decode(self._data), 1
-        views = [cut(pixels, _shrunk(box, scale, pixels), size) for box in (scene, person)]
-        return views[0], views[1]
+            pixels, scale = decode(self._data).numpy(), 1
+        return (
+            _cut(pixels, _shrunk(scene, scale, pixels), size, flip=flips[0]),
+            _cut(pixels, _shrunk(person, scale, pixels), size, flip=flips[1]),
+        )
 
     def _decode(self, scale: int) -> NDArray[np.uint8]:
         """uint8 (H / scale, W / scale, 3), upright; ValueError for anything odd."""
         import simplejpeg
 
         width, height = self.scene_size if self._turn < 5 else self.scene_size[::-1]
+        # plain chroma upsampling and the fast DCT: what they lose is far below what the crop's
+        # resizing changes, and they save a tenth of the time
         pixels = simplejpeg.decode_jpeg(
-            self._data, "RGB", min_height=-(-height // scale), min_width=-(-width // scale)
+            self._data,
+            "RGB",
+            fastdct=True,
+            fastupsample=True,
+            min_height=-(-height // scale),
+            min_width=-(-width // scale),
         )
         return np.ascontiguousarray(_upright(pixels, self._turn))
 
@@ -154,7 +173,28 @@ def decode(data: bytes | None) -> Tensor:
     return torch.from_numpy(pixels)
 
 
-def _shrunk(box: Box, scale: int, pixels: Tensor) -> Box:
+def _cut(pixels: NDArray[np.uint8], box: Box, size: int, *, flip: bool) -> Tensor:
+    """uint8 (C, S, S): the box, halved as often as it can be (a mean of four), then resized.
+
+    As smooth as `views.cut` and, with OpenCV, three times as fast. Channels lie innermost in
+    memory.
+    """
+    import cv2
+
+    left, top, right, bottom = box
+    part = pixels[top:bottom, left:right]
+    while min(part.shape[:2]) >= 2 * size:
+        height, width = part.shape[0] // 2, part.shape[1] // 2
+        part = cv2.resize(
+            part[: 2 * height, : 2 * width], (width, height), None, 0, 0, cv2.INTER_AREA
+        )
+    if part.shape[:2] != (size, size):
+        part = cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR)
+    part = cv2.flip(part, 1) if flip else np.ascontiguousarray(part)
+    return torch.from_numpy(part).permute(2, 0, 1)
+
+
+def _shrunk(box: Box, scale: int, pixels: NDArray[np.uint8]) -> Box:
     """The box in a picture decoded at 1/scale."""
     if scale == 1:
         return box
@@ -166,7 +206,7 @@ def _shrunk(box: Box, scale: int, pixels: Tensor) -> Box:
 
 def _orientation(data: bytes) -> int:
     """How the camera was held: 1 to 8 of EXIF, 1 = upright."""
-    if b"Exif\0\0" not in data[:65536]:
+    if data.find(b"Exif\0\0", 0, 65536) < 0:
         return 1
     from PIL import Image
 

@@ -72,9 +72,14 @@ class StreamSource:
 class Shard:
     """One file."""
 
-    dataset: datasets.IterableDataset
+    split: datasets.IterableDataset  # all shards of the split
+    number: int  # of this one among them
     first_row: int  # over all shards
     num_rows: int
+
+    def fresh(self) -> datasets.IterableDataset:
+        """Its rows, in an object of their own: iterating leaves its place in the object."""
+        return self.split.shard(num_shards=self.split.num_shards, index=self.number)
 
 
 class Batches:
@@ -139,7 +144,7 @@ class Batches:
             inside = max(place, begin) - begin
             wanted = min(self._stop, end) - begin - inside
             if wanted > 0:
-                rows = iter(shard.dataset.skip(inside) if inside else shard.dataset)
+                rows = iter(shard.fresh().skip(inside))
                 for offset, line in zip(range(wanted), rows):
                     data = image_bytes(line["image"])
                     row = shard.first_row + inside + offset
@@ -200,8 +205,7 @@ def open_stream(data: str, split: str, config: DataConfig) -> StreamSource:
             texts += row_texts(columns, config)
             for name, values in row_labels(columns).items():
                 labels.setdefault(name, [None] * first).extend(values)
-            whole = wide.shard(num_shards=wide.num_shards, index=number)
-            shards.append(Shard(dataset=whole, first_row=first, num_rows=count))
+            shards.append(Shard(split=wide, number=number, first_row=first, num_rows=count))
     if not ids:
         raise ValueError(f"--data {data}: split {split!r} has no rows")
     unique, index = distinct(texts)
