@@ -83,7 +83,7 @@ class ViewConfig:
     person_margin: float = 0.15  # added on each side of the box, as a share of its longer side
     person_min_side_px: int = 16  # a smaller region grows to this
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the student's pixels, 0 to 1
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # the same; both are ImageNet's
 
     def __post_init__(self) -> None:
         for name in ("scene_scale", "person_scale", "ratio"):
@@ -211,7 +211,7 @@ class OptimConfig:
     layer_decay: float = 1.0  # each block's rate over that of the block above it; 1 = none
     ema: float = 0.0  # decay per step of averaged weights, as 0.9999, kept beside; 0 = none
     weight_decay: float = 0.05  # on matrices only
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[float, float] = (0.9, 0.95)  # of AdamW; MAE's
     clip_norm: float = 1.0  # gradient norm over all trained parameters; 0 = no clipping
 
     def __post_init__(self) -> None:
@@ -248,6 +248,8 @@ class SystemConfig:
         _one_of("system.device", self.device, ("auto", "cpu", "cuda"))
         _one_of("system.precision", self.precision, ("fp32", "bf16", "fp16"))
         _one_of("system.parallel", self.parallel, ("ddp", "fsdp"))
+        if self.precision == "fp16" and self.parallel == "fsdp":
+            raise ValueError("system.precision = 'fp16' does not go with fsdp; use bf16, or ddp")
         _positive("system.save_every", self.save_every)
         _positive("system.keep", self.keep)
 

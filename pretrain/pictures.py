@@ -9,6 +9,7 @@ Letters: H W pixels, C channels, S pixels per side of a view.
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -111,21 +112,34 @@ class Jpeg:
         )
 
     def _decode(self, scale: int) -> NDArray[np.uint8]:
-        """uint8 (H / scale, W / scale, 3), upright; ValueError for anything odd."""
+        """uint8 (H / scale, W / scale, 3), upright, until the next decode; ValueError if odd."""
         import simplejpeg
 
         width, height = self.scene_size if self._turn < 5 else self.scene_size[::-1]
         # plain chroma upsampling and the fast DCT: what they lose is far below what the crop's
         # resizing changes, and they save a tenth of the time
+        size = (-(-height // scale), -(-width // scale))
         pixels = simplejpeg.decode_jpeg(
             self._data,
             "RGB",
             fastdct=True,
             fastupsample=True,
-            min_height=-(-height // scale),
-            min_width=-(-width // scale),
+            min_height=size[0],
+            min_width=size[1],
+            buffer=_canvas(3 * size[0] * size[1]),
         )
         return np.ascontiguousarray(_upright(pixels, self._turn))
+
+
+_OWN = threading.local()
+
+
+def _canvas(size_bytes: int) -> NDArray[np.uint8]:
+    """Memory to decode into, used again and again: fresh memory costs as much as a resize."""
+    canvas: NDArray[np.uint8] | None = getattr(_OWN, "canvas", None)
+    if canvas is None or canvas.size < size_bytes:
+        canvas = _OWN.canvas = np.empty(size_bytes, np.uint8)
+    return canvas
 
 
 def open_picture(
@@ -190,7 +204,9 @@ def _cut(pixels: NDArray[np.uint8], box: Box, size: int, *, flip: bool) -> Tenso
         )
     if part.shape[:2] != (size, size):
         part = cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR)
-    part = cv2.flip(part, 1) if flip else np.ascontiguousarray(part)
+    part = cv2.flip(part, 1) if flip else part
+    if part.base is not None:
+        part = part.copy()  # the canvas is drawn over
     return torch.from_numpy(part).permute(2, 0, 1)
 
 

@@ -54,7 +54,7 @@ def epilog() -> str:
         said = " ".join((inspect.getdoc(make) or "").split("\n\n")[0].split())
         parts.append(_wrapped(f"  {name:<14}", said))
     parts.append("\nsettings, as --section.field value (defaults; a recipe may differ):")
-    parts.append(_wrapped("  --steps, --epochs, --seed", "how long, and the seed of everything"))
+    parts.append(_wrapped(f"{'  --steps, --epochs, --seed':<44}", "how long; of every random draw"))
     for section, cls in SECTIONS.items():
         parts.append(f"\n {section}: {(inspect.getdoc(cls) or '').splitlines()[0]}")
         said = comments(cls)

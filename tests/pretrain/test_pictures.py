@@ -47,7 +47,7 @@ def test_jpeg__is_decoded_no_larger_than_the_smaller_crop_needs(
     decoded, kept = [], Jpeg._decode
 
     def watched(self: Jpeg, factor: int) -> np.ndarray:
-        decoded.append((factor, kept(self, factor)))
+        decoded.append((factor, kept(self, factor).copy()))
         return decoded[-1][1]
 
     monkeypatch.setattr(Jpeg, "_decode", watched)
@@ -92,3 +92,14 @@ def test_jpeg__that_only_pillow_reads_is_read() -> None:
     assert Image.open(io.BytesIO(odd)).convert("RGB").size == (256, 256)
     scene, _ = open_picture(odd, None, VIEWS).cut_views((0, 0, 256, 256), (0, 0, 256, 256), 32)
     assert close(scene, cut(decode(data), (0, 0, 256, 256), 32))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_views__stay_when_the_next_picture_is_decoded(flip: bool) -> None:
+    whole = (0, 0, 64, 64)
+    first, _ = open_picture(encoded(picture(7, (64, 64))), None, VIEWS).cut_views(
+        whole, whole, 64, (flip, flip)
+    )
+    before = first.clone()
+    open_picture(encoded(picture(8, (64, 64))), None, VIEWS).cut_views(whole, whole, 64)
+    assert torch.equal(first, before)
