@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from emo8 import dataset, schema
-from emo8.build import build
+from emo8.builder import build
 from emo8.publish import to_folder
 from tests.conftest import encoded, write_recipe
 

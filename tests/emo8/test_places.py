@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from emo8.build import build
+from emo8.builder import build
 from emo8.places import Places, assign
 from emo8.publish import to_folder
 from tests.conftest import encoded, picture, write_recipe
