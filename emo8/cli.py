@@ -22,6 +22,7 @@ from emo8.commands import (
     duplicates,
     failures,
     fingerprint,
+    hydrate,
     importing,
     prompts,
     publish,
@@ -46,6 +47,7 @@ COMMANDS: dict[str, ModuleType] = {
     "check-splits": check_splits,
     "publish": publish,
     "remove": remove,
+    "hydrate": hydrate,
     "diff": diff,
     "import": importing,
 }
@@ -66,6 +68,7 @@ Build, label and publish emotion datasets of images.
   emo8 check-splits DATA             copies across the splits of any dataset
   emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
   emo8 remove ID --reason TEXT       take a picture out of every later build
+  emo8 hydrate DATA -o OUT           complete a dataset published without pictures
 """
 
 

@@ -32,7 +32,7 @@ LOOPBACK = parse_networks(["127.0.0.0/8"], "test")
         ("100.127.255.255", "shared"), ("240.0.0.1", "reserved"), ("192.0.2.1", "reserved"),
         ("224.0.0.1", "multicast"), ("ff02::1", "multicast"), ("169.254.169.254", "metadata"),
         ("fd00:ec2::254", "metadata"), ("100.100.100.200", "metadata"), ("0.0.0.0", "unspecified"),
-        ("::", "unspecified"), ("::ffff:8.8.8.8", "ipv4_mapped"), ("::ffff:10.0.0.1", "ipv4_mapped"),
+        ("::", "unspecified"), ("::ffff:8.8.8.8", "ipv4_mapped"), ("::ffff:a00:1", "ipv4_mapped"),
         ("::10.0.0.1", "ipv4_mapped"), ("64:ff9b::808:808", "nat64"), ("64:ff9b:1::1", "nat64"),
         ("2002:a00:1::1", "tunnel"), ("2001:0:1::1", "tunnel"), ("255.255.255.255", "reserved"),
         ("fec0::1", "reserved"), ("2001:db8::1", "reserved"), ("198.18.5.5", "reserved"),
