@@ -19,6 +19,7 @@ from emo8.commands import (
     decide,
     demo,
     diff,
+    doctor,
     duplicates,
     failures,
     fingerprint,
@@ -54,6 +55,7 @@ COMMANDS: dict[str, ModuleType] = {
     "queries": queries,
     "search": search,
     "import": importing,
+    "doctor": doctor,
 }
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
@@ -75,6 +77,7 @@ Build, label and publish emotion datasets of images.
   emo8 queries -o queries.csv        search terms: keyword x emotion x style
   emo8 search openverse -o urls.csv  links to licensed pictures, evenly over the cells
   emo8 hydrate DATA -o OUT           complete a dataset published without pictures
+  emo8 doctor                        what this machine has and lacks, with remedies
 """
 
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 SOURCE_KINDS = ("folder", "archive", "table", "urls", "hub", "webdataset")
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
 CLAIMANTS = ("human", "source", "clip")
+PRECISIONS = ("auto", "fp32", "bf16")
 VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
 
 
@@ -84,12 +85,20 @@ class LabelsConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
+    # "fp32", "bf16", or "auto": bf16 where the hardware computes in it, three times as fast for
+    # vectors that differ in the third digit; fp32 for "embedded", which is small. A build keeps
+    # what it resolved first.
+    precision: str = "auto"
     prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
-    style_prompts: bool = True  # add the wording that the prompts file has for a row's style
+    # Add the wording that the prompts file has for a row's style. Off: with the embedded model it
+    # cost 1 to 4 points of accuracy on every one of five families (benchmarks/results/labels.md);
+    # measure yours with `emo8 prompts score` before turning it on.
+    style_prompts: bool = False
     calibration: str = ""  # JSON file relative to the recipe, made by `emo8 calibrate`; default:
     # the one that `emo8 calibrate BUILD` left in the build, if any; "off" = none
     calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
     rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
+    style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
     max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
     attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
     min_attribute_prob: float = 0.3  # an attribute less likely than this is left out

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from emo8.config import (
     CLAIMANTS,
     LAYOUT_WORDS,
+    PRECISIONS,
     SOURCE_KINDS,
     VOTE_RULES,
     DecideConfig,
@@ -145,6 +146,14 @@ def _check_labels(recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}: labels.rule is empty: name some of {', '.join(CLAIMANTS)}")
     for name in recipe.labels.rule:
         _check_known(name, CLAIMANTS, f"{where}: labels.rule")
+    _check_known(recipe.labels.precision, PRECISIONS, f"{where}: labels.precision")
+    for name in recipe.labels.style_rule:
+        _check_known(name, CLAIMANTS, f"{where}: labels.style_rule")
+    if recipe.labels.style_rule[-1:] != ("clip",):
+        raise RecipeError(
+            f'{where}: labels.style_rule = {list(recipe.labels.style_rule)}: end it with "clip", '
+            "because every row needs a style"
+        )
     _check_known(recipe.votes.rule, VOTE_RULES, f"{where}: votes.rule")
     shares = {
         "labels.max_risk": recipe.labels.max_risk,

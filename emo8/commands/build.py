@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8.build import build
+    from emo8.builder import build
     from emo8.errors import Emo8Error
     from emo8.report import funnel_lines
 

@@ -22,9 +22,11 @@ from emo8 import (
     builddir,
     dataset,
     decide,
+    evidence,
     ingest,
     leaks,
     pipeline,
+    places,
     removal,
     report,
     sources,
@@ -143,6 +145,7 @@ class _Run:
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
         rules = [
             recipe.labels.rule,
+            recipe.labels.style_rule,
             recipe.labels.max_risk,
             self.resolved.calibrations.thresholds(recipe.labels.max_risk),
             votes.stamp(self.cast),
@@ -258,6 +261,9 @@ class _Run:
         summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
         write_text(self.out / "report" / "splits.json", summary + "\n")
         verdicts["also_from"] = _provenance_of_copies(verdicts)
+        known = places.published(self.out, self.recipe_dir, config.keep)
+        part_rows = self.recipe.ingest.part_rows
+        verdicts[["shard", "rank"]] = places.assign(verdicts, known, part_rows)
         return verdicts
 
     def _decider(self, earlier: Mapping[str, str]) -> decide.Decider:
@@ -295,7 +301,11 @@ class _Run:
         tasks = dataset.plan_shards(self.out, verdicts, self.recipe.ingest.max_pixels)
         if tasks:
             self._run_tasks("dataset", list(tasks))
+        dataset.remove_surplus(self.out, tasks)
         stats = report.statistics(verdicts, [model.name for model in self.resolved.models])
+        stats["agreement"] = evidence.agreement(self.out)
+        stats["calibration"] = evidence.calibration(self.resolved.calibrations)
+        stats["leaks"] = evidence.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
         stats["fetch"] = report.fetch_statistics(verdicts, self.recipe)
         report.write_report(self.out, verdicts, stats)
         name = self.recipe.name
