@@ -43,7 +43,7 @@ from emo8.recipe import load_recipe
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +216,13 @@ class _Run:
             leaks=leaks.Leaks(
                 config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
             ),
-            copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
+            copies=Copies(
+                config=self.recipe.decide,
+                build=self.out,
+                model=model,
+                earlier=earlier,
+                engine=self.engine,
+            ),
             removals=self.removals,
             claims=Claims(
                 labels=self.recipe.labels,
