@@ -291,19 +291,19 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         "# Near copies: recall on planted copies, false drops on everything else\n",
         f"`{result['command']}`, seed {result['seed']}, CLIP `{result['model']}`.\n",
-        f"Recall {_share(told['found'].sum(), told['planted'].sum())} on "
+        f"Recall {share(told['found'].sum(), told['planted'].sum())} on "
         f"{told['planted'].sum()} planted copies; the search alone names {named:.1%} of them with "
         "their original directly. In brackets: 95 % Wilson intervals.\n",
         _recall_table(told),
         f"\nPrecision: of {pairs} pairs judged copies {right['planted']} are of one planted "
         f"family, {right['real']} more are copies that a person found among the pictures, "
-        f"{right['false']} are neither ({_share(pairs - right['false'], pairs)} right).\n",
+        f"{right['false']} are neither ({share(pairs - right['false'], pairs)} right).\n",
         "Pictures that leave although no copy of them was planted; false drops are those that no "
         "pair called a copy by a person explains:\n",
         "| style | pictures | leave | false drops | rate |\n|---|---|---|---|---|",
         *(
             f"| {row['style']} | {row['pictures']} | {row['leave']} | {row['false_drops']} "
-            f"| {_share(row['false_drops'], row['pictures'])} |"
+            f"| {share(row['false_drops'], row['pictures'])} |"
             for row in result["false_drops"]
         ),
     ]
@@ -311,7 +311,7 @@ def table(result: dict[str, Any]) -> str:
         alike = result["lookalikes"]
         lines += [
             f"\nLook-alikes: {alike['false_drops']} of {alike['pictures']} drawings leave "
-            f"({_share(alike['false_drops'], alike['pictures'])}).\n",
+            f"({share(alike['false_drops'], alike['pictures'])}).\n",
             "| pairs of | pairs | judged copies | rate |\n|---|---|---|---|",
             *(
                 f"| {name} | {row['pairs']} | {row['judged_copies']} "
@@ -322,7 +322,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _share(found: int, total: int) -> str:
+def share(found: int, total: int) -> str:
     low, high = wilson(int(found), int(total))
     return f"{found / total:.3f} [{low:.3f}, {high:.3f}]"
 
@@ -335,10 +335,10 @@ def _recall_table(told: pd.DataFrame) -> str:
     for kind, rows in told.groupby("kind", sort=True):
         rate = rows.set_index("style")["found"] / rows.set_index("style")["planted"]
         cells = " | ".join(f"{rate[style]:.3f}" for style in styles)
-        body.append(f"| {kind} | {cells} | {_share(rows['found'].sum(), rows['planted'].sum())} |")
+        body.append(f"| {kind} | {cells} | {share(rows['found'].sum(), rows['planted'].sum())} |")
     total = told.groupby("style")[["found", "planted"]].sum()
-    cells = " | ".join(_share(*total.loc[style, ["found", "planted"]]) for style in styles)
-    body.append(f"| all kinds | {cells} | {_share(told['found'].sum(), told['planted'].sum())} |")
+    cells = " | ".join(share(*total.loc[style, ["found", "planted"]]) for style in styles)
+    body.append(f"| all kinds | {cells} | {share(told['found'].sum(), told['planted'].sum())} |")
     return "\n".join(head + body)
 
 

@@ -170,7 +170,7 @@ class LeaksConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     files: tuple[str, ...] = ()  # made by `emo8 fingerprint`, relative to the recipe
-    max_distance: int = 20  # bits of 255 between detail hashes; see docs/duplicates.md
+    max_distance: int = 30  # bits of 255 between detail hashes; see docs/duplicates.md
     min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
     drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay
 

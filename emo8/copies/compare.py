@@ -27,6 +27,8 @@ class CompareTask:
 
     build: Path  # the folder: views, pairs, and where the numbers go
     part: int
+    start: int  # of its pairs
+    stop: int
     min_crop_sim: float
     table: str = "compare"
     fingerprint: str = ""  # the folder is gone when the run ends
@@ -37,23 +39,31 @@ class CompareTask:
     def run(self, state: tuple[Views, np.ndarray]) -> int:
         """Write the numbers of the part's pairs; how many there are comes back."""
         views, pairs = state
-        start = self.part * PAIRS_PER_PART
-        part = np.array(pairs[start : start + PAIRS_PER_PART])
+        part = np.array(pairs[self.start : self.stop])
         numbers = pa.Table.from_pandas(measured(views, part, self.min_crop_sim))
         write_part(numbers, self.build / part_name(self.part), self.fingerprint)
         return len(part)
 
 
 def compare_all(
-    views: Views, pairs: np.ndarray, min_crop_sim: float, folder: Path, engine: Engine
+    views: Views,
+    pairs: np.ndarray,
+    min_crop_sim: float,
+    folder: Path,
+    engine: Engine,
+    per_part: int = PAIRS_PER_PART,
 ) -> pd.DataFrame:
     """The numbers of (P, 2) pairs of the views in `folder`, as `find.measured` gives them."""
-    if len(pairs) <= PAIRS_PER_PART:
+    if len(pairs) <= per_part:
         return measured(views, pairs, min_crop_sim)
     np.save(folder / PAIRS_FILE, pairs)
-    num_parts = -(-len(pairs) // PAIRS_PER_PART)
+    starts = range(0, len(pairs), per_part)
+    num_parts = len(starts)
     tasks: list[Task] = [
-        CompareTask(build=folder, part=part, min_crop_sim=min_crop_sim) for part in range(num_parts)
+        CompareTask(
+            build=folder, part=part, start=start, stop=start + per_part, min_crop_sim=min_crop_sim
+        )
+        for part, start in enumerate(starts)
     ]
     with stage("compare", num_parts) as counter:
         for outcome in engine.run(tasks):
