@@ -62,6 +62,11 @@ def score(
     return scores, {"constant": round(measure(true, constant)[main], 6)}
 
 
+def main(task: str, true: Array, prob: Array) -> float:
+    """The metric that the task is searched and ranked by."""
+    return _MEASURES[task](true, prob)[MAIN[task]]
+
+
 def _support(task: str, true: Array, names: tuple[str, ...]) -> dict[str, int]:
     if task == "regression":
         return dict.fromkeys(names, len(true))

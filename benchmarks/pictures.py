@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.adapters.base import LabelledRows
+from benchmarks.adapters.base import Box, LabelledRows
 from benchmarks.features import Progress, decode_view
 
 
@@ -18,12 +19,18 @@ class Pictures:
 
     rows: LabelledRows
     index: list[int]  # (N,) row numbers in the dataset
+    digests: list[str]  # (N,)
     view: str  # scene, person, or both (then `views` has two entries)
+    cache: Path
     progress: Progress | None = None
 
     @property
     def views(self) -> tuple[str, ...]:
         return ("scene", "person") if self.view == "both" else (self.view,)
+
+    def box(self, number: int) -> Box | None:
+        """The person's box of a usable picture."""
+        return None if self.rows.boxes is None else self.rows.boxes[self.index[number]]
 
     def pixels(self, which: Sequence[int], view: str) -> list[npt.NDArray[np.uint8]]:
         """uint8 (H, W, 3) of the usable pictures numbered `which`."""

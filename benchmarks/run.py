@@ -181,7 +181,10 @@ def _results(
     if config.group:
         groups = [str(g) for g in counting.take(rows.column(config.group), case.index)]
     seen = overlap.check(config.seen, case.backbone, rows, case.index, case.digests)
-    pictures = Pictures(rows=rows, index=case.index, view=config.view, progress=progress)
+    pictures = Pictures(
+        rows=rows, index=case.index, digests=case.digests, view=config.view,
+        cache=config.cache, progress=progress,
+    )  # fmt: skip
     for protocol, settings in _settings(config):
         module = protocols.load(protocol)
         for plan in _plans(config, data, groups, module.LEARNS, case.seed):

@@ -51,7 +51,7 @@ def emotion6(names: Sequence[str], strata: Sequence[str], seed: int) -> list[str
     side: dict[str, str] = {}
     for stratum in sorted(set(strata)):
         mine = sorted(n for n, s in zip(names, strata, strict=True) if s == stratum)
-        if len(mine) < 4:  # too few for two cuts
+        if len(mine) < 10:  # too few for two cuts
             side |= dict.fromkeys(mine, "train")
             continue
         train, rest = train_test_split(mine, train_size=0.7, random_state=42 + seed)

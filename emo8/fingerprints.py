@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from emo8.errors import Emo8Error
 from emo8.filters.base import PHASH_RECIPE, prepare
-from emo8.filters.copies import THUMB_SIDE_PX, VIEWS_RECIPE, Copies
+from emo8.filters.copies import THUMB_SIDE_PX, VIEWS_RECIPE, Copies, thumbnail
 from emo8.images import DecodeError, decode
 
 VERSION = 1
@@ -149,6 +149,11 @@ def detail_hash(thumb: np.ndarray) -> np.ndarray:
     low = cv2.dct(small)[:DETAIL_SIDE, :DETAIL_SIDE]
     low[0, 0] = 0
     return np.packbits(low.ravel() > 0)
+
+
+def detail_of(rgb: np.ndarray) -> np.ndarray:
+    """(32,) uint8: the detail hash of a decoded picture (H, W, 3), its border left on."""
+    return detail_hash(thumbnail(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)))
 
 
 def mirrored_detail(detail: np.ndarray) -> np.ndarray:

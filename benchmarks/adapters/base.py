@@ -110,8 +110,24 @@ def _emotion_name(label: str) -> str:
 
 
 def read_file(path: Path) -> bytes | None:
-    """The bytes of a file, or None where it cannot be read (that costs its row, not the run)."""
+    """The bytes of a file, or None where it cannot be read (that costs its row, not the run).
+
+    An array file (.npy with (H, W, 3) uint8, as EMOTIC's array release has them) becomes a PNG.
+    """
     try:
-        return path.read_bytes()
-    except OSError:
+        return _array_as_png(path) if path.suffix == ".npy" else path.read_bytes()
+    except (OSError, ValueError):
         return None
+
+
+def _array_as_png(path: Path) -> bytes:
+    import io
+
+    from PIL import Image
+
+    pixels = np.load(path, allow_pickle=False)
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(f"{path}: not (H, W, 3)")
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8)).save(out, "PNG")
+    return out.getvalue()
