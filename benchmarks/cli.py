@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.commands import compare, study
 from benchmarks.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -43,12 +44,16 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("files", nargs="+", type=Path, metavar="FILE")
     table.add_argument("--format", choices=("markdown", "html", "latex"), default="markdown")
     table.set_defaults(call=_table)
-    check = commands.add_parser("check", help="count a benchmark's files against what is documented")
+    check = commands.add_parser(
+        "check", help="count a benchmark's files against what is documented"
+    )
     check.add_argument("name", metavar="NAME", help="a registered benchmark or a .toml")
     check.add_argument("path", type=Path, metavar="PATH")
     check.add_argument("--write-split", type=Path, metavar="CSV", help="file,split,sha256")
     check.add_argument("--split-seed", type=int, default=0)
     check.set_defaults(call=_check)
+    compare.add(commands)
+    study.add(commands)
     known = commands.add_parser("list", help="show registered benchmarks, protocols and models")
     known.set_defaults(call=_list)
     return parser
@@ -190,9 +195,7 @@ def _table(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     from benchmarks import checking
 
-    report, rows = checking.check(
-        arguments.name, arguments.path, split_seed=arguments.split_seed
-    )
+    report, rows = checking.check(arguments.name, arguments.path, split_seed=arguments.split_seed)
     print(checking.text(report))
     if arguments.write_split:
         from benchmarks import splits

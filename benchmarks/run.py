@@ -250,6 +250,7 @@ def _plans(
     if not learns:
         return folds.untrained(data, groups)
     if groups is None:
-        return [folds.own_or_kfold(data, config.folds, seed)]
+        num_folds = 0 if config.train_on else config.folds
+        return [folds.own_or_kfold(data, num_folds, seed)]
     cross = (config.folds or folds.DEFAULT_FOLDS) if config.cluster else None
     return folds.leave_group_out(data, groups, cross, seed)

@@ -45,9 +45,7 @@ def joined(source: LabelledRows, target: LabelledRows, label_map: str | None) ->
     columns = tuple(c for c in target.column_names if c in source.column_names)
 
     def images(wanted: Sequence[int]) -> list[bytes | None]:
-        return [
-            (source.images([i]) if i < size else target.images([i - size]))[0] for i in wanted
-        ]
+        return [(source.images([i]) if i < size else target.images([i - size]))[0] for i in wanted]
 
     def column(name: str) -> list[str | None]:
         return [*source.column(name), *target.column(name)]

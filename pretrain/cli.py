@@ -134,7 +134,9 @@ def _add_pretrain(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         help="train a recipe on a dataset; the same command continues a killed run",
         description=f"Trains on the split `train`. Also {OVERRIDES}.",
     )
-    pretrain.add_argument("recipe", metavar="RECIPE", help="cpu_smoke, cpu_demo, claim, b16 or l16_paper")
+    pretrain.add_argument(
+        "recipe", metavar="RECIPE", help="cpu_smoke, cpu_demo, claim, b16 or l16_paper"
+    )
     pretrain.add_argument(
         "--data",
         required=True,

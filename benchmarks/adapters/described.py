@@ -1,20 +1,20 @@
 """Datasets that ten lines of TOML describe; strict, an unknown key is an error.
 
-    name = "artphoto"
-    title = "…"
-    get = "…"                  # how a person gets it
-    license = "…"
-    layout = "…"               # what --path must point at
-    form = "prefix"            # folders | prefix | csv | parquet | hub
-    root = "testImages_artphoto"   # below --path; names may differ in case
-    separator = "_"            # prefix: <label>_<n>.jpg
-    labels = { sad = "sadness" }   # names on disk -> names in results
-    [columns]                  # csv, parquet, hub: which column is what
-    image = "Image"
-    emotion = "Category"       # or votes = ["Amusement", …], or scales = ["valence", …]
-    [expected.all]             # counts that `check` compares with; mark = H, M, L or U
-    mark = "H"
-    all = 806
+name = "artphoto"
+title = "…"
+get = "…"                  # how a person gets it
+license = "…"
+layout = "…"               # what --path must point at
+form = "prefix"            # folders | prefix | csv | parquet | hub
+root = "testImages_artphoto"   # below --path; names may differ in case
+separator = "_"            # prefix: <label>_<n>.jpg
+labels = { sad = "sadness" }   # names on disk -> names in results
+[columns]                  # csv, parquet, hub: which column is what
+image = "Image"
+emotion = "Category"       # or votes = ["Amusement", …], or scales = ["valence", …]
+[expected.all]             # counts that `check` compares with; mark = H, M, L or U
+mark = "H"
+all = 806
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def _from_csv(path: Path, root: Path, d: Description) -> LabelledRows:
 
 def _file(cell: str) -> str:
     """The picture a cell names: forward slashes, below the root, .jpg where it says no suffix."""
-    name = cell.strip("\"").replace("\\", "/").lstrip("/")
+    name = cell.strip('"').replace("\\", "/").lstrip("/")
     return name if Path(name).suffix else f"{name}.jpg"
 
 

@@ -1,9 +1,9 @@
 """Versioned label maps: TOML files beside this module, or a user's own.
 
-    name = "polarity-1"            # goes into results; raise the number when a line changes
-    source = "where it comes from"
-    [labels]
-    joy = "positive"               # a label that is not listed is left out, and counted
+name = "polarity-1"            # goes into results; raise the number when a line changes
+source = "where it comes from"
+[labels]
+joy = "positive"               # a label that is not listed is left out, and counted
 """
 
 from __future__ import annotations

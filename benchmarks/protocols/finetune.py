@@ -47,7 +47,8 @@ class Settings:
     mixup: float = 0.8  # 0 = off; also off where targets are several labels or scales
     cutmix: float = 1.0
     smoothing: float = 0.1
-    auto_augment: str = "rand-m9-mstd0.5-inc1"  # timm's name; "" = off
+    # timm's name; "" = off. mmax9: at 10 its posterize asks Pillow for 0 bits, which is an error
+    auto_augment: str = "rand-m9-mstd0.5-mmax9-inc1"
     erase_prob: float = 0.25
     crop_scale: float = 0.2  # least area of a training crop over the picture's
     ema: float = -1.0  # decay of the averaged weights that answer; 0 = off
@@ -66,18 +67,18 @@ class Settings:
 
 
 RECIPES: dict[str, dict[str, Any]] = {
-    "small": dict(
-        epochs=30, batch_size=32, base_lr=2e-3, warmup_epochs=3.0, layer_decay=0.75,
-        drop_path=0.1, ema=0.99,
-    ),
-    "mae": dict(
-        epochs=100, batch_size=1024, base_lr=5e-4, warmup_epochs=5.0, layer_decay=0.65,
-        drop_path=0.1, ema=0.0,
-    ),
-    "uniemox": dict(
-        epochs=100, batch_size=16, base_lr=1e-3, warmup_epochs=5.0, layer_decay=1.0,
-        drop_path=0.2, ema=0.0,
-    ),
+    "small": {
+        "epochs": 30, "batch_size": 32, "base_lr": 2e-3, "warmup_epochs": 3.0, "layer_decay": 0.75,
+        "drop_path": 0.1, "ema": 0.99,
+    },
+    "mae": {
+        "epochs": 100, "batch_size": 1024, "base_lr": 5e-4, "warmup_epochs": 5.0, "layer_decay": 0.65,
+        "drop_path": 0.1, "ema": 0.0,
+    },
+    "uniemox": {
+        "epochs": 100, "batch_size": 16, "base_lr": 1e-3, "warmup_epochs": 5.0, "layer_decay": 1.0,
+        "drop_path": 0.2, "ema": 0.0,
+    },
 }  # fmt: skip
 
 

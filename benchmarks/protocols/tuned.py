@@ -114,9 +114,7 @@ class Store:
         if size > IN_MEMORY_BYTES:
             self._kept = None
 
-    def batch(
-        self, rows: Index, view: str, transform: Callable[[Image.Image], Tensor]
-    ) -> Tensor:
+    def batch(self, rows: Index, view: str, transform: Callable[[Image.Image], Tensor]) -> Tensor:
         """(B, C, S, S) of these rows through a transform."""
         return torch.stack([transform(self._picture(int(row), view)) for row in rows])
 

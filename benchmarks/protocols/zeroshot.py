@@ -42,9 +42,7 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
     if vectors.shape[1] == 2 * encoder.dim:  # scene and person side by side
         vectors = vectors[:, : encoder.dim] + vectors[:, encoder.dim :]
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    prob = zeroshot.probabilities(
-        vectors, classifier, logit_scale=encoder.logit_scale
-    )
+    prob = zeroshot.probabilities(vectors, classifier, logit_scale=encoder.logit_scale)
     note = f"plain prompts for {', '.join(plain)}: the prompts file does not know them"
     return Prediction(
         prob=prob.astype("float64")[None],

@@ -40,8 +40,19 @@ def pretrain(arm: Arm, *, work: Path, cache: Path, steps: int, seed: int) -> Pat
     if not is_finished(run, steps):
         settings = [part for key, value in arm.overrides.items() for part in (f"--{key}", value)]
         _uniemox(
-            ["pretrain", RECIPE, "--data", str(cache), "--out", str(run)]
-            + ["--steps", str(steps), "--seed", str(seed), *settings]
+            [
+                "pretrain",
+                RECIPE,
+                "--data",
+                str(cache),
+                "--out",
+                str(run),
+                "--steps",
+                str(steps),
+                "--seed",
+                str(seed),
+                *settings,
+            ]
         )
     return run
 
@@ -54,8 +65,7 @@ def make_cache(corpus: Path, work: Path, texts: str, *, composites: int, seed: i
         data.write(corpus, pictures, composites=composites, seed=seed, texts=texts)
     if not cache.is_file():
         _uniemox(
-            ["cache", str(pictures), "--recipe", RECIPE]
-            + ["--crops", str(CROPS), "--out", str(cache)]
+            ["cache", str(pictures), "--recipe", RECIPE, "--crops", str(CROPS), "--out", str(cache)]
         )
     return cache
 

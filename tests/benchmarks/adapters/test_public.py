@@ -172,7 +172,7 @@ def test_emotic__hostile_files_are_errors_that_name_them(tmp_path, monkeypatch):
 def test_emotic__lists_are_parsed_and_never_run(tmp_path):
     root = trees.emotic_csv(tmp_path)
     path = root / "val.csv"
-    evil = path.read_text().replace('"[2, 1, 30, 28]"', '"__import__(\'os\').getcwd()"', 1)
+    evil = path.read_text().replace('"[2, 1, 30, 28]"', "\"__import__('os').getcwd()\"", 1)
     path.write_text(evil)
     with pytest.raises(SourceError, match="is not a list"):
         registry.read("emotic", root)

@@ -158,10 +158,12 @@ def emotic_mat(root: Path) -> Path:
             put(root / "emotic" / folder / file, 9000 + 1000 * (split == "val") + k)
             images.append(
                 (
-                    np.array([file]), np.array([folder]),
+                    np.array([file]),
+                    np.array([folder]),
                     _struct(n_col=np.array([[40]]), n_row=np.array([[30]])),
-                    _struct(name=np.array(["mscoco"])), _person(split, k),
-                )  # fmt: skip
+                    _struct(name=np.array(["mscoco"])),
+                    _person(split, k),
+                )
             )
         names = ("filename", "folder", "image_size", "original_database", "person")
         table = np.empty((1, count), dtype=[(name, object) for name in names])
