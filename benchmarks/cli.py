@@ -43,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="show result files as one table")
     table.add_argument("files", nargs="+", type=Path, metavar="FILE")
     table.add_argument("--format", choices=("markdown", "html", "latex"), default="markdown")
+    table.add_argument(
+        "--figures", type=Path, metavar="DIR",
+        help="also draw confusion, reliability, intervals and per-style bars as SVG",
+    )  # fmt: skip
     table.set_defaults(call=_table)
     check = commands.add_parser(
         "check", help="count a benchmark's files against what is documented"
@@ -152,14 +156,15 @@ def _run(arguments: argparse.Namespace) -> int:
 def _one_line(result: dict[str, object]) -> str:
     from benchmarks import table
 
-    _, group, protocol, model, accuracy, macro_f1, majority, _, n, _ = table.rows([result])[0]
-    where = f" {group}" if group else ""
+    (shown,) = [t for t in table.tables([result]) if t.header[0] == "dataset" and "n" in t.header]
+    line = dict(zip(shown.header, shown.lines[0], strict=True))
+    where = f" {line['group']}" if line["group"] else ""
     notes = result["notes"]
     said = "".join(f"\n  note: {note}" for note in notes) if isinstance(notes, list) else ""
-    return (
-        f"{model} {protocol}{where}: accuracy {accuracy}, macro F1 {macro_f1}, "
-        f"majority {majority}, n {n}{said}"
+    told = ", ".join(
+        f"{name.removesuffix(' [95%]')} {line[name]}" for name in shown.header[4:] if name != "seed"
     )
+    return f"{line['model']} {line['protocol']}{where}: {told}{said}"
 
 
 @contextmanager
@@ -187,8 +192,13 @@ def _progress() -> Iterator[Progress]:
 def _table(arguments: argparse.Namespace) -> int:
     from benchmarks import table
 
-    lines = table.rows(table.read_results(arguments.files))
-    print(table.FORMATS[arguments.format](lines))
+    results = table.read_results(arguments.files)
+    print(table.show(table.tables(results), arguments.format))
+    if arguments.figures:
+        from benchmarks import figures
+
+        for path in figures.draw(results, arguments.files, arguments.figures):
+            print(path, file=sys.stderr)
     return 0
 
 

@@ -181,6 +181,9 @@ def _results(
     if config.group:
         groups = [str(g) for g in counting.take(rows.column(config.group), case.index)]
     seen = overlap.check(config.seen, case.backbone, rows, case.index, case.digests)
+    styles = None
+    if "style" in rows.column_names:
+        styles = counting.take(rows.column("style"), case.index)
     pictures = Pictures(
         rows=rows, index=case.index, digests=case.digests, view=config.view,
         cache=config.cache, progress=progress,
@@ -191,7 +194,7 @@ def _results(
             work = scoring.Work(
                 module=module, settings=settings, plan=plan, data=data, targets=targets,
                 index=case.index, features=case.table.features, backbone=case.backbone,
-                pictures=pictures, seed=case.seed, save=config.save,
+                pictures=pictures, seed=case.seed, save=config.save, styles=styles,
                 ids=counting.row_ids(rows, case.index, case.digests),
             )  # fmt: skip
             found, predictions = scoring.score(work)

@@ -34,6 +34,7 @@ class Work:
     pictures: Pictures
     seed: int
     save: Path | None
+    styles: list[str | None] | None = None  # (N,) where the dataset has them
 
 
 def score(work: Work) -> tuple[dict[str, Any], Predictions]:
@@ -123,6 +124,8 @@ def _measured(
     if true is not None:
         found |= asdict(metrics.score(true, prob, names, seed=work.seed))
         found["baselines"] = baselines(work.plan, problem.target, len(names))
+        if work.styles is not None:
+            found["per_style"] = _per_style([work.styles[i] for i in test], true, prob)
     else:
         assert problem.values is not None
         scores, simple = number_metrics.score(task, problem.values, test, prob, work.plan, names)
@@ -134,3 +137,16 @@ def _measured(
         ids=ids, names=names, prob=prob, fold=fold_of, task=task, true=true, values=values
     )
     return found, predictions
+
+
+def _per_style(styles: list[str | None], true: Index, prob: Prob) -> dict[str, dict[str, float]]:
+    """Accuracy and number of test rows of each style, mean over repeats."""
+    right = (prob.argmax(axis=2) == true).mean(axis=0)
+    named = np.array([style or "none" for style in styles])
+    return {
+        style: {
+            "accuracy": round(float(right[named == style].mean()), 6),
+            "n": int((named == style).sum()),
+        }
+        for style in sorted(set(named.tolist()))
+    }

@@ -31,6 +31,7 @@ from pretrain.config import (
     resolve_steps,
 )
 from pretrain.data import Source, fingerprint
+from pretrain.memory import remember
 from pretrain.metrics import MetricsLog, rows_hash
 from pretrain.optim import learning_rate
 from pretrain.parallel import World
@@ -50,6 +51,8 @@ def pretrain(config: PretrainConfig, data: str, out: Path) -> int:
         source, config = open_training(config, data, world)
         teacher, text_features = open_teacher(config, source, out, world)
         claim_run(out, config, source, teacher, data, world)
+        if world.is_main:
+            remember(source, out)
         torch.manual_seed(config.seed + world.rank)
         state = make_state(config, world, teacher, text_features)
         done = checkpoint.resume(out, state.model, state.optimizer)

@@ -68,16 +68,16 @@ class Settings:
 
 RECIPES: dict[str, dict[str, Any]] = {
     "small": {
-        "epochs": 30, "batch_size": 32, "base_lr": 2e-3, "warmup_epochs": 3.0, "layer_decay": 0.75,
-        "drop_path": 0.1, "ema": 0.99,
+        "epochs": 30, "batch_size": 32, "base_lr": 2e-3, "warmup_epochs": 3.0,
+        "layer_decay": 0.75, "drop_path": 0.1, "ema": 0.99,
     },
     "mae": {
-        "epochs": 100, "batch_size": 1024, "base_lr": 5e-4, "warmup_epochs": 5.0, "layer_decay": 0.65,
-        "drop_path": 0.1, "ema": 0.0,
+        "epochs": 100, "batch_size": 1024, "base_lr": 5e-4, "warmup_epochs": 5.0,
+        "layer_decay": 0.65, "drop_path": 0.1, "ema": 0.0,
     },
     "uniemox": {
-        "epochs": 100, "batch_size": 16, "base_lr": 1e-3, "warmup_epochs": 5.0, "layer_decay": 1.0,
-        "drop_path": 0.2, "ema": 0.0,
+        "epochs": 100, "batch_size": 16, "base_lr": 1e-3, "warmup_epochs": 5.0,
+        "layer_decay": 1.0, "drop_path": 0.2, "ema": 0.0,
     },
 }  # fmt: skip
 

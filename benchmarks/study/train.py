@@ -39,21 +39,8 @@ def pretrain(arm: Arm, *, work: Path, cache: Path, steps: int, seed: int) -> Pat
     run = run_folder(work, arm, steps, seed)
     if not is_finished(run, steps):
         settings = [part for key, value in arm.overrides.items() for part in (f"--{key}", value)]
-        _uniemox(
-            [
-                "pretrain",
-                RECIPE,
-                "--data",
-                str(cache),
-                "--out",
-                str(run),
-                "--steps",
-                str(steps),
-                "--seed",
-                str(seed),
-                *settings,
-            ]
-        )
+        budget = ["--steps", str(steps), "--seed", str(seed)]
+        _uniemox(["pretrain", RECIPE, "--data", str(cache), "--out", str(run), *budget, *settings])
     return run
 
 
