@@ -19,6 +19,7 @@ HEADER = (
     "majority", "chance", "n", "seeds",
 )  # fmt: skip
 PUBLISHED = ("dataset", "protocol", "model", "metric", "value", "source", "notes")
+PUBLISHED_FILE = Path(__file__).with_name("published.toml")
 _NEEDED = ("model", "dataset", "protocol", "n", "metrics", "interval95", "seed", "config_hash")
 _LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
 
@@ -77,9 +78,7 @@ class Table:
     lines: list[tuple[str, ...]]
 
 
-def published(
-    datasets: set[str], path: Path = Path(__file__).with_name("published.toml")
-) -> list[Table]:
+def published(datasets: set[str], path: Path = PUBLISHED_FILE) -> list[Table]:
     """What others have published about these datasets, marked as theirs; empty where nothing is."""
     try:
         entries = tomllib.loads(path.read_text("utf-8")).get("result", [])

@@ -201,7 +201,7 @@ def _page(
     ]
     if side == "choice":
         lines += ["**The test families have not been opened: these are the choice families.**", ""]
-    if min(len(arm.seeds) for arm in arms if arm.name in (*PRIMARY, BASE)) < 3:
+    if min((len(a.seeds) for a in arms if a.name in (*PRIMARY, BASE)), default=0) < 3:
         lines += [
             "**Unfinished:** not every arm has its three pretraining seeds. With one seed, the "
             "interval does not contain the spread between pretraining seeds.",

@@ -13,8 +13,23 @@ from emo8.errors import SourceError
 def results(faces, tmp_path):
     out = tmp_path / "r.jsonl"
     code = cli.main(
-        ["run", "--model", "pixels:4", "pixels:1", "--data", str(faces), "--protocol", "linear"]
-        + ["few_shot", "--draws", "3", "--cache", str(tmp_path / "c"), "--out", str(out)]
+        [
+            "run",
+            "--model",
+            "pixels:4",
+            "pixels:1",
+            "--data",
+            str(faces),
+            "--protocol",
+            "linear",
+            "few_shot",
+            "--draws",
+            "3",
+            "--cache",
+            str(tmp_path / "c"),
+            "--out",
+            str(out),
+        ]
     )
     assert code == 0
     return out

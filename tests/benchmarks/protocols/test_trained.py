@@ -52,8 +52,8 @@ def test_finetune__learns_saves_and_predicts(many, measure, tmp_path, capsys):
 
 
 def test_finetune__same_seed_gives_the_same_result(faces, measure):
-    options = dict(models=("random:cpu_smoke",), protocols=("finetune",), folds=2,
-                   set=("epochs=1",))  # fmt: skip
+    options = {"models": ("random:cpu_smoke",), "protocols": ("finetune",), "folds": 2,
+                   "set": ("epochs=1",)}  # fmt: skip
     first, again = (measure(faces, **options)[0] for _ in range(2))
     assert first["confusion"] == again["confusion"]
     assert first["settings"]["recipe"] == "small"
