@@ -13,12 +13,13 @@ from pathlib import Path
 
 from pretrain.cache import MemorySource
 from pretrain.data import Source
+from pretrain.streaming import StreamSource
 
 logger = logging.getLogger(__name__)
 FILE = "trained_on.parquet"
 
 
-def remember(source: Source, out: Path) -> Path | None:
+def remember(source: Source | StreamSource, out: Path) -> Path | None:
     """The file written, or the one there is; None where pyarrow is not installed (a bare GPU)."""
     path = out / FILE
     if path.is_file():
@@ -39,7 +40,7 @@ def remember(source: Source, out: Path) -> Path | None:
     return path
 
 
-def _hashes(source: Source) -> list[bytes | None]:
+def _hashes(source: Source | StreamSource) -> list[bytes | None]:
     """Detail hashes of pixels in memory; None for each row of a source that decodes on access."""
     if not isinstance(source, MemorySource):
         return [None] * len(source.ids)

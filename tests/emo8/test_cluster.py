@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from emo8.cluster import RayEngine
-from tests.emo8.test_build import tree_hash
+from tests.emo8.test_builder import tree_hash
 from tests.emo8.test_engines import Job
 
 TWO_NODES = """

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from emo8 import fingerprints
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from emo8.errors import Emo8Error
 from tests.conftest import encoded, picture, write_recipe
@@ -64,6 +64,8 @@ def test_leaks__recompressed_resized_mirrored_and_framed_are_stopped(
     assert reasons == dict.fromkeys(leaked, ("leak", "Bench"))
     named = pq.read_table(tmp_path / "BUILD" / "tables" / "leaks.parquet").to_pylist()
     assert len(named) == len(leaked)
+    card = (tmp_path / "BUILD" / "dataset" / "README.md").read_text()
+    assert "looked for: Bench (5 rows left)" in card
     assert {row["benchmark_id"] for row in named} == {f"test/awe/{n}.jpg" for n in range(5)}
 
 

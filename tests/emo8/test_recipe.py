@@ -37,6 +37,7 @@ def test_parse_recipe__defaults_and_style_overrides() -> None:
             ["min_side_px"],
         ),
         ({"source": [FOLDER], "labels": {"clip": []}}, ["labels.clip", "embedded"]),
+        ({"source": [FOLDER], "labels": {"precision": "bf61"}}, ["precision", "'bf16'"]),
         ({"name": "x"}, ["[[source]]"]),
     ],
 )
