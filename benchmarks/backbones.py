@@ -25,6 +25,7 @@ FORMS = (
     "open_clip:NAME/TAG",
     "random:RECIPE",
     "pixels:16",
+    "FILE.safetensors (a classifier that --save kept)",
 )
 _PREFIXES = ("timm:", "open_clip:", "random:", "pixels:")
 PIXELS_MAX_SIDE = 256
@@ -56,11 +57,17 @@ def check(name: str) -> None:
                 "Give the folder that `uniemox pretrain --out` wrote."
             )
         return
+    if _is_classifier(name):
+        return
     near = get_close_matches(name.split(":")[0], ["embedded", *(p[:-1] for p in _PREFIXES)], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ModelError(
         f"--model {name}: not a folder and no known form.{hint} Known: {', '.join(FORMS)}."
     )
+
+
+def _is_classifier(name: str) -> bool:
+    return Path(name).suffix == ".safetensors" and Path(name).is_file()
 
 
 def has_text(name: str) -> bool:
@@ -83,10 +90,13 @@ def load(name: str, seed: int = 0) -> Backbone:
         return _timm(name, rest)
     if prefix == "pixels" and rest:
         return _pixels(name)
-    from pretrain import checkpoint
+    from pretrain import checkpoint, classifier
 
+    encoder: Any
     try:
-        if prefix == "random" and rest:
+        if _is_classifier(name):
+            encoder = classifier.Frozen(Path(name))
+        elif prefix == "random" and rest:
             encoder = checkpoint.random_encoder(rest, seed)
         else:
             encoder = checkpoint.load_encoder(Path(name))

@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
@@ -148,3 +150,29 @@ def decode_file(path: Path) -> Tensor:
         return decode(path.read_bytes())
     except (OSError, ValueError) as problem:
         raise ValueError(f"{path}: not a readable picture ({problem})") from problem
+
+
+class Frozen:
+    """A fine-tuned classifier's encoder for probes: what its head reads, and its tokens."""
+
+    def __init__(self, path: Path) -> None:
+        self._model, self._config = load(path)
+        self.sha256 = checkpoint.file_sha256(path)
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, D) mean patch tokens after the last norm, of uint8 RGB arrays (H, W, 3)."""
+        tokens = self._model.forward_features(self._pixels(images))
+        found: NDArray[np.float32] = self._model.forward_head(tokens, pre_logits=True).numpy()
+        return found
+
+    @torch.inference_mode()
+    def tokens(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, 1 + L, D) tokens, CLS first."""
+        found: NDArray[np.float32] = self._model.forward_features(self._pixels(images)).numpy()
+        return found
+
+    def _pixels(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        size, config = self._config.image_size, self._config
+        crops = [cut(torch.tensor(i), centre_box(i.shape[1], i.shape[0]), size) for i in images]
+        return normalise(torch.stack(crops), config.mean, config.std)

@@ -23,6 +23,7 @@ class Arm:
     what: str  # one line for the report
     overrides: dict[str, str] = field(default_factory=dict)  # of the recipe, dotted
     trained: bool = True
+    supervised: bool = False  # trained on the emotion hints with labels, no pretraining
     texts: str = "captions"  # what stands beside the pictures: see `data.TEXTS`
 
 
@@ -106,12 +107,20 @@ def texts_with_emotion() -> Arm:
     )
 
 
+def supervised_hints() -> Arm:
+    return Arm(
+        name="supervised_hints",
+        what="control: the same ViT trained on the pictures' emotion hints and nothing else",
+        supervised=True,
+    )
+
+
 ARMS: dict[str, Callable[[], Arm]] = {
     make.__name__: make
     for make in (
         *(scratch, mae, distillation, without_person, full),
         *(without_l1, without_l2, paired, light_decoder),
-        *(texts_without_emotion, texts_with_emotion),
+        *(texts_without_emotion, texts_with_emotion, supervised_hints),
     )
 }
 FIRST_FIVE = ("scratch", "mae", "distillation", "without_person", "full")

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study import arms, probe, report, train
+from benchmarks.study import arms, hints, probe, report, train
 from benchmarks.study.arms import FIRST_FIVE, Arm
 from benchmarks.study.probe import Faces, Sides
 from emo8.errors import Emo8Error, SourceError
@@ -67,19 +67,33 @@ def run(config: StudyConfig) -> Iterator[str]:
 def _one(config: StudyConfig, arm: Arm, seed: int, faces: Faces, where: Sides) -> Iterator[str]:
     label = f"{arm.name} seed {seed}, {config.steps} steps"
     run = train.run_folder(config.work, arm, config.steps, seed)
-    if arm.trained and config.only != "probe" and not train.is_finished(run, config.steps):
-        cache = train.make_cache(
-            config.corpus, config.work, arm.texts, composites=config.composites, seed=0
-        )
-        train.pretrain(arm, work=config.work, cache=cache, steps=config.steps, seed=seed)
+    if arm.supervised:
+        run = run.with_suffix(".safetensors")
+    done = run.is_file() if arm.supervised else train.is_finished(run, config.steps)
+    if arm.trained and not done and config.only != "probe":
+        _pretrain(config, arm, seed, run)
+        done = True
         yield f"pretrained {label}"
     if config.only == "pretrain":
         return
-    if arm.trained and not train.is_finished(run, config.steps):
+    if arm.trained and not done:
         yield f"not pretrained yet: {label}"
         return
     model = str(run) if arm.trained else f"random:{arms.RECIPE}"
     yield from _measure(config, arm.name, arm.what, model, seed, faces, where)
+
+
+def _pretrain(config: StudyConfig, arm: Arm, seed: int, run: Path) -> None:
+    if arm.supervised:
+        pictures = train.make_pictures(
+            config.corpus, config.work, arm.texts, composites=config.composites, seed=0
+        )
+        hints.train(pictures, run, steps=config.steps, seed=seed)
+        return
+    cache = train.make_cache(
+        config.corpus, config.work, arm.texts, composites=config.composites, seed=0
+    )
+    train.pretrain(arm, work=config.work, cache=cache, steps=config.steps, seed=seed)
 
 
 def _controls(config: StudyConfig, faces: Faces, where: Sides) -> Iterator[str]:

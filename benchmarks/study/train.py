@@ -44,13 +44,19 @@ def pretrain(arm: Arm, *, work: Path, cache: Path, steps: int, seed: int) -> Pat
     return run
 
 
-def make_cache(corpus: Path, work: Path, texts: str, *, composites: int, seed: int) -> Path:
-    """The file of decoded views and teacher features that every arm with these texts shares."""
+def make_pictures(corpus: Path, work: Path, texts: str, *, composites: int, seed: int) -> Path:
+    """The parquet file of pictures that every arm with these texts learns from."""
     pictures = work / f"pictures-{texts}.parquet"
-    cache = work / f"views-{texts}.safetensors"
     if not pictures.is_file():
         data.write(corpus, pictures, composites=composites, seed=seed, texts=texts)
+    return pictures
+
+
+def make_cache(corpus: Path, work: Path, texts: str, *, composites: int, seed: int) -> Path:
+    """The file of decoded views and teacher features that every arm with these texts shares."""
+    cache = work / f"views-{texts}.safetensors"
     if not cache.is_file():
+        pictures = make_pictures(corpus, work, texts, composites=composites, seed=seed)
         _uniemox(
             ["cache", str(pictures), "--recipe", RECIPE, "--crops", str(CROPS), "--out", str(cache)]
         )

@@ -97,7 +97,7 @@ def test_study__end_to_end_then_again_without_work(corpus, tmp_path, capsys):
     out = tmp_path / "results"
     command = ["study", "claim", "--corpus", str(corpus), "--work", str(tmp_path / "work"),
                "--out", str(out), "--steps", "2", "--seeds", "1", "--probe-seeds", "2",
-               "--composites", "2", "--arms", "scratch", "full"]  # fmt: skip
+               "--composites", "2", "--arms", "scratch", "full", "supervised_hints"]  # fmt: skip
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "pretrained full seed 0, 2 steps" in said
@@ -110,7 +110,7 @@ def test_study__end_to_end_then_again_without_work(corpus, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [str(out / "claim.md")]
     assert main([*command, "--open-test", "--only", "probe"]) == 0
     looks = (out / claim.LOOKS).read_text().splitlines()
-    assert len(looks) == 1 + 4  # scratch, full, pixels, teacher
+    assert len(looks) == 1 + 5  # scratch, full, supervised_hints, pixels, teacher
     assert main([*command, "--only", "report"]) == 0
     assert "twemoji" in (out / "claim.md").read_text()
 
