@@ -51,6 +51,7 @@ def test_packages__never_import_upwards(package: str, forbidden: tuple[str, ...]
             (
                 *("emo8.schema", "emo8.taxonomy", "emo8.clip", "emo8.errors", "emo8.images"),
                 *("emo8.fingerprints", "emo8.copies", "emo8.filters", "emo8.config"),
+                *("emo8.sample.make_composites", "emo8.sample.picks"),
             ),
         ),
     ],
@@ -71,7 +72,7 @@ def test_packages__use_only_the_shared_parts_of_emo8(
 
 
 def test_benchmarks__take_only_models_and_checkpoints_from_pretrain() -> None:
-    allowed = ("pretrain.models", "pretrain.checkpoint")
+    allowed = ("pretrain.models", "pretrain.checkpoint", "pretrain.classifier")
     loading = ("batches", "config", "data", "pictures", "recipes")
     measured = ("pretrain.step", *(f"pretrain.{name}" for name in loading))
     found = [
