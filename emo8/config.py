@@ -122,8 +122,9 @@ class PeopleConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"  # or "off"; the
-    # lightest COCO detector of torchvision, because most builds run on a CPU
+    # "torchvision:MODEL", with "@FILE" for weights of your own; "plugin:NAME"; or "off". Default:
+    # the lightest COCO detector of torchvision, because most builds run on a CPU
+    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"
     min_score: float = 0.5  # boxes less sure than this are not kept
     max_people: int = 20  # boxes kept per picture, most prominent first
 
