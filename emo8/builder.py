@@ -49,7 +49,7 @@ from emo8.web.rig import Crew
 from emo8.web.stage import Fetch
 from emo8.web.store import mark
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,7 +273,13 @@ class _Run:
             leaks=leaks.Leaks(
                 config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
             ),
-            copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
+            copies=Copies(
+                config=self.recipe.decide,
+                build=self.out,
+                model=model,
+                earlier=earlier,
+                engine=self.engine,
+            ),
             removals=self.removals,
             claims=Claims(
                 labels=self.recipe.labels,
