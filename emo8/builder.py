@@ -45,7 +45,8 @@ from emo8.progress import stage
 from emo8.recipe import load_recipe
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
-from emo8.web.stage import Crew, Fetch
+from emo8.web.rig import Crew
+from emo8.web.stage import Fetch
 from emo8.web.store import mark
 
 DECIDE_VERSION = 2

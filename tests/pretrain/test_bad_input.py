@@ -15,8 +15,9 @@ from emo8.clip import encoder
 from pretrain import recipes
 from pretrain.cache import read_cache
 from pretrain.cli import main
-from pretrain.config import PretrainConfig, TeacherConfig, override
+from pretrain.config import PretrainConfig, TeacherConfig
 from pretrain.data import open_dataset
+from pretrain.overrides import override
 from pretrain.teacher import load_teacher
 from tests.conftest import encoded, picture
 
