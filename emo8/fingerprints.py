@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from emo8.copies.search import neighbours
 from emo8.errors import Emo8Error
 from emo8.filters.base import PHASH_RECIPE, prepare
-from emo8.filters.copies import THUMB_SIDE_PX, VIEWS_RECIPE, Copies
+from emo8.filters.copies import THUMB_SIDE_PX, VIEWS_RECIPE, Copies, thumbnail
 from emo8.images import DecodeError, decode
 
 VERSION = 2
@@ -197,6 +197,11 @@ def window_hashes(thumb: np.ndarray) -> np.ndarray:
                 warp = np.array([[share, 0, x], [0, share, y]], np.float32)
                 out.append(detail_hash(cv2.warpAffine(thumb, warp, (side, side), flags=flags)))
     return np.array(out)
+
+
+def detail_of(rgb: np.ndarray) -> np.ndarray:
+    """(32,) uint8: the detail hash of a decoded picture (H, W, 3), its border left on."""
+    return detail_hash(thumbnail(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)))
 
 
 def mirrored_detail(detail: np.ndarray) -> np.ndarray:

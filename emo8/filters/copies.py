@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from emo8.filters.base import Check, Picture, perceptual_hash
+from emo8.filters.base import Check, Picture, hash_square, square_hash
 
 VIEWS_RECIPE = "views64-v2"  # of everything below: values of different recipes never compare
 THUMB_SIDE_PX = 64
@@ -40,14 +40,16 @@ class Copies:
         grey, box = picture.grey, content_box(picture.grey)
         content = grey[box]
         trimmed = content.shape != grey.shape
+        square = hash_square(content) if trimmed else picture.square
+        colours = cv2.merge([picture.red, picture.green, picture.blue])
         return {
-            "phash_trimmed": perceptual_hash(content),
-            "phash_mirrored": perceptual_hash(grey[:, ::-1]),
-            "phash_trimmed_mirrored": perceptual_hash(content[:, ::-1]),
+            "phash_trimmed": square_hash(square),
+            "phash_mirrored": square_hash(picture.square[:, ::-1]),
+            "phash_trimmed_mirrored": square_hash(square[:, ::-1]),
             "thumb": thumbnail(grey).tobytes(),
             "thumb_trimmed": thumbnail(content).tobytes() if trimmed else None,
-            "chroma": chroma(picture.small).tobytes(),
-            "chroma_trimmed": chroma(picture.small[box]).tobytes() if trimmed else None,
+            "chroma": chroma(colours).tobytes(),
+            "chroma_trimmed": chroma(inside(colours, grey, box)).tobytes() if trimmed else None,
         }
 
 
@@ -62,11 +64,28 @@ def content_box(grey: np.ndarray) -> tuple[slice, slice]:
     return slice(top, height - bottom), slice(left, width - right)
 
 
+def inside(colours: np.ndarray, grey: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
+    """The part of an (h, w, 3) picture that `box` is of the larger `grey` form of it."""
+    cut = []
+    for side, whole, part in zip(colours.shape, grey.shape, box):
+        start = min(round(part.start * side / whole), side - 1)
+        cut.append(slice(start, max(start + 1, round(part.stop * side / whole))))
+    return colours[tuple(cut)]
+
+
 def _border(lines: np.ndarray) -> int:
     """How many lines from the first on have the first one's colour."""
-    strays = np.abs(lines.astype(np.int16) - np.median(lines[0])) > BORDER_TOLERANCE
-    other = strays.mean(axis=1) > BORDER_ODD_SHARE
-    return int(other.argmax()) if other.any() else len(lines)
+    middle = lines.shape[1] // 2
+    colour = int(np.partition(lines[0], middle)[middle])  # the median
+    start, size = 0, 2
+    max_strays = BORDER_ODD_SHARE * lines.shape[1]
+    while start < len(lines):  # most pictures have no border: a few lines tell
+        strays = np.abs(lines[start : start + size].astype(np.int16) - colour) > BORDER_TOLERANCE
+        other = np.count_nonzero(strays, axis=1) > max_strays
+        if other.any():
+            return start + int(other.argmax())
+        start, size = start + size, 4 * size
+    return len(lines)
 
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:

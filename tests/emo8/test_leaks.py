@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from emo8 import fingerprints
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from emo8.errors import Emo8Error
 from tests.conftest import encoded, picture, write_recipe
@@ -66,6 +66,9 @@ def test_leaks__recompressed_resized_mirrored_and_framed_are_stopped(
     named = pq.read_table(tmp_path / "BUILD" / "tables" / "leaks.parquet").to_pylist()
     assert len(named) == len(leaked)
     assert {row["benchmark_id"] for row in named} == {f"test/awe/{n}.jpg" for n in range(6)}
+    card = (tmp_path / "BUILD" / "dataset" / "README.md").read_text()
+    assert f"looked for: Bench ({len(leaked)} rows left)" in card
+    assert {row["benchmark_id"] for row in named} == {f"test/awe/{n}.jpg" for n in range(7)}
 
 
 def test_leaks__blank_and_tiny_benchmarks_stop_nobody_else(tmp_path: Path) -> None:
