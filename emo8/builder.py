@@ -45,10 +45,11 @@ from emo8.progress import stage
 from emo8.recipe import load_recipe
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
-from emo8.web.stage import Crew, Fetch
+from emo8.web.rig import Crew
+from emo8.web.stage import Fetch
 from emo8.web.store import mark
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,7 +273,13 @@ class _Run:
             leaks=leaks.Leaks(
                 config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
             ),
-            copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
+            copies=Copies(
+                config=self.recipe.decide,
+                build=self.out,
+                model=model,
+                earlier=earlier,
+                engine=self.engine,
+            ),
             removals=self.removals,
             claims=Claims(
                 labels=self.recipe.labels,

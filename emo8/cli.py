@@ -23,12 +23,15 @@ from emo8.commands import (
     duplicates,
     failures,
     fingerprint,
+    hydrate,
     importing,
     prompts,
     publish,
+    queries,
     remove,
     report,
     review,
+    search,
     status,
 )
 
@@ -47,7 +50,10 @@ COMMANDS: dict[str, ModuleType] = {
     "check-splits": check_splits,
     "publish": publish,
     "remove": remove,
+    "hydrate": hydrate,
     "diff": diff,
+    "queries": queries,
+    "search": search,
     "import": importing,
     "doctor": doctor,
 }
@@ -68,6 +74,9 @@ Build, label and publish emotion datasets of images.
   emo8 check-splits DATA             copies across the splits of any dataset
   emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
   emo8 remove ID --reason TEXT       take a picture out of every later build
+  emo8 queries -o queries.csv        search terms: keyword x emotion x style
+  emo8 search openverse -o urls.csv  links to licensed pictures, evenly over the cells
+  emo8 hydrate DATA -o OUT           complete a dataset published without pictures
   emo8 doctor                        what this machine has and lacks, with remedies
 """
 

@@ -122,8 +122,9 @@ class PeopleConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"  # or "off"; the
-    # lightest COCO detector of torchvision, because most builds run on a CPU
+    # "torchvision:MODEL", with "@FILE" for weights of your own; "plugin:NAME"; or "off". Default:
+    # the lightest COCO detector of torchvision, because most builds run on a CPU
+    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"
     min_score: float = 0.5  # boxes less sure than this are not kept
     max_people: int = 20  # boxes kept per picture, most prominent first
 
@@ -151,16 +152,17 @@ class Thresholds:
     # Near copies; docs/duplicates.md says what each was measured on.
     max_near_distance: int = 3  # bits of 64 up to which hashes are searched, exactly; at most 3
     near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
-    min_near_sim: float = 0.5  # cosine of CLIP embeddings; a black frame costs a copy half of it
-    max_near_residual: float = 0.15  # largest block left between thumbnails, in variances
-    max_crop_residual: float = 0.25  # the same after aligning one as a crop of the other
+    min_near_sim: float = 0.25  # cosine of CLIP embeddings; a black frame costs a copy that much
+    max_near_residual: float = 12.0  # largest block left between thumbnails, in grey levels
+    max_crop_residual: float = 12.0  # the same after aligning one as a crop of the other
+    max_near_colour: float = 0.7  # share of the colours that no tint explains; 2 = off
     min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
 
 
 # Where a style was measured to need another threshold, and the recipe leaves the common one alone.
-# Drawings: of 1,818 pairs of one code point by two artists 14 leave less than 0.1, 28 under 0.15.
+# Drawings of one design differ in little, and often in colour alone.
 STYLE_DEFAULTS: dict[str, dict[str, float]] = {
-    "cartoon": {"max_near_residual": 0.1, "max_crop_residual": 0.12}
+    "cartoon": {"max_near_residual": 10.0, "max_crop_residual": 10.0, "max_near_colour": 0.15}
 }
 
 
@@ -203,7 +205,7 @@ class LeaksConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     files: tuple[str, ...] = ()  # made by `emo8 fingerprint`, relative to the recipe
-    max_distance: int = 20  # bits of 255 between detail hashes; see docs/duplicates.md
+    max_distance: int = 30  # bits of 255 between detail hashes; see docs/duplicates.md
     min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
     drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,6 @@ def leaks(verdicts: pd.DataFrame, config: LeaksConfig, recipe_dir: Path) -> str 
     """Which benchmarks were looked for, and how many rows left; None when none was named."""
     if not config.files:
         return None
-    left: Mapping[str, int] = verdicts.loc[verdicts["reason"] == "leak", "detail"].value_counts()
+    left = verdicts.loc[verdicts["reason"] == "leak", "detail"].value_counts().to_dict()
     names = [fingerprints.read(recipe_dir / file).about.name for file in config.files]
     return ", ".join(f"{name} ({left.get(name, 0)} rows left)" for name in names)

@@ -326,13 +326,12 @@ def write_classifiers(
     if path.exists():
         return path
     arrays: dict[str, np.ndarray] = {}
-    for model in models:
+    for number, model in enumerate(models):
         encoder = load(model.name)
-        for what, vectors in _prompt_vectors(encoder, prompts).items():
-            arrays[f"{model.table}/{what}"] = vectors
-    first = load(models[0].name)
-    for what, vectors in vocabulary_vectors(first, vocabulary).items():
-        arrays[f"{models[0].table}/{what}"] = vectors
+        found = _prompt_vectors(encoder, prompts)
+        if number == 0:  # attributes are the first model's alone
+            found |= vocabulary_vectors(encoder, vocabulary)
+        arrays |= {f"{model.table}/{what}": vectors for what, vectors in found.items()}
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{path.name}.partial.npz"
     np.savez(partial, **arrays)  # type: ignore[arg-type]

@@ -115,6 +115,11 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: source {number} has kind = {source.kind!r}{hint} "
                 f"Known kinds: {', '.join(SOURCE_KINDS)}."
             )
+        if source.kind != "hub" and "://" in source.path:
+            raise RecipeError(
+                f"{where}: source {number} has path = {source.path!r}: a path on a file system is "
+                "needed, no address; mount the bucket, or download it first (docs/cluster.md)"
+            )
         _check_source(source, f"{where}: source {number}")
     shares = recipe.splits
     total = shares.train + shares.val + shares.test

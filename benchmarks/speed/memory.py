@@ -5,7 +5,8 @@
 Inputs are synthetic: random windows of real pictures, recompressed. Every size is a build of its
 own with one worker, in processes of its own. Part steps run in the worker, whose peak must not
 grow with the number of rows; global steps run in the main process, whose peak may grow by 1 KB a
-row. The exponent is the slope of log(time) over log(rows) between the smallest and largest size.
+row. Memory is what a process holds for itself; pages of files it has mapped (thumbnails compared
+for copies) are the system's to take back and do not count. The exponent is the slope of log(time) over log(rows) between the smallest and largest size.
 """
 
 from __future__ import annotations
@@ -73,13 +74,13 @@ def write_inputs(folder: Path, pictures: list[bytes], count: int) -> Path:
     return recipe
 
 
-def peak_mb(pid: int | str) -> float:
-    """Highest resident memory a living process has had so far; 0 when it is gone."""
+def own_mb(pid: int | str) -> float:
+    """Memory a living process holds for itself now; 0 when it is gone."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), 0.0)
 
 
 def children(pid: int) -> list[str]:
@@ -99,9 +100,9 @@ def build(recipe: Path) -> dict[str, float]:
     start, main, worker = time.perf_counter(), 0.0, 0.0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
-            main = max(main, peak_mb(process.pid))
-            worker = max([worker, *(peak_mb(child) for child in children(process.pid))])
-            time.sleep(0.1)
+            main = max(main, own_mb(process.pid))
+            worker = max([worker, *(own_mb(child) for child in children(process.pid))])
+            time.sleep(0.05)
         error = process.stderr.read().decode() if process.stderr else ""
     if process.returncode:
         raise SystemExit(error)

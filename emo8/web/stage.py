@@ -8,54 +8,28 @@ not when failed links are retried.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.builddir import read_json
 from emo8.config import FetchConfig
-from emo8.fetch import Job
 from emo8.parts import fingerprint, write_part, write_text
-from emo8.progress import stage
 from emo8.sources import urls
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, part_path
 from emo8.web.agent import DEFAULT_AGENT, Manners
 from emo8.web.links import Target, parse
 from emo8.web.outcome import LostError
+from emo8.web.rig import Crew, FetchError, Rules, fetch_links
 from emo8.web.store import Place, Store, rows_of, table
 
 VERSION = 1
 WINDOW_LINKS = 16_384  # links between two starts of img2dataset: disk beside rows/ against seconds
-LINKS_PER_PROCESS = 1000  # fewer than this do not pay for another worker's start
-ATTEMPTS = 2  # runs of img2dataset per window, where it dies
 ROUNDS = Path("tables") / "fetch_rounds.json"
-
-
-class FetchError(OSError):
-    """img2dataset did not do its work, and not because of single links."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Crew:
-    """Who fetches: how many processes, spread by what."""
-
-    processes: int
-    distributor: str = "multiprocessing"
-    ray_address: str = ""
 
 
 def manners(config: FetchConfig, max_bytes: int) -> Manners:
@@ -169,27 +143,16 @@ class Fetch:
         targets = {part: [_parsed(line.link) for line in urls.lines(self.chunks[part])]
                    for part in parts}  # fmt: skip
         wanted: dict[str, int] = {}
-        hosts: dict[str, str] = {}
         for part in parts:
             for item in targets[part]:
                 if isinstance(item, Target):
                     wanted[item.url] = max(wanted.get(item.url, 0), self.round(part))
-                    hosts[item.url] = item.host
-        own = self.policy(parts[0])
-        found = store.find(wanted, own)
+        rules = self._rules(parts[0])
         before = set(store.packs.glob("*"))
-        for attempt in range(ATTEMPTS):
-            missing = [url for url in wanted if url not in found]
-            if not missing:
-                break
-            job = self._job(parts, spread(missing, hosts), max(wanted.values()), crew)
-            problem = run(job, Path(job.out).parent, len(missing))
-            found = store.find(wanted, own)
-            if problem and attempt + 1 == ATTEMPTS and any(url not in found for url in wanted):
-                raise FetchError(problem)
+        found = fetch_links(wanted, rules=rules, folder=self.folder, store=store, crew=crew)
         for part in parts:
             places = [_place(item, found) for item in targets[part]]
-            write_part(table(places), self.found(part), own)
+            write_part(table(places), self.found(part), rules.policy)
         self.spent = set(store.packs.glob("*")) - before
 
     def forget(self) -> None:
@@ -197,70 +160,13 @@ class Fetch:
         for pack in self.spent:
             pack.unlink(missing_ok=True)
 
-    def _job(self, parts: list[int], links: list[str], round: int, crew: Crew) -> Job:
-        """The files of one run of img2dataset, and the job that names them."""
-        existing = [int(p.name.split("-")[1]) for p in self.folder.glob("job-*")]
-        folder = self.folder / f"job-{max(existing, default=-1) + 1}"
-        folder.mkdir(parents=True)
-        (self.folder / "packs").mkdir(exist_ok=True)
-        pq.write_table(pa.table({"url": links}), folder / "links.parquet")
-        least = LINKS_PER_PROCESS if crew.distributor == "multiprocessing" else 1
-        processes = max(1, min(crew.processes, len(links) // least))
-        return Job(
-            links=str(folder / "links.parquet"),
-            out=str(folder / folder.name),
-            packs=str(self.folder / "packs"),
-            state=str(self.folder / "state" / self.policy(parts[0])[:16]),
-            progress=str(folder / "progress"),
-            allow_networks=self.chunks[parts[0]].source.allow_networks,
+    def _rules(self, part: int) -> Rules:
+        return Rules(
             manners=manners(self.config, self.max_bytes),
-            policy=self.policy(parts[0]),
-            round=round,
-            links_per_shard=-(-len(links) // processes),
-            processes=processes,
+            allow_networks=self.chunks[part].source.allow_networks,
+            policy=self.policy(part),
             threads=self.config.threads,
-            distributor=crew.distributor,
-            ray_address=crew.ray_address,
         )
-
-
-def spread(links: list[str], hosts: dict[str, str]) -> list[str]:
-    """Links in an order in which every host comes up evenly, the same on every run."""
-    total = Counter(hosts[url] for url in links)
-    seen: Counter[str] = Counter()
-    keyed = []
-    for url in links:
-        host = hosts[url]
-        shift = int.from_bytes(hashlib.blake2b(host.encode(), digest_size=4).digest(), "big")
-        keyed.append(((seen[host] + shift / 2**32) / total[host], url))
-        seen[host] += 1
-    return [url for _, url in sorted(keyed)]
-
-
-def run(job: Job, folder: Path, num_links: int) -> str:
-    """Run img2dataset in a process group of its own to its end; "" or what went wrong."""
-    job.save(folder / "job.json")
-    command = [sys.executable, "-m", "emo8.web.child", str(folder / "job.json"), str(os.getpid())]
-    log, progress = folder / "log.txt", Path(job.progress)
-    with log.open("wb") as output, stage("fetch", num_links, "links") as counter:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
-        done = 0
-        try:
-            while process.poll() is None:
-                time.sleep(0.1)
-                size = progress.stat().st_size if progress.exists() else 0
-                counter.advance(size - done, size - done)
-                done = size
-        finally:  # also on Ctrl-C, and for workers that outlive a killed child
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    if process.returncode == 0 and done >= num_links:
-        return ""
-    return f"img2dataset ended with exit code {process.returncode}: {' | '.join(lines[-3:])[-600:]}"
 
 
 def _parsed(link: str) -> Target | LostError:

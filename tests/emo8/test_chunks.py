@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from emo8.build import build
 from PIL import Image
 
 from emo8 import dataset, schema
+from emo8.builder import build
 from emo8.publish import to_folder
 from tests.conftest import encoded, write_recipe
 

@@ -53,6 +53,8 @@ def test_build__engine_options_that_make_no_sense_are_named(
     assert "'spark'" in capsys.readouterr().err
     assert main([*command, "--address", "10.0.0.1:6379"]) == 2
     assert "ray" in capsys.readouterr().err
+    assert main(["build", str(small / "recipe.toml"), "-o", "s3://bucket/BUILD"]) == 2
+    assert "s3:/bucket/BUILD" in capsys.readouterr().err
 
 
 @pytest.mark.slow

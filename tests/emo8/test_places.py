@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
-from emo8.build import build
 
+from emo8.builder import build
 from emo8.places import Places, assign
 from emo8.publish import to_folder
 from tests.conftest import encoded, picture, write_recipe
-from tests.emo8.test_build import tree_hash
+from tests.emo8.test_builder import tree_hash
 
 
 def verdicts(ids: str, rejected: str = "", part_rows: int = 4) -> pd.DataFrame:

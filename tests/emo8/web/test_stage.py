@@ -23,7 +23,8 @@ from emo8.errors import RecipeError
 from emo8.ingest import IngestTask
 from emo8.recipe import load_recipe
 from emo8.steps import ROWS, part_path
-from emo8.web.stage import Crew, Fetch, policy, spread
+from emo8.web.rig import Crew, spread
+from emo8.web.stage import Fetch, policy
 from emo8.web.store import mark
 from tests.emo8.web.conftest import Site, list_recipe
 
