@@ -196,6 +196,9 @@ class PublishConfig:
     # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
     # hash, no picture) where the wording of a licence forbids passing pictures on.
     image_policy: dict[str, str] = field(default_factory=dict)
+    # True blurs faces in dataset/ (rows/ keeps the originals). Off: it costs drawn faces their
+    # expression, and finds too few to be relied on (docs/labels.md).
+    blur_faces: bool = False
     allow_missing_license: bool = False  # True lets rows without a licence go out, with a warning
 
 

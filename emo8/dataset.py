@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8 import schema
+from emo8.blur import blur
 from emo8.describe import with_emotion
-from emo8.images import publishable
+from emo8.images import decode, encode, publishable
 from emo8.known_pictures import MAKING_KEY, KnownPictures, making
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
 from emo8.shards import content_fingerprint
@@ -45,13 +46,22 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
     return build / "dataset" / "data" / style / f"{split}-{group:05d}.parquet"
 
 
-def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[ShardTask]:
+def plan_shards(
+    build: Path, verdicts: pd.DataFrame, max_pixels: int, *, blur_faces: bool = False
+) -> list[ShardTask]:
     """One task per group of parts."""
     kept = verdicts[verdicts["reason"].isna()]
     group_of = kept["part"] // PARTS_PER_SHARD
     tasks = []
     for group, rows in kept.groupby(group_of, sort=True):
-        tasks.append(ShardTask(build=build, part=int(group), rows=rows, max_pixels=max_pixels))
+        task = ShardTask(
+            build=build,
+            part=int(group),
+            rows=rows,
+            max_pixels=max_pixels,
+            blur_faces=blur_faces,
+        )
+        tasks.append(task)
     return tasks
 
 
@@ -75,6 +85,7 @@ class ShardTask:
     part: int  # number of the group
     rows: pd.DataFrame  # verdicts of its kept rows, with split and also_from
     max_pixels: int
+    blur_faces: bool
     table: str = "dataset"
     fingerprint: str = ""
 
@@ -90,7 +101,7 @@ class ShardTask:
         stale = {}
         for (style, split), members in shards.items():
             path = shard_path(self.build, style, split, self.part)
-            content = fingerprint(VERSION, members)
+            content = fingerprint(VERSION, self.blur_faces, members)
             if read_fingerprint(path) != content:
                 stale[style, split] = (path, content, members)
         self._write(stale)
@@ -124,7 +135,8 @@ class ShardTask:
         """Hand every row to its shard's writer; each part is read once, and only if it must be."""
         writers: dict[tuple[str, str], _ShardWriter] = {}
         old = (self.build / "dataset" / "data").glob(f"*/*-{self.part:05d}.parquet")
-        known = KnownPictures(old if stale else ())
+        # blurred pictures are made anew: the boxes they were blurred by may have changed
+        known = KnownPictures(old if stale and not self.blur_faces else ())
         by_part = defaultdict(list)
         try:
             for key, (path, content, members) in stale.items():
@@ -134,18 +146,28 @@ class ShardTask:
             for part in sorted(by_part):
                 images = None
                 for key, record in sorted(by_part[part], key=lambda item: item[1]["row"]):
-                    clean = known.get(record["id"])
+                    clean, blurred = known.get(record["id"]), None
                     if clean is None:
                         images = images or self._images(part)
                         data = images[record["row"]]["bytes"].as_py()
-                        clean = _encoded(record, data, self.max_pixels)
-                    writers[key].add(_published(record, clean))
+                        clean, blurred = self._encoded(record, data)
+                    writers[key].add(_published(record, clean, blurred))
             for writer in writers.values():
                 writer.close()
         finally:
             for writer in writers.values():
                 writer.discard()
 
+    def _encoded(self, record: dict[str, Any], data: bytes) -> tuple[bytes, int | None]:
+        """The bytes to publish for a picture as received, and how many faces were blurred."""
+        if self.blur_faces:
+            picture = decode(data, max_pixels=self.max_pixels)
+            rgb, count = blur(picture.rgb, record["people"])
+            if count:
+                return encode(rgb, picture.format), count
+        plain_jpeg = record["plain"] and record["format"] == "JPEG"
+        clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=self.max_pixels)
+        return clean, 0 if self.blur_faces else None
 
     def _images(self, part: int) -> pa.ChunkedArray:
         return read_columns(part_path(self.build, ROWS, part), ["image"]).column("image")
@@ -157,13 +179,7 @@ _FROM_VERDICT = (
 )  # fmt: skip
 
 
-def _encoded(record: dict[str, Any], data: bytes, max_pixels: int) -> bytes:
-    """The bytes to publish for a picture as received."""
-    plain_jpeg = record["plain"] and record["format"] == "JPEG"
-    return publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
-
-
-def _published(record: dict[str, Any], clean: bytes) -> dict[str, Any]:
+def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:
     """One published row: the record, its numbers for names, and the picture's clean bytes."""
     name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
     emotion, description = record["emotion"], record["description"]
@@ -171,6 +187,7 @@ def _published(record: dict[str, Any], clean: bytes) -> dict[str, Any]:
     return {
         **{key: value for key, value in record.items() if key in schema.PUBLISHED},
         "image": {"bytes": clean, "path": name},
+        "faces_blurred": blurred,
         "emotion_raw_prob": raw,
         "emotion": None if emotion is None else EMOTIONS.index(emotion),
         "description_with_emotion": description

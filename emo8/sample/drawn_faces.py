@@ -121,7 +121,7 @@ def portrait(emotion: str, side: int, rng: np.random.Generator) -> Image.Image:
 
 
 def _one(options: Sequence[_Option], rng: np.random.Generator) -> _Option:
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]
 
 
 def _person(
@@ -172,9 +172,12 @@ def _features(pen: Pen, face: Face, extra: str, rng: np.random.Generator) -> Non
     eye, (inner, outer) = _one(face.eyes, rng), _one(face.brows, rng)
     for side in (-1, 1):
         _eye(pen, "dot" if eye == "wink" and side > 0 else eye, side, apart, size)
-        if rng.random() < 0.97 and (extra != "bare"):
+        if rng.random() < 0.97:
             lift = -0.25 - size
-            bend = ((side * (apart - 0.22), lift - inner), (side * apart, lift - 0.06 - (inner + outer) / 2))
+            bend = (
+                (side * (apart - 0.22), lift - inner),
+                (side * apart, lift - 0.06 - (inner + outer) / 2),
+            )
             pen.line([*bend, (side * (apart + 0.24), lift - outer)])
     kind = rng.integers(4)
     if kind == 0:
@@ -255,7 +258,9 @@ def _tight_mouth(pen: Pen, kind: str, y: float, w: float) -> None:
     elif kind in ("sick_tongue", "vomit"):
         fill = _TONGUE if kind == "sick_tongue" else _SICK
         pen.shape(arc(0, y + 0.3 * w, w, 0.6 * w, 180, 360), _MOUTH_RED, edge=True)
-        pen.oval(0, y + 0.7 * w, 0.5 * w, (0.6 if kind == "sick_tongue" else 1.2) * w, fill, edge=True)
+        pen.oval(
+            0, y + 0.7 * w, 0.5 * w, (0.6 if kind == "sick_tongue" else 1.2) * w, fill, edge=True
+        )
     else:
         pen.line([(-0.7 * w, y), (0.7 * w, y)])
 

@@ -185,7 +185,9 @@ def test_votes_file__comes_back_as_it_went_out(build: Path, tmp_path: Path) -> N
     pq.write_table(pa.table({"id": IDS}), other / "rows" / "part-00000.parquet")
     import_votes(other, tmp_path / "out.csv")
     columns = ["id", "annotator", "kind", "emotion", "style", "answer", "consent"]
-    pd.testing.assert_frame_equal(read_votes(other)[columns], counted(read_votes(build))[columns].reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        read_votes(other)[columns], counted(read_votes(build))[columns].reset_index(drop=True)
+    )
 
 
 def test_vote_report__alpha_kappa_and_annotators(build: Path) -> None:
