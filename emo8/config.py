@@ -71,7 +71,9 @@ class LabelsConfig:
     style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
     max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
     attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
-    min_attribute_prob: float = 0.3  # an attribute less likely than this is left out
+    # An attribute less likely than this is left out. The embedded model keeps expressions from 0.6
+    # only, whatever stands here (emo8/attributes.py says why); 0.3 is a guess for public models.
+    min_attribute_prob: float = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
