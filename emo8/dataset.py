@@ -1,7 +1,8 @@
 """`BUILD/dataset`: what `load_dataset` reads. Kept rows as parquet, one file per style and split.
 
-A shard holds the rows of a fixed group of parts, so a change rewrites only the shards it touches.
-Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays as it is.
+A shard holds the rows of a fixed group of parts (`places.py`), so a change rewrites only the shards
+it touches. Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays
+as it is.
 """
 
 from __future__ import annotations
@@ -27,8 +28,7 @@ from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 4
-PARTS_PER_SHARD = 16
+VERSION = 6
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
     "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
@@ -49,20 +49,18 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
 def plan_shards(
     build: Path, verdicts: pd.DataFrame, max_pixels: int, *, blur_faces: bool = False
 ) -> list[ShardTask]:
-    """One task per group of parts."""
+    """One task per group of rows."""
     kept = verdicts[verdicts["reason"].isna()]
-    group_of = kept["part"] // PARTS_PER_SHARD
-    tasks = []
-    for group, rows in kept.groupby(group_of, sort=True):
-        task = ShardTask(
+    return [
+        ShardTask(
             build=build,
-            part=int(group),
-            rows=rows,
+            part=group,
+            rows=kept[kept["shard"] == group],
             max_pixels=max_pixels,
             blur_faces=blur_faces,
         )
-        tasks.append(task)
-    return tasks
+        for group in sorted(set(kept["shard"].tolist()))
+    ]
 
 
 def remove_surplus(build: Path, tasks: Iterable[ShardTask]) -> None:
@@ -79,7 +77,7 @@ def remove_surplus(build: Path, tasks: Iterable[ShardTask]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardTask:
-    """Write the stale shards of one group of parts: a unit of work for an engine."""
+    """Write the stale shards of one group of rows: a unit of work for an engine."""
 
     build: Path
     part: int  # number of the group
@@ -101,7 +99,8 @@ class ShardTask:
         stale = {}
         for (style, split), members in shards.items():
             path = shard_path(self.build, style, split, self.part)
-            content = fingerprint(VERSION, self.blur_faces, members)
+            rows = [_without_part(record) for record in members]
+            content = fingerprint(VERSION, self.blur_faces, rows)
             if read_fingerprint(path) != content:
                 stale[style, split] = (path, content, members)
         self._write(stale)
@@ -129,29 +128,25 @@ class ShardTask:
             for number, verdict in enumerate(own):
                 values = {name: column[number] for name, column in columns.items()}
                 records.append({**values, **{key: verdict[key] for key in _FROM_VERDICT}})
-        return records
+        return sorted(records, key=lambda record: record["rank"])
 
     def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
-        """Hand every row to its shard's writer; each part is read once, and only if it must be."""
+        """Hand every row to its shard's writer, in order; a part is read only if it must be."""
         writers: dict[tuple[str, str], _ShardWriter] = {}
         old = (self.build / "dataset" / "data").glob(f"*/*-{self.part:05d}.parquet")
         # blurred pictures are made anew: the boxes they were blurred by may have changed
         known = KnownPictures(old if stale and not self.blur_faces else ())
-        by_part = defaultdict(list)
+        received, rows = _Received(self.build), []
         try:
             for key, (path, content, members) in stale.items():
                 writers[key] = _ShardWriter(path, content)
-                for record in members:
-                    by_part[record["part"]].append((key, record))
-            for part in sorted(by_part):
-                images = None
-                for key, record in sorted(by_part[part], key=lambda item: item[1]["row"]):
-                    clean, blurred = known.get(record["id"]), None
-                    if clean is None:
-                        images = images or self._images(part)
-                        data = images[record["row"]]["bytes"].as_py()
-                        clean, blurred = self._encoded(record, data)
-                    writers[key].add(_published(record, clean, blurred))
+                rows += [(record["rank"], key, record) for record in members]
+            for _, key, record in sorted(rows, key=lambda row: row[0]):
+                clean, blurred = known.get(record["id"]), None
+                if clean is None:
+                    data = received.read(record["part"], record["row"])
+                    clean, blurred = self._encoded(record, data)
+                writers[key].add(_published(record, clean, blurred))
             for writer in writers.values():
                 writer.close()
         finally:
@@ -169,14 +164,32 @@ class ShardTask:
         clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=self.max_pixels)
         return clean, 0 if self.blur_faces else None
 
-    def _images(self, part: int) -> pa.ChunkedArray:
-        return read_columns(part_path(self.build, ROWS, part), ["image"]).column("image")
-
 
 _FROM_VERDICT = (
-    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
+    "part", "row", "rank", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
     "num_votes", "cluster", "split", "also_from",
 )  # fmt: skip
+
+
+def _without_part(record: dict[str, Any]) -> dict[str, Any]:
+    """What decides the bytes of a row: not where it stands among the inputs."""
+    return {key: value for key, value in record.items() if key not in ("part", "row", "rank")}
+
+
+class _Received:
+    """Pictures as received, from the two parts read last: rows come nearly in order of parts."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+        self.parts: dict[int, pa.ChunkedArray] = {}
+
+    def read(self, part: int, row: int) -> bytes:
+        if part not in self.parts:
+            while len(self.parts) > 1:
+                del self.parts[next(iter(self.parts))]
+            table = read_columns(part_path(self.build, ROWS, part), ["image"])
+            self.parts[part] = table.column("image")
+        return bytes(self.parts[part][row]["bytes"].as_py())
 
 
 def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:

@@ -166,6 +166,11 @@ def _fetch(model: str) -> str:
     return name
 
 
+def stored_weights() -> list[str]:
+    """File names of the known detectors' weights that this machine has already."""
+    return sorted(path.name for model in MODELS for path in _checkpoints().glob(f"{model}*-*.pth"))
+
+
 def _checkpoints() -> Path:
     """Where torch keeps downloaded weights, see torch.hub.get_dir."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")

@@ -35,7 +35,7 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
     """Everything the steps need, found once and recorded in the build folder `out`."""
     options, recipe_dir = recipe.labels, recipe_path.resolve().parent
     known = (builddir.read_json(out / builddir.RESOLVED) or {}).get("models", [])
-    models = tuple(labels.resolve(name, known) for name in options.clip)
+    models = tuple(labels.resolve(name, known, options.precision) for name in options.clip)
     prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
     vocabulary = load_vocabulary(recipe_dir / options.attributes if options.attributes else None)
     key = calibration.inputs_key(

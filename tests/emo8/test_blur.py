@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from emo8.blur import blur, faces
-from emo8.build import build
+from emo8.builder import build
 from emo8.images import encode
 
 
