@@ -12,7 +12,8 @@ from emo8.sample.clip_corpus import DRAWN_PACKAGE, Corpus, with_drawn_faces
 from emo8.sample.clip_eval import wilson
 from emo8.sample.clip_texts import TextMix, Texts, clip_loss
 from emo8.sample.drawn_faces import portrait, portraits
-from emo8.taxonomy import EMOTIONS
+from emo8.sample.train_clip import Settings, _shares
+from emo8.taxonomy import EMOTIONS, STYLES
 
 
 def test_augment__gives_colours_of_the_asked_size_and_repeats() -> None:
@@ -105,3 +106,13 @@ def test_with_drawn_faces__are_hinted_cartoons_behind_the_corpus() -> None:
     assert more.designs[4:].min() > plain.designs.max()
     assert more.pixels.shape == (12, 72, 72, 4)
     assert with_drawn_faces(plain, 0) is plain
+
+
+def test_shares__drawn_portraits_have_theirs_and_rare_styles_more() -> None:
+    corpus = with_drawn_faces(_corpus(), 8)
+    corpus.styles[3] = STYLES.index("natural")
+    share = _shares(corpus, Settings(drawn_share=0.25, hinted_weight=2.0, rare_style_weight=3.0))
+    assert share.sum() == pytest.approx(1)
+    assert share[4:].sum() == pytest.approx(0.25)
+    np.testing.assert_allclose(share[:4] / share[0], [1, 1, 1, 1.5])
+    assert _shares(_corpus(), Settings()).tolist() == pytest.approx([5 / 16] * 3 + [1 / 16])
