@@ -1,10 +1,10 @@
 """Vote files in and out: what people write in CSV or parquet becomes rows of `schema.VOTES`.
 
-A file has the columns `id`, `annotator` and `emotion`, `style_vote`, or both. With a column `answer` (yes or no) each line
-says whether the picture shows that emotion, as EmoSet asks, unless its `kind` is `choice`. `reject`
-(yes) wants the picture out; `consent` (yes or no) says whether the annotator agreed that the vote
-is used. A question nobody answered is passed over. A file with any mistake is refused whole:
-nothing of it is imported, and nothing that was imported before is lost.
+A file has the columns `id`, `annotator` and `emotion`, `style_vote`, or both. With a column
+`answer` (yes or no) each line says whether the picture shows that emotion, as EmoSet asks, unless
+its `kind` is `choice`. `reject` (yes) wants the picture out; `consent` (yes or no) says whether the
+annotator agreed that the vote is used. A question nobody answered is passed over. A file with any
+mistake is refused whole: nothing of it is imported, and nothing that was imported before is lost.
 """
 
 from __future__ import annotations
