@@ -1,6 +1,6 @@
 """Vote files in and out: what people write in CSV or parquet becomes rows of `schema.VOTES`.
 
-A file has the columns `id`, `annotator` and `emotion`. With a column `answer` (yes or no) each line
+A file has the columns `id`, `annotator` and `emotion`, `style_vote`, or both. With a column `answer` (yes or no) each line
 says whether the picture shows that emotion, as EmoSet asks, unless its `kind` is `choice`. `reject`
 (yes) wants the picture out; `consent` (yes or no) says whether the annotator agreed that the vote
 is used. A question nobody answered is passed over. A file with any mistake is refused whole:
@@ -23,10 +23,10 @@ from emo8 import schema
 from emo8.errors import BuildError, Emo8Error
 from emo8.parts import read_columns, write_text
 from emo8.steps import ROWS
-from emo8.taxonomy import parse_emotion
+from emo8.taxonomy import parse_emotion, parse_style
 from emo8.votes import KINDS, read_votes, write_votes
 
-COLUMNS = ("id", "annotator", "kind", "emotion", "answer", "reject", "consent")
+COLUMNS = ("id", "annotator", "kind", "emotion", "answer", "style_vote", "reject", "consent")
 _REQUIRED = ("id", "annotator", "emotion")
 _YES, _NO = {"yes", "y", "true", "1", "1.0"}, {"no", "n", "false", "0", "0.0"}
 _PSEUDONYM = re.compile(r"a[0-9a-f]{12}")
@@ -56,6 +56,8 @@ def import_votes(build: Path, file: Path, *, annotator: str = "") -> Imported:
     table = _read(file)
     if annotator and "annotator" not in table:
         table["annotator"] = annotator
+    if "style_vote" in table and "emotion" not in table:
+        table["emotion"] = ""
     missing = [name for name in _REQUIRED if name not in table]
     if missing:
         raise Emo8Error(_missing(file, missing, [str(name) for name in table.columns]))
@@ -135,22 +137,22 @@ def _parse(build: Path, file: Path, table: pd.DataFrame, batch: str) -> tuple[pd
     seen: dict[tuple[str, str, str, str], int] = {}
     for number, line in enumerate(_texts(table), start=2):
         try:
-            vote = _vote(line, known, asks="answer" in table)
+            found = _votes(line, known, asks="answer" in table)
         except ValueError as error:
             mistakes.append(f"line {number}: {error}")
             continue
-        if vote is None:
-            unanswered += 1
-            continue
-        question = str(vote["emotion"]) if vote["kind"] == "yes_no" else ""
-        key = (str(vote["id"]), str(line["annotator"]), str(vote["kind"]), question)
-        if key in seen:
-            mistakes.append(
-                f"line {number}: annotator {line['annotator']!r} voted on {str(vote['id'])[:12]}… "
-                f"before, in line {seen[key]}; keep one of the two"
-            )
-        seen.setdefault(key, number)
-        votes.append({**vote, "annotator": pseudonym(str(line["annotator"]), salt), "batch": batch})
+        unanswered += not found
+        who = {"annotator": pseudonym(str(line["annotator"]), salt), "batch": batch}
+        for vote in found:
+            question = str(vote["emotion"]) if vote["kind"] == "yes_no" else ""
+            key = (str(vote["id"]), str(line["annotator"]), str(vote["kind"]), question)
+            if key in seen:
+                mistakes.append(
+                    f"line {number}: annotator {line['annotator']!r} voted on "
+                    f"{str(vote['id'])[:12]}… before, in line {seen[key]}; keep one of the two"
+                )
+            seen.setdefault(key, number)
+            votes.append({**vote, **who})
     if mistakes:
         raise Emo8Error(_all(file, mistakes))
     return pd.DataFrame(votes, columns=schema.VOTES.names), unanswered
@@ -165,31 +167,38 @@ def _texts(table: pd.DataFrame) -> list[dict[str, str]]:
     return [dict(zip(columns, line)) for line in zip(*columns.values())]
 
 
-def _vote(line: dict[str, str], known: set[str], *, asks: bool) -> dict[str, object] | None:
-    """One vote without its annotator; None for an unanswered line; ValueError for a mistake."""
+def _votes(line: dict[str, str], known: set[str], *, asks: bool) -> list[dict[str, object]]:
+    """The votes of a line without their annotator, none for an unanswered one.
+
+    ValueError for a mistake.
+    """
     reject, answer = _yes_no(line, "reject"), _yes_no(line, "answer")
     if line["kind"] not in ("", *KINDS):
         raise ValueError(f"kind = {line['kind']!r}: one of {', '.join(KINDS)}, or nothing")
     reject = reject or line["kind"] == "reject"
     asks = asks and line["kind"] != "choice"
-    if not reject and answer is None and (asks or not line["emotion"]):
-        return None
+    about_emotion = not reject and not (answer is None and (asks or not line["emotion"]))
+    if not (reject or about_emotion or line["style_vote"]):
+        return []
     if not line["annotator"]:
         raise ValueError("no annotator; who voted?")
     if line["id"] not in known:
         near = get_close_matches(line["id"], known, n=1, cutoff=0.8) if len(known) < 5000 else []
         hint = f"; did you mean {near[0]}?" if near else "; ids are the `id` column of the dataset"
         raise ValueError(f"no row has the id {line['id']!r}{hint}")
-    if not reject and not line["emotion"]:
+    if about_emotion and not line["emotion"]:
         raise ValueError("an answer without an emotion: which one was asked about?")
-    kind = "reject" if reject else "choice" if answer is None else "yes_no"
-    return {
-        "id": line["id"],
-        "kind": kind,
-        "emotion": None if reject else parse_emotion(line["emotion"]),
-        "answer": None if reject else answer,
-        "consent": _yes_no(line, "consent"),
-    }
+    blank = {"emotion": None, "style": None, "answer": None}
+    row = {"id": line["id"], **blank, "consent": _yes_no(line, "consent")}
+    votes: list[dict[str, object]] = []
+    if reject:
+        votes.append({**row, "kind": "reject"})
+    if about_emotion:
+        kind, emotion = "choice" if answer is None else "yes_no", parse_emotion(line["emotion"])
+        votes.append({**row, "kind": kind, "emotion": emotion, "answer": answer})
+    if line["style_vote"]:
+        votes.append({**row, "kind": "style", "style": parse_style(line["style_vote"])})
+    return votes
 
 
 def _yes_no(line: dict[str, str], name: str) -> bool | None:

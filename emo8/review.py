@@ -127,7 +127,8 @@ def write_sheet(
     sheet = (rows.head(limit) if limit else rows)[list(_SHEET)].copy()
     sheet["annotator"] = ""
     sheet["emotion"] = sheet["emotion_now"].fillna(sheet["emotion_clip"]) if yes_no else ""
-    for column in ("answer", "reject", "consent") if yes_no else ("reject", "consent"):
+    answers = ("style_vote", "reject", "consent")
+    for column in ("answer", *answers) if yes_no else answers:
         sheet[column] = ""
     _write(sheet, file)
     return len(sheet)
@@ -140,8 +141,8 @@ def write_votes_file(build: Path, file: Path) -> int:
         raise Emo8Error(f"{build} has no votes to export: import some with --import FILE")
     answer = cast["answer"].map({True: "yes", False: "no"}).fillna("")
     consent = cast["consent"].map({True: "yes", False: "no"}).fillna("")
-    columns = ["id", "annotator", "kind", "emotion", "answer", "consent"]
-    _write(cast.assign(answer=answer, consent=consent)[columns], file)
+    columns = ["id", "annotator", "kind", "emotion", "answer", "style_vote", "consent"]
+    _write(cast.assign(answer=answer, consent=consent, style_vote=cast["style"])[columns], file)
     return len(cast)
 
 

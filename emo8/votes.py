@@ -2,13 +2,14 @@
 
 `BUILD/tables/votes.parquet` holds every vote that was ever imported and not undone, in the columns
 of `schema.VOTES`. Where one annotator voted twice on the same question in two imports, the later
-one counts. Three kinds of votes: `choice` (one emotion), `yes_no` (is it this emotion? as EmoSet
-asks) and `reject` (the picture should leave). Annotators are pseudonyms; a vote whose annotator
-refused consent is kept and never used.
+one counts. Four kinds of votes: `choice` (one emotion), `yes_no` (is it this emotion? as EmoSet
+asks), `style` (one style) and `reject` (the picture should leave). Annotators are pseudonyms; a
+vote whose annotator refused consent is kept and never used.
 
 Rules (`[votes] rule`), over the share that each emotion has of the votes it could have got:
 majority = more than half; threshold = at least `min_share`; distribution = more than any other;
 dawid_skene = posterior of at least `min_share`, which weighs annotators by their reliability.
+Styles follow the same rule, except that dawid_skene is threshold there: few people vote on style.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from emo8.agreement import dawid_skene
 from emo8.config import VotesConfig
 from emo8.errors import BuildError
 from emo8.parts import fingerprint, write_part
-from emo8.taxonomy import EMOTIONS
+from emo8.taxonomy import EMOTIONS, STYLES
 
 NAME = "votes.parquet"
-KINDS = ("choice", "yes_no", "reject")
+KINDS = ("choice", "yes_no", "style", "reject")
 # Votes an unknown annotator is assumed to have given: two per emotion tame one-picture annotators.
 SMOOTHING = 2.0
 
@@ -48,6 +49,8 @@ def read_votes(build: Path) -> pd.DataFrame:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise BuildError(f"{path} cannot be read: {error}; restore it from a copy") from error
+    if "style" not in table.column_names:  # written before annotators could vote on style
+        table = table.append_column("style", pa.nulls(table.num_rows, pa.string()))
     return table.select(schema.VOTES.names).cast(schema.VOTES).to_pandas()
 
 
@@ -61,7 +64,7 @@ def stamp(votes: pd.DataFrame) -> str:
     """Hash of the votes that count, which every decision depends on; empty without votes."""
     if votes.empty:
         return ""
-    columns = ["id", "annotator", "kind", "emotion", "answer"]
+    columns = ["id", "annotator", "kind", "emotion", "style", "answer"]
     lines = votes[columns].astype(object).where(votes[columns].notna(), None)
     text = "\n".join(sorted(repr(line) for line in lines.itertuples(index=False, name=None)))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -70,7 +73,7 @@ def stamp(votes: pd.DataFrame) -> str:
 def counted(votes: pd.DataFrame) -> pd.DataFrame:
     """The votes that count: with no consent refused, and each annotator's last word only.
 
-    A free choice has one answer per row; a yes/no question is asked per emotion.
+    A free choice has one answer per row, like a style; a yes/no question is asked per emotion.
     """
     question = votes["emotion"].where(votes["kind"] == "yes_no", "")
     keyed = votes.assign(question=question.fillna(""))
@@ -85,7 +88,7 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
     votes, and `rejected` the share of the row's annotators who reject the picture.
     """
     index = {key: number for number, key in enumerate(ids.drop_duplicates())}
-    own = votes[votes["id"].isin(index)]
+    own = votes[votes["id"].isin(index) & votes["kind"].ne("style")]
     item = own["id"].map(index).to_numpy(dtype=int)
     n = len(index)
     shares = _shares(own, item, n)
@@ -105,6 +108,22 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
         },
         index=ids.index,
     )
+
+
+def human_styles(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.Series:
+    """Per row the style that people chose by the recipe's rule, None where they chose none."""
+    cast = votes[votes["kind"].eq("style") & votes["id"].isin(ids)]
+    counts = pd.crosstab(cast["id"], cast["style"]).reindex(columns=list(STYLES), fill_value=0)
+    chosen = {}
+    for key, row in zip(counts.index, counts.to_numpy()):
+        best, share = int(row.argmax()), row.max() / row.sum()
+        alone = (row == row.max()).sum() == 1
+        enough = {"majority": share > 0.5, "distribution": alone}
+        if row.sum() >= config.min_votes and enough.get(
+            config.rule, alone and share >= config.min_share - 1e-9
+        ):
+            chosen[key] = STYLES[best]
+    return ids.map(chosen).astype(object).where(ids.isin(list(chosen)), None)
 
 
 def choice_tensor(votes: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:

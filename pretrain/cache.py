@@ -39,6 +39,7 @@ from pretrain.views import cut, random_box, shrink
 logger = logging.getLogger(__name__)
 
 FORMAT = "uniemox-cache-1"
+TEACHER_BATCH = 128  # crops given to the teacher at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,20 +291,22 @@ def _teacher_crops(
     size = config.model.image_size
     boxes = torch.zeros(len(scenes), num_crops, 4)
     flips = torch.zeros(len(scenes), num_crops, dtype=torch.bool)
-    features = []
+    features, views = [], []
     for row, scene in enumerate(scenes):
         assert scene is not None
         rng = np.random.default_rng((config.seed, 0, row))
         height, width, _ = scene.shape
-        views = []
         for crop in range(num_crops):
             box = random_box(rng, width, height, config.views.scene_scale, config.views.ratio)
             flips[row, crop] = bool(rng.random() < config.views.flip_prob)
             edges = torch.tensor([width, height, width, height])
             boxes[row, crop] = torch.tensor(box) / edges
             views.append(cut(scene, box, size, flip=bool(flips[row, crop])))
-        features.append(teacher.image_features(torch.stack(views)).cpu())
-    return StoredCrops(boxes=boxes, flips=flips, features=torch.stack(features))
+        if len(views) >= TEACHER_BATCH or row + 1 == len(scenes):
+            features.append(teacher.image_features(torch.stack(views)).cpu())
+            views = []
+    every = torch.cat(features).view(len(scenes), num_crops, -1)
+    return StoredCrops(boxes=boxes, flips=flips, features=every)
 
 
 def _packed(name: str, images: PackedImages) -> dict[str, Tensor]:

@@ -93,15 +93,25 @@ class Encoder:
         found = [self._batch(part) for part in _parts(images, batch_size)]
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
 
+    def tokens(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, 1 + L, D) tokens after the final norm, CLS first."""
+        tokens: NDArray[np.float32] = self._encode(images).float().cpu().numpy()
+        return tokens
+
     @torch.inference_mode()
-    def _batch(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         size, views = self.config.model.image_size, self.config.views
         crops = [
             cut(torch.tensor(image), centre_box(image.shape[1], image.shape[0]), size)
             for image in images
         ]
         pixels = normalise(torch.stack(crops), views.mean, views.std)
-        tokens = self._mae.encode(pixels)  # (N, 1 + L, D)
+        tokens: Tensor = self._mae.encode(pixels)  # (N, 1 + L, D)
+        return tokens
+
+    @torch.inference_mode()
+    def _batch(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        tokens = self._encode(images)
         pooled = torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)  # (N, 2 D)
         features: NDArray[np.float32] = pooled.float().numpy()
         return features

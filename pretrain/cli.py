@@ -95,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
         "images", metavar="IMAGE", type=Path, nargs="*", help="adds attention and neighbours"
     )
     show.add_argument("--data", help="rows of a dataset in place of IMAGE")
+    show.add_argument("--among", metavar="DATA", help="where IMAGE's neighbours are looked for")
     show.add_argument("--split", default="val")
     show.add_argument("--rows", type=int, default=8)
     show.add_argument("--out", type=Path, help="default seen.html; seen.png for a dataset")
@@ -201,6 +202,8 @@ def run_show(args: argparse.Namespace, rest: list[str]) -> int:
     """A contact sheet or a page."""
     if bool(args.images) == bool(args.data):
         raise ValueError("show needs pictures or --data, one of the two")
+    if args.among and not args.images:
+        raise ValueError("--among is where neighbours of pictures are looked for: name pictures")
     args.out = args.out or Path("seen.html" if args.images else "seen.png")
     if args.images:
         return _show_images(args)
@@ -217,7 +220,7 @@ def _show_images(args: argparse.Namespace) -> int:
     from pretrain import show_images
     from pretrain.show import contact_sheet
 
-    seen = show_images.see(args.run, args.images)
+    seen = show_images.see(args.run, args.images, among=args.among)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.out.suffix == ".png":
         args.out.write_bytes(contact_sheet([show_images.cells_of(one) for one in seen]))

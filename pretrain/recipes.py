@@ -97,6 +97,30 @@ def cpu_demo() -> PretrainConfig:
     )
 
 
+def claim() -> PretrainConfig:
+    """The full method of `emo8-bench study claim`: ViT-Ti/8 at 64 px, for two cores.
+
+    The arms of the study differ from it in the dotted fields of `benchmarks/study/arms.py` alone.
+    """
+    return PretrainConfig(
+        recipe="claim",
+        steps=1000,
+        model=ModelConfig(
+            **vit("ti"),
+            image_size=64,
+            patch_size=8,
+            decoder_dim=128,
+            decoder_depth=2,
+            decoder_heads=4,
+        ),
+        views=ViewConfig(scene_scale=(0.5, 1.0)),
+        data=DataConfig(batch_size=64, in_memory=True, store_side_px=96),
+        teacher=TeacherConfig(name="embedded"),
+        optim=OptimConfig(lr=4e-3, warmup_share=0.1),
+        system=SystemConfig(device="cpu", precision="bf16", save_every=50),
+    )
+
+
 def b16() -> PretrainConfig:
     """ViT-B/16 at 224 px: the size a lab with one GPU starts with. MAE's optimizer settings."""
     return PretrainConfig(
@@ -175,7 +199,7 @@ def b16_paired() -> PretrainConfig:
 RECIPES: dict[str, Callable[[], PretrainConfig]] = {
     recipe.__name__: recipe
     for recipe in (
-        *(cpu_smoke, cpu_demo, b16, l16_paper, recommended),
+        *(cpu_smoke, cpu_demo, claim, b16, l16_paper, recommended),
         *(b16_scene_only, b16_mae, b16_clip_only, b16_paired),
     )
 }

@@ -25,7 +25,7 @@ from pretrain.models.vit import use_plain_attention
 from pretrain.optim import Ema
 from pretrain.overrides import override
 from pretrain.parallel import World
-from pretrain.teacher import Teacher
+from pretrain.teacher import Teacher, store_matrices
 from pretrain.views import normalise
 
 
@@ -62,6 +62,7 @@ def make_state(
     choose_outputs(model, config.loss)
     if world.device.type == "cpu" and config.system.precision == "bf16":
         use_plain_attention(model)
+    teacher.use_precision(config.system.precision)
     network = parallel.spread(model, config.system, world)
     half = config.system.precision == "fp16"
     return TrainState(
@@ -195,6 +196,9 @@ class UntrainedTeacher:
 
     def text_features(self, texts: Sequence[str]) -> Tensor:
         return functional.normalize(torch.randn(len(texts), self.dim), dim=-1)
+
+    def use_precision(self, precision: str) -> None:
+        store_matrices(self._tower, precision)
 
 
 # name -> the settings that differ from `plain`, as `--section.field value` would give them

@@ -26,6 +26,7 @@ from pretrain.cache import MemorySource, open_source
 from pretrain.config import PretrainConfig
 from pretrain.data import Source
 from pretrain.guards import FiniteGuard, SpikeWatch, StopRequest, Watchdog
+from pretrain.memory import remember
 from pretrain.metrics import rows_hash
 from pretrain.optim import learning_rate
 from pretrain.parallel import World
@@ -61,6 +62,8 @@ def pretrain(config: PretrainConfig, data: str, out: Path) -> Outcome:
         source, config = open_training(config, data, out, world)
         teacher, text_features = open_teacher(config, source, out, world)
         claim = claim_run(out, config, source, teacher, data, world)
+        if world.is_main:
+            remember(source, out)
         torch.manual_seed(config.seed + world.rank)
         begun = (out / saves.LAST).exists()
         state = step.make_state(config, world, teacher, text_features, from_init=not begun)

@@ -14,7 +14,7 @@ DESCRIPTION = """\
   emo8 review BUILD --export-votes v.csv    the votes themselves, under pseudonyms
 
 A vote file (.csv, .tsv or .parquet) has the columns id, annotator, emotion; optionally answer
-(yes or no: is it that emotion?), reject (yes: the picture should leave) and consent (no: do not
+(yes or no: is it that emotion?), style_vote (one of the five styles), reject (yes: the picture should leave) and consent (no: do not
 use it). A file with any mistake is refused whole, with every mistake and its line.
 """
 

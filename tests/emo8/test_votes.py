@@ -8,14 +8,14 @@ import pytest
 
 from emo8.config import VotesConfig
 from emo8.schema import VOTES
-from emo8.votes import counted, human_labels, stamp
+from emo8.votes import counted, human_labels, human_styles, stamp
 
 
 def _vote(
     row: str, annotator: str, emotion: str | None, *, kind: str = "choice", **more: object
 ) -> dict[str, object]:
     vote = {"id": row, "annotator": annotator, "kind": kind, "emotion": emotion}
-    return {**vote, "answer": None, "consent": None, "batch": "b1", **more}
+    return {**vote, "style": None, "answer": None, "consent": None, "batch": "b1", **more}
 
 
 def _votes(*votes: dict[str, object]) -> pd.DataFrame:
@@ -136,3 +136,33 @@ def test_human_labels__nobody_voted() -> None:
     assert found["emotion"].tolist() == [None, None]
     assert found["num_votes"].tolist() == [0, 0]
     assert found["rejected"].tolist() == [0, 0]
+
+
+STYLES_CAST = _votes(
+    *(_vote("x", who, None, kind="style", style=name) for who, name in zip("abc", ["natural"] * 2 + ["cartoon"])),
+    _vote("y", "a", None, kind="style", style="natural"),
+    _vote("y", "b", None, kind="style", style="cartoon"),
+    _vote("y", "a", None, kind="style", style="cartoon", batch="b2"),
+    _vote("x", "d", "awe"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"rule": "majority"}, ["natural", "cartoon", None]),
+        ({"rule": "distribution", "min_votes": 3}, ["natural", None, None]),
+        ({"rule": "threshold", "min_share": 0.7}, [None, "cartoon", None]),
+        ({"rule": "dawid_skene", "min_share": 0.6}, ["natural", "cartoon", None]),
+    ],
+)
+def test_human_styles__by_rule(config: dict[str, object], expected: list[str | None]) -> None:
+    cast = counted(STYLES_CAST)
+    found = human_styles(cast, pd.Series(["x", "y", "nobody"]), VotesConfig(**config))  # type: ignore[arg-type]
+    assert found.tolist() == expected
+    assert human_labels(cast, pd.Series(["x", "y"]), VotesConfig())["num_votes"].tolist() == [1, 0]
+    assert stamp(cast) != stamp(cast[cast["kind"] != "style"])
+
+
+def test_human_styles__nobody_voted() -> None:
+    assert human_styles(_votes(), pd.Series(["x"]), VotesConfig()).tolist() == [None]

@@ -21,6 +21,9 @@ class FixedTeacher:
     def image_features(self, views: Tensor) -> Tensor:
         return functional.normalize(views.float().mean(dim=(2, 3)).repeat(1, 6)[:, :16], dim=-1)
 
+    def use_precision(self, precision: str) -> None:
+        pass
+
     def text_features(self, texts: list[str]) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         return functional.normalize(torch.randn(len(texts), 16, generator=generator), dim=-1)
