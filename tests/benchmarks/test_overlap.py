@@ -14,7 +14,7 @@ from tests.conftest import encoded, picture
 def run_folder(tmp_path_factory):
     """A RUN of the smallest recipe on twelve pictures, and those pictures' bytes."""
     from pretrain import recipes
-    from pretrain.config import override
+    from pretrain.overrides import override
     from pretrain.train import pretrain
 
     folder = tmp_path_factory.mktemp("run")
