@@ -218,6 +218,22 @@ def test_two_ranks__killed_and_resumed_are_bit_for_bit(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
+def test_two_ranks__one_that_hangs_ends_both_with_a_word(
+    tmp_path: Path, smoke_args: list[str]
+) -> None:
+    script = tmp_path / "hangs.py"
+    hangs = RANK_1_DIES.replace(
+        "os.kill(os.getpid(), signal.SIGKILL)", "import time; time.sleep(900)"
+    )
+    script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n" + hangs)
+    arguments = [*smoke_args, "--data.batch_size", "4", "--system.timeout_s", "20"]
+    done = torchrun(2, *arguments, "--out", str(tmp_path / "RUN"), script=script)
+    assert done.returncode != 0
+    assert "waited in vain for the others" in done.stderr or "Timeout (0:00:20)" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_two_ranks__resumed_by_one_go_on_as_one_would(
     tmp_path: Path, smoke_args: list[str]
 ) -> None:
