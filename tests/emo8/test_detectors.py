@@ -183,5 +183,3 @@ def test_torchvision_detector__boxes_are_fractions_of_the_picture() -> None:
     found = detector.find([np.asarray(picture(1))])
     assert len(found[0]) == 1  # the dog is no person
     assert found[0][0] == pytest.approx(_box(0.1, 0.1, 0.5, 0.5, 0.9))
-
-
