@@ -43,7 +43,7 @@ from emo8.recipe import load_recipe
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,18 +35,20 @@ class Claims:
     calibrations: Calibrations
 
     def final_labels(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The columns in COLUMNS, and `review_rejected`: share of annotators who reject the row.
+        """The columns in COLUMNS, `review_rejected` (share of annotators who reject the row) and
+        `review_reason` (why).
 
         `rows` has `id`, `style_source`, `style_prob`, `emotion_source`, `emotion_prob`.
         """
         found = pd.DataFrame(index=rows.index)
+        human = votes.human_labels(self.cast, rows["id"].fillna(""), self.votes)
         found["style"], found["style_rule"] = first_claim(
             {
+                "human": human["style"],
                 "source": parsed(rows["style_source"], parse_style),
                 "clip": most_likely(rows["style_prob"], STYLES),
             }
         )
-        human = votes.human_labels(self.cast, rows["id"].fillna(""), self.votes)
         claims = {
             "human": human["emotion"],
             "source": parsed(rows["emotion_source"], parse_emotion),
@@ -58,6 +60,7 @@ class Claims:
         found["emotion_votes"] = human["emotion_votes"]
         found["num_votes"] = human["num_votes"].astype("int32")
         found["review_rejected"] = human["rejected"]
+        found["review_reason"] = human["reject_reason"]
         return found
 
     def _sure(self, prob: pd.Series, style: pd.Series) -> pd.Series:

@@ -38,7 +38,8 @@ REASONS: dict[str, str] = {
     "fetch_failed": "the URL could not be fetched",
     "opt_out": "the site or page opted out of this use",
     "removed": "on the removal list",
-    "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share",
+    "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share, "
+    "detail = the reason they give",
 }
 
 

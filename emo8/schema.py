@@ -56,10 +56,13 @@ VOTES = pa.schema(
     [
         ("id", pa.string()),  # of the row
         ("annotator", pa.string()),  # pseudonym, never a name or an address
-        ("kind", pa.string()),  # choice, yes_no or reject
-        ("emotion", pa.string()),  # chosen or asked about; null for reject
+        ("kind", pa.string()),  # choice, yes_no, style or reject
+        ("emotion", pa.string()),  # chosen or asked about; null for style and reject
         ("answer", pa.bool_()),  # yes_no: whether it is that emotion; else null
+        ("style", pa.string()),  # chosen; null for all kinds but style
+        ("reason", pa.string()),  # reject: why, in the annotator's words; null = not said
         ("consent", pa.bool_()),  # may the vote be used and published? null = not asked
+        ("time", pa.timestamp("s", tz="UTC")),  # when it was cast, or else imported
         ("batch", pa.string()),  # the import it came with, for undoing
     ]
 )
@@ -106,7 +109,7 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "emotion_source": (pa.string(), "what the source claims, null where it claims nothing"),
     "style": (pa.int64(), "the final style"),
     "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the five styles"),
-    "style_rule": (pa.string(), "who made the final style: source or clip"),
+    "style_rule": (pa.string(), "who made the final style: human, source or clip"),
     "caption": (pa.string(), "the source's own caption"),
     "description": (
         pa.string(),

@@ -2,13 +2,14 @@
 
 `BUILD/tables/votes.parquet` holds every vote that was ever imported and not undone, in the columns
 of `schema.VOTES`. Where one annotator voted twice on the same question in two imports, the later
-one counts. Three kinds of votes: `choice` (one emotion), `yes_no` (is it this emotion? as EmoSet
-asks) and `reject` (the picture should leave). Annotators are pseudonyms; a vote whose annotator
-refused consent is kept and never used.
+one counts. Four kinds of votes: `choice` (one emotion), `yes_no` (is it this emotion? as EmoSet
+asks), `style` (one style) and `reject` (the picture should leave, and why). Annotators are
+pseudonyms; a vote whose annotator refused consent is kept and never used.
 
 Rules (`[votes] rule`), over the share that each emotion has of the votes it could have got:
 majority = more than half; threshold = at least `min_share`; distribution = more than any other;
 dawid_skene = posterior of at least `min_share`, which weighs annotators by their reliability.
+Votes on styles follow the same rules, with majority for dawid_skene: few people vote on styles.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from emo8.agreement import dawid_skene
 from emo8.config import VotesConfig
 from emo8.errors import BuildError
 from emo8.parts import fingerprint, write_part
-from emo8.taxonomy import EMOTIONS
+from emo8.taxonomy import EMOTIONS, STYLES
 
 NAME = "votes.parquet"
-KINDS = ("choice", "yes_no", "reject")
+KINDS = ("choice", "yes_no", "style", "reject")
 # Votes an unknown annotator is assumed to have given: two per emotion tame one-picture annotators.
 SMOOTHING = 2.0
 
@@ -48,20 +49,24 @@ def read_votes(build: Path) -> pd.DataFrame:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise BuildError(f"{path} cannot be read: {error}; restore it from a copy") from error
+    for field in schema.VOTES:
+        if field.name not in table.column_names:  # written before the column was there
+            table = table.append_column(field, pa.nulls(len(table), field.type))
     return table.select(schema.VOTES.names).cast(schema.VOTES).to_pandas()
 
 
 def write_votes(build: Path, votes: pd.DataFrame) -> None:
     """Replace the votes of a build; the file appears whole or not at all."""
     table = pa.Table.from_pandas(votes, schema=schema.VOTES, preserve_index=False)
-    write_part(table, path_of(build), fingerprint(table.to_pylist()))
+    lines = [{**vote, "time": str(vote["time"])} for vote in table.to_pylist()]
+    write_part(table, path_of(build), fingerprint(lines))
 
 
 def stamp(votes: pd.DataFrame) -> str:
     """Hash of the votes that count, which every decision depends on; empty without votes."""
     if votes.empty:
         return ""
-    columns = ["id", "annotator", "kind", "emotion", "answer"]
+    columns = ["id", "annotator", "kind", "emotion", "answer", "style", "reason"]
     lines = votes[columns].astype(object).where(votes[columns].notna(), None)
     text = "\n".join(sorted(repr(line) for line in lines.itertuples(index=False, name=None)))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -79,29 +84,36 @@ def counted(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.DataFrame:
-    """Per row: `emotion` (null = no human label), `emotion_votes`, `num_votes`, `rejected`.
+    """Per row: `emotion` and `style` (null = no human label), `emotion_votes`, `num_votes`,
+    `rejected`, `reject_reason`.
 
     `votes` are those that count; `emotion_votes` is the share each emotion has, null without
-    votes, and `rejected` the share of the row's annotators who reject the picture.
+    votes; `rejected` is the share of the row's annotators who reject the picture, and
+    `reject_reason` the reason most of them give.
     """
     index = {key: number for number, key in enumerate(ids.drop_duplicates())}
     own = votes[votes["id"].isin(index)]
     item = own["id"].map(index).to_numpy(dtype=int)
     n = len(index)
-    shares = _shares(own, item, n)
+    on_style, rejecting = (own["kind"].eq(kind).to_numpy() for kind in ("style", "reject"))
+    about, its = own[~on_style], item[~on_style]
+    shares = _shares(about, its, n)
+    label = _labels(about, its, shares, _annotators(about, its, n), config)
     annotators = _annotators(own, item, n)
-    label = _labels(own, item, shares, annotators, config)
-    rejecting = own["kind"].eq("reject").to_numpy()
     rejected = np.bincount(item[rejecting], minlength=n) / np.maximum(annotators, 1)
+    reasons = _reasons(own[rejecting], item[rejecting], n)
+    style = _style_labels(own[on_style], item[on_style], n, config)
     total = shares.sum(axis=1, keepdims=True)
     spread = np.round(shares / np.where(total > 0, total, 1), schema.PUBLISHED_DECIMALS)
     place = ids.map(index).to_numpy(dtype=int)
     return pd.DataFrame(
         {
             "emotion": label[place],
+            "style": style[place],
             "emotion_votes": [spread[k].tolist() if total[k, 0] > 0 else None for k in place],
             "num_votes": annotators[place],
             "rejected": rejected[place],
+            "reject_reason": reasons[place],
         },
         index=ids.index,
     )
@@ -151,21 +163,50 @@ def _labels(
     config: VotesConfig,
 ) -> np.ndarray:
     """Names (N,) that the rule gives, None where it gives none."""
-    score, least = shares, np.full(len(shares), config.min_share)
+    score = shares
     if config.rule == "dawid_skene" and len(votes):
         score = _posterior(votes, item, len(shares))
+    enough = (annotators >= config.min_votes) & (shares.sum(axis=1) > 0)
+    return _accepted(score, EMOTIONS, config.rule, config.min_share, enough)
+
+
+def _style_labels(votes: pd.DataFrame, item: np.ndarray, n: int, config: VotesConfig) -> np.ndarray:
+    """Names (N,) of the styles that people gave, None where they gave none."""
+    share = np.zeros((n, len(STYLES)))
+    if len(votes):
+        np.add.at(share, (item, votes["style"].map(STYLES.index).to_numpy(dtype=int)), 1)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
+    rule = "majority" if config.rule == "dawid_skene" else config.rule
+    enough = _annotators(votes, item, n) >= config.min_votes
+    return _accepted(share, STYLES, rule, config.min_share, enough)
+
+
+def _accepted(
+    score: np.ndarray, names: tuple[str, ...], rule: str, least: float, enough: np.ndarray
+) -> np.ndarray:
+    """The best name of each row (N, K) as the rule has it, None where it gives none."""
     top = score.argmax(axis=1)
     best = score[np.arange(len(score)), top]
     tied = (np.abs(score - best[:, None]) < 1e-9).sum(axis=1) > 1
     accepted = (best >= least - 1e-9) & ~tied
-    if config.rule == "majority":
+    if rule == "majority":
         accepted = best > 0.5
-    elif config.rule == "distribution":
-        accepted = (best > 0) & ~tied
-    accepted &= (annotators >= config.min_votes) & (shares.sum(axis=1) > 0)
-    names = np.array(EMOTIONS, dtype=object)[top]
-    names[~accepted] = None
-    return names
+    elif rule == "distribution":
+        accepted = ~tied
+    found = np.array(names, dtype=object)[top]
+    found[~(accepted & (best > 0) & enough)] = None
+    return found
+
+
+def _reasons(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:
+    """The reason (N,) given most often to reject each row, the first by name among equals."""
+    found = np.full(n, None, dtype=object)
+    said = votes.assign(item=item)[votes["reason"].notna().to_numpy()]
+    counts = said.groupby(["item", "reason"]).size().rename("n").reset_index()
+    most = counts.sort_values(["item", "n", "reason"], ascending=[True, False, True])
+    most = most.drop_duplicates("item")
+    found[most["item"].to_numpy(dtype=int)] = most["reason"]
+    return found
 
 
 def _posterior(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:
