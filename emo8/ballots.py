@@ -243,7 +243,7 @@ def _votes(line: Line, known: set[str], *, asks: bool) -> list[dict[str, object]
 def _check_names(line: Line, known: set[str]) -> None:
     """ValueError where a vote is nobody's, or on no row of the build."""
     if not line["annotator"]:
-        raise ValueError("no annotator; who voted?")
+        raise ValueError("no annotator; who voted? --annotator NAME stands in")
     if line["id"] not in known:
         near = get_close_matches(line["id"], known, n=1, cutoff=0.8) if len(known) < 5000 else []
         hint = f"; did you mean {near[0]}?" if near else "; ids are the `id` column of the dataset"

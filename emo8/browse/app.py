@@ -71,7 +71,7 @@ def prepare(
     if said is not None:
         notes += predictions.add(dataset, rows.table, said)
     names = views.save(dataset, rows, chosen)
-    views.save_workspaces(dataset, maps)
+    views.save_workspace(dataset, maps)
     looks.apply(dataset)
     return Prepared(dataset=dataset, filled=filled, views=names, notes=notes, build=rows.build)
 
@@ -102,11 +102,22 @@ def check_address(address: str, port: int) -> str:
     return "" if alone else WARNING.format(address=address, port=port)
 
 
-def serve(prepared: Prepared, *, port: int, address: str, open_browser: bool, asked: bool) -> None:
-    """Show the App until the user interrupts; `asked` opens the rows of this call alone."""
+def serve(
+    prepared: Prepared,
+    *,
+    port: int,
+    address: str,
+    open_browser: bool,
+    asked: bool,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Show the App until the user interrupts; `asked` opens the rows of this call alone.
+
+    `ready` is called once, when the App answers.
+    """
     fiftyone = database.connect()
     dataset = prepared.dataset
-    view = dataset.load_saved_view("asked for") if asked else None
+    view = dataset.load_saved_view(views.ASKED) if asked else None
     session = fiftyone.launch_app(
         None if view is not None else dataset,
         view=view,
@@ -116,6 +127,7 @@ def serve(prepared: Prepared, *, port: int, address: str, open_browser: bool, as
         auto=False,
     )
     try:
+        ready()
         session.wait(-1)
     finally:
         session.close()

@@ -40,7 +40,7 @@ def _import() -> ModuleType:
         raise BrowseError("browsing needs FiftyOne: pip install 'emo8[browse]'")
     import fiftyone
 
-    logging.getLogger("fiftyone").setLevel(logging.WARNING)
+    logging.getLogger("fiftyone").setLevel(logging.ERROR)  # it warns about its own options
     return fiftyone
 
 

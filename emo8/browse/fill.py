@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 
 from emo8.browse import fields
 from emo8.browse.media import PictureFiles, size_of
-from emo8.browse.rows import Rows
+from emo8.browse.rows import BATCH_ROWS, Rows
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[int], None]  # called with the number of rows done so far
@@ -63,7 +64,9 @@ def fill(
                 if len(changed) == 500:
                     counts["updated"] += _update(dataset, changed)
 
-    dataset.add_samples(new(), validate=False, expand_schema=False, num_samples=len(chosen))
+    dataset.add_samples(
+        new(), validate=False, expand_schema=False, batcher=_batcher(), progress=False
+    )
     counts["updated"] += _update(dataset, changed)
     _select(dataset, chosen)
     return Filled(
@@ -73,6 +76,13 @@ def fill(
         num_deleted=len(gone),
         without_picture=counts["missing"],
     )
+
+
+def _batcher() -> Any:
+    """Batches of one size: FiftyOne's own start with single rows and feel their way."""
+    from fiftyone.core.utils import StaticBatcher
+
+    return partial(StaticBatcher, batch_size=BATCH_ROWS)
 
 
 def write_pictures(rows: Rows, chosen: pd.DataFrame, pictures: PictureFiles) -> None:

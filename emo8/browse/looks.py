@@ -7,6 +7,7 @@ from typing import Any
 from emo8.browse.fields import EMOTION_FIELDS, GROUPS
 from emo8.taxonomy import EMOTION_COLORS, STYLE_COLORS
 
+_METADATA = ("size_bytes", "mime_type", "width", "height", "num_channels")
 _NOT_LISTED = {"embedding", "mark", "key"}  # no use to a curator
 
 
@@ -34,7 +35,7 @@ def apply(dataset: Any) -> None:
         closed = name in ("attributes", "bookkeeping")
         groups.append(fo.SidebarGroupDocument(name=name, paths=paths, expanded=not closed))
     metadata = ["id", "filepath", "created_at", "last_modified_at"]
-    metadata += [f"metadata.{name}" for name in ("size_bytes", "mime_type", "width", "height")]
+    metadata += [f"metadata.{name}" for name in _METADATA]
     groups.append(fo.SidebarGroupDocument(name="file", paths=metadata, expanded=False))
     dataset.app_config.sidebar_groups = groups
     dataset.app_config.active_fields = fo.ActiveFields(paths=["emotion"])

@@ -18,6 +18,8 @@ from emo8.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
 
 NUM_UNSURE = 500  # rows in "least certain"
 GAP_SHARE = 0.5  # a cell with less than this part of the mean cell is a gap
+ASKED = "asked for"
+WORKSPACE = "embedding map"
 _GREY = "#777777"
 
 
@@ -37,7 +39,7 @@ def save(dataset: Any, rows: Rows, chosen: pd.DataFrame) -> list[str]:
     corners += [*_queues(dataset, rows, chosen), *_groups(dataset), *_gaps(dataset, chosen)]
     if len(chosen) < len(dataset):
         asked = dataset.match({"selected": True})
-        corners.insert(0, Corner(name="asked for", about="rows of the last call", view=asked))
+        corners.insert(0, Corner(name=ASKED, about="rows of the last call", view=asked))
     ours = dataset.info.get("views", [])
     for name in ours:
         if name in dataset.list_saved_views():
@@ -184,21 +186,17 @@ def _gaps(dataset: Any, chosen: pd.DataFrame) -> list[Corner]:
     return [Corner(name="balance gaps", about=about, view=view)]
 
 
-def save_workspaces(dataset: Any, maps: list[str]) -> None:
-    """A workspace per map and colouring: the grid on the left, the map on the right."""
+def save_workspace(dataset: Any, maps: list[str]) -> None:
+    """A workspace with the grid on the left and the embedding maps on the right.
+
+    Newer Apps open their list of maps and forget the state given here: pick map_pca, then a colour.
+    """
     import fiftyone as fo
 
-    for name, by in itertools.product((brain.MAP_PCA, brain.MAP_UMAP), ("emotion", "style")):
-        if name in maps:
-            panel = fo.Panel(
-                type="Embeddings", state={"brainResult": name, "colorByField": f"{by}.label"}
-            )
-            space = fo.Space(
-                children=[
-                    fo.Space(children=[fo.Panel(type="Samples", pinned=True)]),
-                    fo.Space(children=[panel]),
-                ],
-                orientation="horizontal",
-            )
-            title = f"{name.removeprefix('map_').upper()} map by {by}"
-            dataset.save_workspace(title, space, description="embedding map", overwrite=True)
+    if brain.MAP_PCA not in maps:
+        return
+    state = {"brainResult": brain.MAP_PCA, "colorByField": "emotion.label"}
+    panels = [fo.Panel(type="Samples", pinned=True), fo.Panel(type="Embeddings", state=state)]
+    halves = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
+    space = fo.Space(children=halves, orientation="horizontal")
+    dataset.save_workspace(WORKSPACE, space, description="grid and map", overwrite=True)

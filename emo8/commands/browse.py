@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import time
 
-    from emo8.browse import app
+    from emo8.browse import app, views
     from emo8.progress import stage
 
     started = time.monotonic()
@@ -74,13 +74,16 @@ def run(arguments: argparse.Namespace) -> int:
     if warning:
         print(f"WARNING: {warning}", file=sys.stderr)
     shown = f"[{arguments.address}]" if ":" in arguments.address else arguments.address
-    print(f"http://{shown}:{arguments.port}/datasets/{prepared.dataset.name}", flush=True)
-    print("Ctrl-C ends it; the dataset stays in FiftyOne's database", flush=True)
+    ends = "Ctrl-C ends it; tags stay in FiftyOne's database"
+    page = f"http://{shown}:{arguments.port}/datasets/{prepared.dataset.name}"
     app.serve(
         prepared,
         port=arguments.port,
         address=arguments.address,
         open_browser=not arguments.no_open,
-        asked=bool(arguments.where or arguments.limit),
+        asked=views.ASKED in prepared.views,
+        ready=lambda: print(
+            f"{page}\nCtrl-C ends it; tags stay in FiftyOne's database", flush=True
+        ),
     )
     return 0
