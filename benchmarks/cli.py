@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.commands import browse
 from benchmarks.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("files", nargs="+", type=Path, metavar="FILE")
     table.add_argument("--format", choices=("markdown", "html", "latex"), default="markdown")
     table.set_defaults(call=_table)
+    browse.add(commands)
     known = commands.add_parser("list", help="show registered benchmarks, protocols and models")
     known.set_defaults(call=_list)
     return parser

@@ -42,7 +42,7 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     emotion = rows["emotion"].where(rows["emotion"].notna(), pd.Series(likely, rows.index))
     cell = rows["style"].str.cat(emotion, sep=" / ")
     size = cell.map(cell.value_counts()).astype(int)
-    rarity = np.sqrt(size.mean() / size) if len(rows) else size
+    rarity = np.sqrt(len(rows) / max(cell.nunique(), 1) / size)
     return pd.DataFrame(
         {
             "mistakenness": mistakenness(prob, label),

@@ -1,8 +1,8 @@
 """What models predicted, as fields of the App, with one saved view per cell they confuse.
 
-A file holds one model's predictions: `sha256` of the picture, `truth`, `predicted`, `prob`, and in
-its metadata `emo8.predictions`, a JSON object with `model`, `protocol`, `seed` and `emotions`.
-`emo8-bench run` writes such files beside its results.
+`emo8-bench run --out results.jsonl` writes `results.predictions/<config_hash>.parquet`, one file
+per result: `id` (the dataset's own, else SHA-256 of the picture), `label` (what was claimed),
+`predicted` and `probs`; its metadata `emo8.predictions` is a JSON object with `model`, `protocol`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from emo8.errors import SourceError
 
 METADATA = b"emo8.predictions"
-COLUMNS = ("sha256", "truth", "predicted", "prob")
+COLUMNS = ("id", "label", "predicted", "probs")
 MAX_CELLS = 12  # views of confused cells per model, largest first; the rest is a filter away
 
 
@@ -31,36 +31,44 @@ class Predictions:
 
     field: str  # name of the field in the App
     title: str
-    rows: pd.DataFrame  # COLUMNS
+    rows: pd.DataFrame  # COLUMNS, one line per picture
 
 
 def read(path: Path) -> list[Predictions]:
-    """The predictions in a file, or in every file of a folder; SourceError names a bad one."""
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    """The predictions beside a results file, in a folder, or in one parquet file."""
+    if path.suffix == ".jsonl":
+        path = path.with_suffix(".predictions")
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
     if not files:
-        raise SourceError(f"{path} holds no predictions: `emo8-bench run` writes them")
+        raise SourceError(
+            f"{path} holds no predictions: `emo8-bench run --out RESULTS.jsonl` writes them beside "
+            "its results; run it again if an older version made yours"
+        )
     found: dict[str, Predictions] = {}
     for file in files:
         one = _read(file)
-        found[one.field] = one
+        if one is not None:
+            found[one.field] = one
     return list(found.values())
 
 
-def _read(file: Path) -> Predictions:
+def _read(file: Path) -> Predictions | None:
+    """One file's predictions; None where they are numbers and no labels."""
     try:
         table = pq.read_table(file)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise SourceError(f"predictions {file} cannot be read: {error}") from error
-    note = (table.schema.metadata or {}).get(METADATA)
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing or note is None:
-        raise SourceError(f"{file} holds no predictions of ours: no {', '.join(missing) or 'note'}")
-    about = json.loads(note)
-    parts = [about["model"], about["protocol"], about.get("group") or ""]
-    parts.append(f"seed {about['seed']}" if about.get("seed") else "")
+        about = json.loads((table.schema.metadata or {})[METADATA])
+        rows = table.select(list(COLUMNS)).to_pandas()
+        seed, group = ((table[name][0].as_py()) for name in ("seed", "group"))
+    except (OSError, ValueError, KeyError, IndexError, pa.ArrowInvalid) as error:
+        raise SourceError(f"{file} holds no predictions of emo8-bench: {error}") from error
+    rows = rows[rows["predicted"].notna() & rows["label"].notna()].drop_duplicates("id")
+    if rows.empty:
+        return None
+    model = Path(about["model"]).name if "/" in about["model"] else about["model"]
+    parts = [model, about["protocol"], group or "", f"seed {seed}" if seed else ""]
     title = " ".join(part for part in parts if part)
     field = "by_" + re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
-    return Predictions(field=field, title=title, rows=table.select(list(COLUMNS)).to_pandas())
+    return Predictions(field=field, title=title, rows=rows)
 
 
 def add(dataset: Any, table: pd.DataFrame, said: list[Predictions]) -> list[str]:
@@ -71,9 +79,10 @@ def add(dataset: Any, table: pd.DataFrame, said: list[Predictions]) -> list[str]
     keys, ids = dataset.values(["key", "id"])
     sample_of = dict(zip(keys, ids))
     samples: dict[str, list[str]] = {}
-    for sha256, key in zip(table["sha256"], table["key"]):
+    for row, sha256, key in zip(table["id"], table["sha256"], table["key"]):
         if key in sample_of:
-            samples.setdefault(sha256, []).append(sample_of[key])
+            for name in {row, sha256} - {None}:
+                samples.setdefault(name, []).append(sample_of[key])
     for one in said:
         if one.field not in dataset.get_field_schema():
             dataset.add_sample_field(
@@ -84,7 +93,7 @@ def add(dataset: Any, table: pd.DataFrame, said: list[Predictions]) -> list[str]
         values = {
             sample: _label(row)
             for row in one.rows.to_dict("records")
-            for sample in samples.get(row["sha256"], [])
+            for sample in samples.get(row["id"], [])
         }
         if values:
             dataset.set_values(one.field, values, key_field="id")
@@ -99,9 +108,11 @@ def add(dataset: Any, table: pd.DataFrame, said: list[Predictions]) -> list[str]
 def _label(row: Mapping[Any, Any]) -> Any:
     import fiftyone as fo
 
-    right = row["truth"] == row["predicted"]
     return fo.Classification(
-        label=row["predicted"], confidence=float(max(row["prob"])), right=right, truth=row["truth"]
+        label=row["predicted"],
+        confidence=float(max(row["probs"])),
+        right=row["label"] == row["predicted"],
+        truth=row["label"],
     )
 
 
@@ -109,15 +120,15 @@ def _save_cells(dataset: Any, one: Predictions) -> None:
     """Saved views: every error of the model, and each cell of its confusion matrix off-diagonal."""
     from fiftyone import ViewField as F
 
-    wrong = one.rows[one.rows["truth"] != one.rows["predicted"]]
+    wrong = one.rows[one.rows["label"] != one.rows["predicted"]]
     by = F(one.field)
-    cells = wrong.groupby(["truth", "predicted"]).size().sort_values(ascending=False, kind="stable")
+    cells = wrong.groupby(["label", "predicted"]).size().sort_values(ascending=False, kind="stable")
     errors = dataset.match(by.right == False).sort_by(  # noqa: E712  # an expression
         f"{one.field}.confidence", reverse=True
     )
     said = {f"{one.title}: errors": (errors, f"{len(wrong)} wrong, surest first")}
     for cell in cells.head(MAX_CELLS).reset_index(name="number").to_dict("records"):
-        truth, predicted, number = cell["truth"], cell["predicted"], cell["number"]
+        truth, predicted, number = cell["label"], cell["predicted"], cell["number"]
         view = dataset.match((by.truth == truth) & (by.label == predicted))
         name = f"{one.title}: {truth} taken for {predicted}"
         said[name] = (view, f"{number} pictures")

@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="the first N rows")
     parser.add_argument("--where", default="", metavar="EXPR", help="only rows for which it holds")
     parser.add_argument(
-        "--predictions", type=Path, metavar="FILE", help="what models said, by emo8-bench run"
+        "--predictions",
+        type=Path,
+        metavar="RESULTS",
+        help="what models said: a results file of emo8-bench run",
     )
 
 
@@ -74,16 +77,17 @@ def run(arguments: argparse.Namespace) -> int:
     if warning:
         print(f"WARNING: {warning}", file=sys.stderr)
     shown = f"[{arguments.address}]" if ":" in arguments.address else arguments.address
-    ends = "Ctrl-C ends it; tags stay in FiftyOne's database"
     page = f"http://{shown}:{arguments.port}/datasets/{prepared.dataset.name}"
+
+    def ready() -> None:
+        print(f"{page}\nCtrl-C ends it; tags stay in FiftyOne's database", flush=True)
+
     app.serve(
         prepared,
         port=arguments.port,
         address=arguments.address,
         open_browser=not arguments.no_open,
         asked=views.ASKED in prepared.views,
-        ready=lambda: print(
-            f"{page}\nCtrl-C ends it; tags stay in FiftyOne's database", flush=True
-        ),
+        ready=ready,
     )
     return 0

@@ -93,13 +93,12 @@ def test_prepare__rows_that_are_gone_leave(shown: Any, own: Path) -> None:
 
 
 def test_views__every_corner_of_the_issue(shown: Any) -> None:
-    names = shown.list_saved_views()
-    for name in ("least certain", "claims disagree", "near-duplicate groups", "balance gaps",
-                 "unreviewed queue", "rejected: truncated", "rejected: duplicate_near"):  # fmt: skip
-        assert name in names
-    assert {f"style: {style}" for style in STYLES} <= set(names)
+    names = set(shown.list_saved_views())
+    assert {"least certain", "claims disagree", "near-duplicate groups", "balance gaps"} <= names
+    assert {"unreviewed queue", "rejected: truncated", "rejected: duplicate_near"} <= names
+    assert {f"style: {style}" for style in STYLES} <= names
     used = {label for label in shown.match({"verdict": "kept"}).values("emotion.label") if label}
-    assert {f"emotion: {label}" for label in used} <= set(names)
+    assert {f"emotion: {label}" for label in used} <= names
     margins = shown.load_saved_view("least certain").values("emotion_margin")
     assert margins == sorted(margins)
     values = shown.load_saved_view("unreviewed queue").values("review_value")
@@ -153,7 +152,7 @@ def test_prepare__where_and_limit_choose_rows(fiftyone: Any, own: Path) -> None:
     few = app.prepare(build, limit=5)
     assert len(few.dataset) == len(whole.dataset)
     assert len(few.dataset.load_saved_view("asked for")) == 5
-    with pytest.raises(Emo8Error, match="columns: .*emotion_entropy"):
+    with pytest.raises(Emo8Error, match=r"columns: .*emotion_entropy"):
         app.prepare(build, where="stile == 'cartoon'")
     with pytest.raises(Emo8Error, match="no row is left"):
         app.prepare(build, where="num_votes > 99")

@@ -89,7 +89,7 @@ def test_import__an_edited_label_is_a_vote_with_its_annotator_and_time(
     sample = _kept(shown, 1)[0]
     sample.emotion.label = next(e for e in EMOTIONS if e != sample.emotion.label)
     sample.save()
-    with pytest.raises(Emo8Error, match="edited emotion of .*--annotator NAME"):
+    with pytest.raises(Emo8Error, match=r"edited emotion of .*--annotator NAME"):
         tags.read(own / "BUILD")
     assert main(["review", str(own / "BUILD"), "--import", "--annotator", "ann"]) == 0
     vote = read_votes(own / "BUILD").iloc[0]
