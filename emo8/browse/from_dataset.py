@@ -107,7 +107,7 @@ def _complete(table: pd.DataFrame) -> pd.DataFrame:
     """The table with every column a table must have."""
     for name in (*TEXTS, *NESTED, "leak_of"):
         if name not in table:
-            table[name] = pd.Series(None, table.index, dtype=object)
+            table[name] = pd.Series([None] * len(table), table.index, dtype=object)
     for name in (*NUMBERS, "num_votes"):
         if name not in table:
             table[name] = np.nan

@@ -121,15 +121,15 @@ def _save_cells(dataset: Any, one: Predictions) -> None:
     from fiftyone import ViewField as F
 
     wrong = one.rows[one.rows["label"] != one.rows["predicted"]]
-    by = F(one.field)
+    right, label, claimed = (F(f"{one.field}.{name}") for name in ("right", "label", "truth"))
     cells = wrong.groupby(["label", "predicted"]).size().sort_values(ascending=False, kind="stable")
-    errors = dataset.match(by.right == False).sort_by(  # noqa: E712  # an expression
+    errors = dataset.match(right == False).sort_by(  # noqa: E712  # an expression
         f"{one.field}.confidence", reverse=True
     )
     said = {f"{one.title}: errors": (errors, f"{len(wrong)} wrong, surest first")}
     for cell in cells.head(MAX_CELLS).reset_index(name="number").to_dict("records"):
         truth, predicted, number = cell["label"], cell["predicted"], cell["number"]
-        view = dataset.match((by.truth == truth) & (by.label == predicted))
+        view = dataset.match((claimed == truth) & (label == predicted))
         name = f"{one.title}: {truth} taken for {predicted}"
         said[name] = (view, f"{number} pictures")
     for name in dataset.list_saved_views():

@@ -136,7 +136,7 @@ def _queues(dataset: Any, rows: Rows, chosen: pd.DataFrame) -> list[Corner]:
         )
     ]
     for name in sorted(set(itertools.chain.from_iterable(chosen["assigned"]))):
-        own = dataset.match(F("assigned").contains([name]))
+        own = dataset.match((F("verdict") == "kept") & F("assigned").contains([name]))
         view = own.sort_by("review_value", reverse=True)
         about = f"rows assigned to {name} and still open; tag emotion:NAME@{name}"
         found.append(Corner(name=f"queue of {name}", about=about, view=view, color="#009E73"))
@@ -177,7 +177,7 @@ def _gaps(dataset: Any, chosen: pd.DataFrame) -> list[Corner]:
     kept = chosen[chosen["kept"] & chosen["cell"].notna()]
     counts = kept["cell"].value_counts()
     every = [f"{style} / {emotion}" for style in STYLES for emotion in EMOTIONS]
-    limit = GAP_SHARE * len(kept) / len(every)
+    limit = max(GAP_SHARE * len(kept) / len(every), 2)
     empty = [cell for cell in every if cell not in counts.index]
     view = dataset.match((F("verdict") == "kept") & (F("cell_rows") < limit)).sort_by("cell_rows")
     about = f"cells of style x emotion with fewer than {limit:.0f} rows, smallest first"

@@ -15,7 +15,8 @@ def _vote(
     row: str, annotator: str, emotion: str | None, *, kind: str = "choice", **more: object
 ) -> dict[str, object]:
     vote = {"id": row, "annotator": annotator, "kind": kind, "emotion": emotion}
-    return {**vote, "answer": None, "consent": None, "batch": "b1", **more}
+    rest = dict.fromkeys(("answer", "consent", "style", "reason", "time"))
+    return {**vote, **rest, "batch": "b1", **more}
 
 
 def _votes(*votes: dict[str, object]) -> pd.DataFrame:
@@ -103,6 +104,47 @@ def test_human_labels__rejections_are_a_share_of_the_annotators() -> None:
     found = _labels(votes, ["x"])
     assert found["rejected"][0] == pytest.approx(1 / 3)
     assert found["emotion"][0] == "awe"
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"rule": "majority"}, ["cartoon", None]),
+        ({"rule": "distribution"}, ["cartoon", None]),
+        ({"rule": "threshold", "min_share": 0.7}, [None, None]),
+        ({"rule": "dawid_skene"}, ["cartoon", None]),
+        ({"rule": "majority", "min_votes": 4}, [None, None]),
+    ],
+)
+def test_human_labels__styles_have_votes_of_their_own(
+    config: dict[str, object], expected: list[str | None]
+) -> None:
+    votes = _votes(
+        *(_vote("x", who, None, kind="style", style="cartoon") for who in "ab"),
+        _vote("x", "c", None, kind="style", style="natural"),
+        _vote("y", "a", None, kind="style", style="cartoon"),
+        _vote("y", "b", None, kind="style", style="natural"),
+    )
+    found = _labels(votes, ["x", "y"], **config)
+    assert found["style"].tolist() == expected
+    assert found["emotion"].tolist() == [None, None]
+    assert found["emotion_votes"].tolist() == [None, None]
+
+
+def test_human_labels__a_vote_on_the_style_is_none_on_the_emotion() -> None:
+    votes = _votes(_vote("x", "a", "awe"), _vote("x", "b", None, kind="style", style="cartoon"))
+    found = _labels(votes, ["x"], rule="majority", min_votes=2)
+    assert found["emotion"].tolist() == [None]
+    assert found["num_votes"].tolist() == [2]
+
+
+def test_human_labels__the_reason_most_people_give() -> None:
+    votes = _votes(
+        *(_vote("x", who, None, kind="reject", reason="blurry") for who in "ab"),
+        _vote("x", "c", None, kind="reject", reason="advert"),
+        _vote("y", "a", None, kind="reject"),
+    )
+    assert _labels(votes, ["x", "y"])["reject_reason"].tolist() == ["blurry", None]
 
 
 def test_counted__the_last_word_counts_and_refused_consent_does_not() -> None:

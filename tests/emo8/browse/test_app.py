@@ -187,7 +187,9 @@ def test_prepare__a_published_folder_and_any_pictures(
     assert sorted(path for path in released.rglob("*")) == before  # nothing is written there
     assert app.prepare(str(released)).filled.num_updated == 0
     other = app.prepare(str(small / "pictures"))
-    assert other.filled.without_picture == 2  # one is cut off, one is no picture
+    assert (
+        other.filled.without_picture == 1
+    )  # no picture; the cut off one is shown as far as it goes
     with pytest.raises(Emo8Error, match="no such build"):
         app.prepare(str(tmp_path / "nothing"))
 
