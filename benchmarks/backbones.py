@@ -25,6 +25,7 @@ FORMS = (
     "open_clip:NAME/TAG",
     "random:RECIPE",
     "pixels:16",
+    "FILE.safetensors (a classifier that --save kept)",
 )
 _PREFIXES = ("timm:", "open_clip:", "random:", "pixels:")
 PIXELS_MAX_SIDE = 256
@@ -38,6 +39,8 @@ class Backbone:
     sha256: str  # of the weights and of how pictures reach them
     features: Callable[[list[npt.NDArray[np.uint8]]], Features]
     encoder: Any = None  # emo8.clip.encoder.Encoder, where the model has a text side
+    # (N) pictures to (N, T, D) tokens, for attentive pooling; None where a model has none
+    tokens: Callable[[list[npt.NDArray[np.uint8]]], Features] | None = None
 
 
 def check(name: str) -> None:
@@ -54,11 +57,17 @@ def check(name: str) -> None:
                 "Give the folder that `uniemox pretrain --out` wrote."
             )
         return
+    if _is_classifier(name):
+        return
     near = get_close_matches(name.split(":")[0], ["embedded", *(p[:-1] for p in _PREFIXES)], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ModelError(
         f"--model {name}: not a folder and no known form.{hint} Known: {', '.join(FORMS)}."
     )
+
+
+def _is_classifier(name: str) -> bool:
+    return Path(name).suffix == ".safetensors" and Path(name).is_file()
 
 
 def has_text(name: str) -> bool:
@@ -81,16 +90,21 @@ def load(name: str, seed: int = 0) -> Backbone:
         return _timm(name, rest)
     if prefix == "pixels" and rest:
         return _pixels(name)
-    from pretrain import checkpoint
+    from pretrain import checkpoint, classifier
 
+    encoder: Any
     try:
-        if prefix == "random" and rest:
+        if _is_classifier(name):
+            encoder = classifier.Frozen(Path(name))
+        elif prefix == "random" and rest:
             encoder = checkpoint.random_encoder(rest, seed)
         else:
             encoder = checkpoint.load_encoder(Path(name))
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise ModelError(f"--model {name} cannot be loaded: {error}") from error
-    return Backbone(name=name, sha256=encoder.sha256, features=encoder.features)
+    return Backbone(
+        name=name, sha256=encoder.sha256, features=encoder.features, tokens=encoder.tokens
+    )
 
 
 def _clip(name: str) -> Backbone:
@@ -102,7 +116,40 @@ def _clip(name: str) -> Backbone:
         sha256=encoder.weights_sha256,
         features=encoder.embed_images,
         encoder=encoder,
+        tokens=_clip_tokens(encoder),
     )
+
+
+def _clip_tokens(encoder: Any) -> Callable[[list[npt.NDArray[np.uint8]]], Features] | None:
+    """What the image tower knows before it pools: patch tokens, or places of a feature map."""
+    import torch
+
+    tower = encoder.model.visual
+    has_trunk = hasattr(tower, "trunk")
+    if not has_trunk and not hasattr(tower, "output_tokens"):
+        return None
+
+    def tokens(pictures: list[npt.NDArray[np.uint8]]) -> Features:
+        batch = torch.stack([encoder.preprocess(picture) for picture in pictures])
+        batch = batch.to(encoder.device, next(encoder.model.parameters()).dtype)
+        with torch.inference_mode():
+            if has_trunk:
+                return _as_tokens(tower.trunk.forward_features(batch))
+            before, tower.output_tokens = tower.output_tokens, True
+            try:
+                return _as_tokens(tower(batch)[1])
+            finally:
+                tower.output_tokens = before
+
+    return tokens
+
+
+def _as_tokens(found: Any) -> Features:
+    """(N, T, D) of tokens, or of a feature map (N, D, H, W)."""
+    if found.ndim == 4:
+        found = found.flatten(2).transpose(1, 2)
+    tokens: Features = found.float().cpu().numpy()
+    return tokens
 
 
 def _timm(name: str, model_name: str) -> Backbone:
@@ -134,11 +181,16 @@ def _timm(name: str, model_name: str) -> Backbone:
             found: Features = model(batch.to(device)).float().cpu().numpy()
         return found
 
+    def tokens(pictures: list[npt.NDArray[np.uint8]]) -> Features:
+        batch = torch.stack([transform(Image.fromarray(picture)) for picture in pictures])
+        with torch.inference_mode():
+            return _as_tokens(model.forward_features(batch.to(device)))
+
     digest = hashlib.sha256(model_name.encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return Backbone(name=name, sha256=digest.hexdigest(), features=features)
+    return Backbone(name=name, sha256=digest.hexdigest(), features=features, tokens=tokens)
 
 
 def _pixels(name: str) -> Backbone:
@@ -152,8 +204,11 @@ def _pixels(name: str) -> Backbone:
         flat = np.stack(small).reshape(len(small), -1)
         return flat.astype(np.float32) / np.float32(255)
 
+    def tokens(pictures: list[npt.NDArray[np.uint8]]) -> Features:
+        return features(pictures).reshape(len(pictures), side, side * 3)  # one token per row
+
     sha256 = hashlib.sha256(f"pixels {side} x {side} squashed by area, RGB / 255".encode())
-    return Backbone(name=name, sha256=sha256.hexdigest(), features=features)
+    return Backbone(name=name, sha256=sha256.hexdigest(), features=features, tokens=tokens)
 
 
 def _pixels_side(name: str) -> int:

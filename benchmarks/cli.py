@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.commands import browse
+from benchmarks.commands import browse, compare, study
 from benchmarks.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -43,8 +43,22 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="show result files as one table")
     table.add_argument("files", nargs="+", type=Path, metavar="FILE")
     table.add_argument("--format", choices=("markdown", "html", "latex"), default="markdown")
+    table.add_argument(
+        "--figures", type=Path, metavar="DIR",
+        help="also draw confusion, reliability, intervals and per-style bars as SVG",
+    )  # fmt: skip
     table.set_defaults(call=_table)
     browse.add(commands)
+    check = commands.add_parser(
+        "check", help="count a benchmark's files against what is documented"
+    )
+    check.add_argument("name", metavar="NAME", help="a registered benchmark or a .toml")
+    check.add_argument("path", type=Path, metavar="PATH")
+    check.add_argument("--write-split", type=Path, metavar="CSV", help="file,split,sha256")
+    check.add_argument("--split-seed", type=int, default=0)
+    check.set_defaults(call=_check)
+    compare.add(commands)
+    study.add(commands)
     known = commands.add_parser("list", help="show registered benchmarks, protocols and models")
     known.set_defaults(call=_list)
     return parser
@@ -77,6 +91,21 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     )
     add("--shots", nargs="+", type=int, default=[5], metavar="K", help="few_shot: per emotion")
     add("--draws", type=int, default=10, help="few_shot: times that pictures are drawn")
+    add("--task", metavar="TASK", help="single, dominant, polarity, multi_label, distribution, "
+        "regression; default: the dataset's own")  # fmt: skip
+    add("--leave-out", nargs="+", default=[], metavar="LABEL", help="labels that do not count")
+    add("--view", default="scene", help="scene, person (its box) or both; default scene")
+    add("--train-on", metavar="DATA", help="learn from this dataset, test on --data")
+    add("--train-path", type=Path, help="where that one lies")
+    add("--map", metavar="MAP", help="label map by name or .toml, applied to all labels")
+    add("--split-list", type=Path, metavar="CSV", help="file,split in place of the own split")
+    add("--split-seed", type=int, default=0, help="of the split where none is official")
+    add(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE",
+        help="settings of the protocols, e.g. recipe=uniemox epochs=10",
+    )  # fmt: skip
+    add("--save", type=Path, metavar="FILE", help="finetune: keep the classifier as .safetensors")
+    add("--seen", default="warn", help="test pictures the model trained on: warn, refuse, ignore")
     add("--image-column", default="image", metavar="NAME")
     add("--emotion-column", default="emotion", metavar="NAME")
     add("--cache", type=Path, metavar="DIR", help="features (default EMO8_CACHE or ~/.cache/emo8)")
@@ -85,7 +114,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from benchmarks import run
+    from benchmarks import predictions, run
     from benchmarks.features import default_cache
     from benchmarks.result import append, require_writable
 
@@ -104,11 +133,23 @@ def _run(arguments: argparse.Namespace) -> int:
         cache=arguments.cache or default_cache(),
         image_column=arguments.image_column,
         emotion_column=arguments.emotion_column,
+        train_on=arguments.train_on,
+        train_path=arguments.train_path,
+        label_map=arguments.map,
+        split_list=arguments.split_list,
+        split_seed=arguments.split_seed,
+        task=arguments.task,
+        leave_out=tuple(arguments.leave_out),
+        view=arguments.view,
+        set=tuple(arguments.set),
+        save=arguments.save,
+        seen=arguments.seen,
     )
     require_writable(arguments.out)
     with _progress() as progress:
-        for result in run.run(config, progress):
+        for result, found in run.run(config, progress):
             append(result, arguments.out)
+            predictions.write(found, result, arguments.out)
             print(_one_line(result))
     return 0
 
@@ -116,14 +157,15 @@ def _run(arguments: argparse.Namespace) -> int:
 def _one_line(result: dict[str, object]) -> str:
     from benchmarks import table
 
-    _, group, protocol, model, accuracy, macro_f1, majority, _, n, _ = table.rows([result])[0]
-    where = f" {group}" if group else ""
+    (shown,) = [t for t in table.tables([result]) if t.header[0] == "dataset" and "n" in t.header]
+    line = dict(zip(shown.header, shown.lines[0], strict=True))
+    where = f" {line['group']}" if line["group"] else ""
     notes = result["notes"]
     said = "".join(f"\n  note: {note}" for note in notes) if isinstance(notes, list) else ""
-    return (
-        f"{model} {protocol}{where}: accuracy {accuracy}, macro F1 {macro_f1}, "
-        f"majority {majority}, n {n}{said}"
+    told = ", ".join(
+        f"{name.removesuffix(' [95%]')} {line[name]}" for name in shown.header[4:] if name != "seed"
     )
+    return f"{line['model']} {line['protocol']}{where}: {told}{said}"
 
 
 @contextmanager
@@ -151,9 +193,27 @@ def _progress() -> Iterator[Progress]:
 def _table(arguments: argparse.Namespace) -> int:
     from benchmarks import table
 
-    lines = table.rows(table.read_results(arguments.files))
-    print(table.FORMATS[arguments.format](lines))
+    results = table.read_results(arguments.files)
+    print(table.show(table.tables(results), arguments.format))
+    if arguments.figures:
+        from benchmarks import figures
+
+        for path in figures.draw(results, arguments.files, arguments.figures):
+            print(path, file=sys.stderr)
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from benchmarks import checking
+
+    report, rows = checking.check(arguments.name, arguments.path, split_seed=arguments.split_seed)
+    print(checking.text(report))
+    if arguments.write_split:
+        from benchmarks import splits
+
+        lines = splits.write_list(rows, arguments.write_split)
+        print(f"{arguments.write_split}: {lines} files with their split and SHA-256")
+    return 1 if report.differences or report.missing else 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -162,7 +222,9 @@ def _list(arguments: argparse.Namespace) -> int:
     print("benchmarks (--data NAME --path PATH):")
     for name in registry.BENCHMARKS:
         facts = registry.info(name)
-        print(f"  {name}: {facts.title}\n    {facts.layout}; {facts.get}; licence: {facts.license}")
+        print(f"  {name}: {facts.title}")
+        print(f"    layout: {facts.layout}\n    get: {facts.get}\n    licence: {facts.license}")
+        print(f"    tasks: {', '.join(facts.tasks)}; split: {facts.split}")
     print(f"protocols: {', '.join(PROTOCOLS)}")
     print(f"models: {MODELS}")
     return 0

@@ -6,13 +6,20 @@
 Copies of every kind (benchmarks/plants.py) of some pictures of every style go among other pictures
 of that style, and everything is searched and judged as a build does it. Look-alikes are drawings
 of one code point by different artists, and different drawings by one artist.
+
+The pictures may hold real copies of one another. `--judged` names pairs that a person looked at
+(CSV: left, right as SHA-256 of the bytes, verdict "copy" or "other"): a pair judged a copy is none
+of the false drops. `--half` takes the pictures whose SHA-256 is even or odd, so that thresholds
+are chosen on one half and reported on the other.
 """
 
 from __future__ import annotations
 
 import argparse
 import glob
+import hashlib
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,16 +61,33 @@ def _views(contents: list[bytes], model: str) -> Views:
         pixels.append(decoded.rgb)
     types = {name: Copies.columns.get(name, pa.uint64()) for name in COLUMNS}
     table = pa.Table.from_pylist(records, pa.schema(list(types.items())))
-    return views_of([table], len(contents), load(model).embed_images(pixels))
+    vectors = load(model).embed_images(pixels)
+    return views_of([(table, vectors)], len(contents), vectors.shape[1])
 
 
-def planted_scene(pattern: str, per_style: int, others: int, seed: int, model: str) -> Scene:
+def _index(pattern: str, half: str | None) -> pd.DataFrame:
+    """Where the pictures of one half are: style, path, row, sha256."""
+    pieces = []
+    for path in sorted(glob.glob(pattern)):
+        table = pq.read_table(path, columns=["style", "image"])
+        digests = [
+            hashlib.sha256(cell["bytes"] if isinstance(cell, dict) else cell).hexdigest()
+            for cell in table.column("image").to_pylist()
+        ]
+        styles = table.column("style").to_pylist()
+        rows = pd.DataFrame({"style": styles, "sha256": digests})
+        pieces.append(rows.assign(path=path, row=rows.index))
+    index = pd.concat(pieces, ignore_index=True)
+    odd = index["sha256"].map(lambda digest: int(digest[-1], 16) % 2 == 1)
+    return index if half is None else index[odd == (half == "odd")]
+
+
+def planted_scene(
+    pattern: str, per_style: int, others: int, seed: int, model: str, half: str | None = None
+) -> Scene:
     """Pictures of every style, copies of every kind of `per_style` of them."""
     rng = np.random.default_rng(seed)
-    index = pd.concat(
-        pq.read_table(path, columns=["style"]).to_pandas().assign(path=path, row=lambda d: d.index)
-        for path in sorted(glob.glob(pattern))
-    )
+    index = _index(pattern, half)
     chosen = [
         group.iloc[rng.permutation(len(group))[: per_style + others]].assign(
             planted=lambda d: np.arange(len(d)) < per_style
@@ -77,12 +101,13 @@ def planted_scene(pattern: str, per_style: int, others: int, seed: int, model: s
         for family, row in rows.iterrows():
             cell = column[int(row["row"])].as_py()
             content = cell["bytes"] if isinstance(cell, dict) else cell
-            facts.append({"style": row["style"], "family": family, "kind": "original"})
+            own = {"style": row["style"], "family": family, "sha256": row["sha256"]}
+            facts.append({**own, "kind": "original"})
             contents.append(content)
             if row["planted"]:
                 image = Image.fromarray(decode(content).rgb)
                 for kind in KINDS:
-                    facts.append({"style": row["style"], "family": family, "kind": kind})
+                    facts.append({**own, "kind": kind})
                     contents.append(plant(image, kind, rng))
     return Scene(facts=pd.DataFrame(facts), views=_views(contents, model))
 
@@ -93,13 +118,16 @@ def lookalike_scene(path: str, model: str) -> Scene:
     cells = table.column("image").to_pylist()
     facts = table.select(["vendor", "codepoint", "name"]).to_pandas()
     contents = [cell["bytes"] if isinstance(cell, dict) else cell for cell in cells]
-    facts = facts.assign(style="cartoon", family=np.arange(len(facts)), kind="original")
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    facts = facts.assign(
+        style="cartoon", family=np.arange(len(facts)), kind="original", sha256=digests
+    )
     return Scene(facts=facts, views=_views(contents, model))
 
 
 def search(scene: Scene, config: DecideConfig) -> pd.DataFrame:
     """The measured candidate pairs of a scene."""
-    pairs = find.candidates(scene.views, config.max_near_distance, config.near_neighbours)
+    pairs = find.candidates(scene.views, config)
     return find.measured(scene.views, pairs, config.min_crop_sim)
 
 
@@ -137,19 +165,61 @@ def _inside(facts: pd.DataFrame, pairs: np.ndarray) -> np.ndarray:
     return pairs[family[pairs[:, 0]] == family[pairs[:, 1]]]
 
 
-def false_drops(scene: Scene, pairs: np.ndarray) -> pd.DataFrame:
-    """Per style: families, and those that leave because another family looks like a copy."""
+def false_drops(scene: Scene, pairs: np.ndarray, judged: set[frozenset[str]]) -> pd.DataFrame:
+    """Per style: families, and those that leave because another family is taken for a copy.
+
+    Joined families that a person called copies (`judged`, pairs of SHA-256) are told apart.
+    """
     facts = scene.facts
     family = facts["family"].to_numpy()
     joined = np.stack([family[pairs[:, 0]], family[pairs[:, 1]]], axis=1)
     joined = np.unique(np.sort(joined[joined[:, 0] != joined[:, 1]], axis=1), axis=0)
-    style = facts.groupby("family")["style"].first()
-    keeper = clusters.survivors(
-        int(family.max()) + 1, joined.astype(np.int64), np.arange(int(family.max()) + 1)
+    digest = facts.groupby("family")["sha256"].first()
+    real = np.array(
+        [frozenset((digest[a], digest[b])) in judged for a, b in joined.tolist()], dtype=bool
     )
-    leaves = pd.Series(keeper != np.arange(len(keeper))).loc[style.index]
-    told = leaves.groupby(style).agg(["sum", "count"])
-    return told.set_axis(["false_drops", "pictures"], axis=1).rename_axis("style").reset_index()
+    style = facts.groupby("family")["style"].first()
+    told = pd.DataFrame({"style": style})
+    for name, some in (("leave", joined), ("false_drops", joined[~real])):
+        order = np.arange(int(family.max()) + 1)
+        keeper = clusters.survivors(len(order), some.astype(np.int64), order)
+        told[name] = pd.Series(keeper != order).loc[style.index]
+    grouped = told.groupby("style").agg(["sum", "count"])
+    flat = grouped.droplevel(0, axis=1).set_axis(["leave", "pictures", "false_drops", "_"], axis=1)
+    return flat.drop(columns="_").reset_index()
+
+
+def precision(scene: Scene, pairs: np.ndarray, judged: set[frozenset[str]]) -> dict[str, int]:
+    """Pairs judged copies: of one planted family, called copies by a person, and others."""
+    facts = scene.facts
+    left, right = facts.iloc[pairs[:, 0]], facts.iloc[pairs[:, 1]]
+    planted = left["family"].to_numpy() == right["family"].to_numpy()
+    real = np.array(
+        [frozenset(pair) in judged for pair in zip(left["sha256"], right["sha256"])], dtype=bool
+    )
+    return {
+        "planted": int(planted.sum()),
+        "real": int((real & ~planted).sum()),
+        "false": int((~real & ~planted).sum()),
+    }
+
+
+def wilson(found: int, total: int) -> tuple[float, float]:
+    """95 % interval of a share; Wilson (1927), "Probable inference"."""
+    z, share = 1.96, found / total
+    middle = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return (middle - spread) / scale, (middle + spread) / scale
+
+
+def read_judged(path: Path | None) -> set[frozenset[str]]:
+    """Pairs (SHA-256) that a person called copies."""
+    if path is None:
+        return set()
+    table = pd.read_csv(path, comment="#")
+    copies = table[table["verdict"] == "copy"]
+    return {frozenset(pair) for pair in zip(copies["left"], copies["right"])}
 
 
 def lookalike_pairs(scene: Scene, pairs: np.ndarray) -> dict[str, Any]:
@@ -173,8 +243,14 @@ def lookalike_pairs(scene: Scene, pairs: np.ndarray) -> dict[str, Any]:
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     config = DecideConfig()
+    judged = read_judged(arguments.judged)
     scene = planted_scene(
-        arguments.pictures, arguments.per_style, arguments.others, arguments.seed, arguments.model
+        arguments.pictures,
+        arguments.per_style,
+        arguments.others,
+        arguments.seed,
+        arguments.model,
+        arguments.half,
     )
     found = search(scene, config)
     pairs = copies(scene, found, config)
@@ -183,7 +259,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "seed": arguments.seed,
         "model": arguments.model,
         "recall": recall(scene, pairs, found).to_dict("records"),
-        "false_drops": false_drops(scene, pairs).to_dict("records"),
+        "precision": precision(scene, pairs, judged),
+        "false_drops": false_drops(scene, pairs, judged).to_dict("records"),
     }
     if arguments.pairs:
         family = scene.facts["family"].to_numpy()
@@ -198,47 +275,43 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         found.to_parquet(arguments.pairs)
     if arguments.lookalikes:
         alike = lookalike_scene(arguments.lookalikes, arguments.model)
-        judged = copies(alike, search(alike, config), config)
+        taken = copies(alike, search(alike, config), config)
         result["lookalikes"] = {
-            "pairs": lookalike_pairs(alike, judged),
-            **false_drops(alike, judged).to_dict("records")[0],
+            "pairs": lookalike_pairs(alike, taken),
+            **false_drops(alike, taken, judged).to_dict("records")[0],
         }
     return result
 
 
 def table(result: dict[str, Any]) -> str:
     """The result as a page."""
-    told = pd.DataFrame(result["recall"])
-    rate = told.pivot(index="kind", columns="style", values="found") / told.pivot(
-        index="kind", columns="style", values="planted"
-    )
-    rate["all styles"] = told.groupby("kind")["found"].sum() / told.groupby("kind")["planted"].sum()
-    rate.loc["all kinds"] = [
-        *(told.groupby("style")["found"].sum() / told.groupby("style")["planted"].sum()),
-        told["found"].sum() / told["planted"].sum(),
-    ]
-    drops = pd.DataFrame(result["false_drops"])
+    told, right = pd.DataFrame(result["recall"]), result["precision"]
     named = told["candidates"].sum() / told["planted"].sum()
+    pairs = sum(right.values())
     lines = [
         "# Near copies: recall on planted copies, false drops on everything else\n",
         f"`{result['command']}`, seed {result['seed']}, CLIP `{result['model']}`.\n",
-        f"Recall, {told['planted'].sum()} planted copies; the search alone names {named:.1%} of "
-        "them with their original directly:\n",
-        _markdown(rate),
-        "\nPictures that leave although no copy of them was planted (the pictures may hold real "
-        "copies, so this is an upper bound):\n",
-        "| style | pictures | false drops | rate |\n|---|---|---|---|",
+        f"Recall {share(told['found'].sum(), told['planted'].sum())} on "
+        f"{told['planted'].sum()} planted copies; the search alone names {named:.1%} of them with "
+        "their original directly. In brackets: 95 % Wilson intervals.\n",
+        _recall_table(told),
+        f"\nPrecision: of {pairs} pairs judged copies {right['planted']} are of one planted "
+        f"family, {right['real']} more are copies that a person found among the pictures, "
+        f"{right['false']} are neither ({share(pairs - right['false'], pairs)} right).\n",
+        "Pictures that leave although no copy of them was planted; false drops are those that no "
+        "pair called a copy by a person explains:\n",
+        "| style | pictures | leave | false drops | rate |\n|---|---|---|---|---|",
         *(
-            f"| {row['style']} | {row['pictures']} | {row['false_drops']} "
-            f"| {row['false_drops'] / row['pictures']:.1%} |"
-            for row in drops.to_dict("records")
+            f"| {row['style']} | {row['pictures']} | {row['leave']} | {row['false_drops']} "
+            f"| {share(row['false_drops'], row['pictures'])} |"
+            for row in result["false_drops"]
         ),
     ]
     if "lookalikes" in result:
         alike = result["lookalikes"]
         lines += [
             f"\nLook-alikes: {alike['false_drops']} of {alike['pictures']} drawings leave "
-            f"({alike['false_drops'] / alike['pictures']:.1%}).\n",
+            f"({share(alike['false_drops'], alike['pictures'])}).\n",
             "| pairs of | pairs | judged copies | rate |\n|---|---|---|---|",
             *(
                 f"| {name} | {row['pairs']} | {row['judged_copies']} "
@@ -249,19 +322,32 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _markdown(rate: pd.DataFrame) -> str:
-    head = "| kind | " + " | ".join(rate.columns) + " |\n|---|" + "---|" * len(rate.columns)
-    body = [
-        f"| {kind} | " + " | ".join(f"{value:.3f}" for value in row) + " |"
-        for kind, row in zip(rate.index, rate.to_numpy())
-    ]
-    return "\n".join([head, *body])
+def share(found: int, total: int) -> str:
+    low, high = wilson(int(found), int(total))
+    return f"{found / total:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _recall_table(told: pd.DataFrame) -> str:
+    """Kinds down, styles across; intervals where kinds or styles are taken together."""
+    styles = sorted(told["style"].unique())
+    head = [f"| kind | {' | '.join(styles)} | all styles |", "|---|" + "---|" * (len(styles) + 1)]
+    body = []
+    for kind, rows in told.groupby("kind", sort=True):
+        rate = rows.set_index("style")["found"] / rows.set_index("style")["planted"]
+        cells = " | ".join(f"{rate[style]:.3f}" for style in styles)
+        body.append(f"| {kind} | {cells} | {share(rows['found'].sum(), rows['planted'].sum())} |")
+    total = told.groupby("style")[["found", "planted"]].sum()
+    cells = " | ".join(share(*total.loc[style, ["found", "planted"]]) for style in styles)
+    body.append(f"| all kinds | {cells} | {share(told['found'].sum(), told['planted'].sum())} |")
+    return "\n".join(head + body)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--pictures", required=True, help="glob of parquet with image and style")
     parser.add_argument("--lookalikes", help="parquet with image, vendor, codepoint, name")
+    parser.add_argument("--judged", type=Path, help="CSV of pairs that a person looked at")
+    parser.add_argument("--half", choices=["even", "odd"], help="only these pictures")
     parser.add_argument("--per-style", type=int, default=60, help="pictures copied, per style")
     parser.add_argument("--others", type=int, default=300, help="pictures beside them, per style")
     parser.add_argument("--seed", type=int, default=0)

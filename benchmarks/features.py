@@ -17,15 +17,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.adapters.base import LabelledRows
+from benchmarks.adapters.base import Box, LabelledRows
 from benchmarks.backbones import Backbone, Features
+from benchmarks.views import person_view
 
 logger = logging.getLogger(__name__)
 BATCH = 32  # pictures decoded together and given to the model in one call
@@ -68,25 +69,45 @@ def extract(
     keys: Sequence[str],
     cache: Path,
     progress: Progress | None = None,
+    view: str = "scene",
 ) -> Table:
-    """Features of the rows at `index`, whose digests are `keys`; from the cache where possible."""
-    name = hashlib.sha256("\n".join([str(VERSION), backbone.sha256, *keys]).encode()).hexdigest()
+    """Features of the rows at `index`, whose digests are `keys`; from the cache where possible.
+
+    For the view "both", the scene's features (K, D) and the person's stand side by side.
+    """
+    if view == "both":
+        scene, person = (
+            extract(backbone, rows, index, keys, cache, progress, v) for v in ("scene", "person")
+        )
+        return replace(scene, features=np.hstack([scene.features, person.features]))
+    parts = [str(VERSION), backbone.sha256, *keys]
+    if view == "person":
+        parts += ["person", *(str(_box(rows, row)) for row in index)]
+    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     path = cache / f"{name[:32]}.safetensors"
     table = _read(path)
     if table is None:
-        table = _compute(backbone, rows, index, progress)
+        table = _compute(backbone, rows, index, view, progress)
         _write(path, table, backbone.name)
     return table
 
 
+def _box(rows: LabelledRows, row: int) -> Box | None:
+    return rows.boxes[row] if rows.boxes is not None else None
+
+
 def _compute(
-    backbone: Backbone, rows: LabelledRows, index: Sequence[int], progress: Progress | None
+    backbone: Backbone,
+    rows: LabelledRows,
+    index: Sequence[int],
+    view: str,
+    progress: Progress | None,
 ) -> Table:
     found: list[Features] = []
     usable = np.zeros(len(index), dtype=bool)
     skipped: Counter[str] = Counter()
     done = 0
-    for batch in _decoded(rows, index):
+    for batch in _decoded(rows, index, view):
         pictures = [picture for picture in batch if not isinstance(picture, str)]
         skipped.update(reason for reason in batch if isinstance(reason, str))
         usable[done : done + len(batch)] = [not isinstance(p, str) for p in batch]
@@ -100,13 +121,16 @@ def _compute(
 
 
 def _decoded(
-    rows: LabelledRows, index: Sequence[int]
+    rows: LabelledRows, index: Sequence[int], view: str
 ) -> Iterator[list[npt.NDArray[np.uint8] | str]]:
     """Batches of upright RGB pictures, or the reason code where there is none; one batch ahead."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         ahead: list[Future[npt.NDArray[np.uint8] | str]] | None = None
         for batch in _batched(index, BATCH):
-            coming = [pool.submit(_decode, data) for data in rows.images(batch)]
+            coming = [
+                pool.submit(decode_view, data, rows, row, view)
+                for row, data in zip(batch, rows.images(batch), strict=True)
+            ]
             if ahead is not None:
                 yield [future.result() for future in ahead]
             ahead = coming
@@ -114,15 +138,21 @@ def _decoded(
             yield [future.result() for future in ahead]
 
 
-def _decode(data: bytes | None) -> npt.NDArray[np.uint8] | str:
+def decode_view(
+    data: bytes | None, rows: LabelledRows, row: int, view: str
+) -> npt.NDArray[np.uint8] | str:
+    """Upright RGB pixels of one view of a row, or the reason code where there are none."""
     from emo8.images import DecodeError, decode
 
     if data is None:
         return "missing_file"
     try:
-        return decode(data).rgb
+        pixels = decode(data).rgb
     except DecodeError as error:
         return error.reason
+    if view == "scene":
+        return pixels
+    return person_view(pixels, _box(rows, row), is_share=rows.boxes_are_shares)
 
 
 def _read(path: Path) -> Table | None:

@@ -29,6 +29,7 @@ class Rows:
     split: npt.NDArray[np.str_]  # (N,) train, val, test or another name; "" = none
     cluster: Index  # (N,) equal numbers are copies of each other
     origin: str  # for messages
+    has_classes: bool = True  # False = names are strata of another task, and no row may be lost
 
     def count(self, rows: Index) -> Counter[str]:
         return Counter(self.emotion[rows].tolist())
@@ -89,6 +90,7 @@ def own_or_kfold(rows: Rows, num_folds: int | None, seed: int) -> Plan:
     if num_folds == 0 or (num_folds is None and reason is None):
         train, valid, test = (np.flatnonzero(rows.split == s) for s in ("train", "val", "test"))
         unseen = sorted(set(rows.emotion[test]) - set(rows.emotion[train]))
+        unseen = unseen if rows.has_classes else []
         notes = [f"no training rows of {', '.join(unseen)}: always wrong there"] if unseen else []
         copies = int(np.isin(rows.cluster[test], rows.cluster[train]).sum())
         if copies:
@@ -107,7 +109,7 @@ def _own_reason(rows: Rows) -> str | None:
         return "no counted rows in train or in test"
     names = sorted(set(rows.emotion.tolist()))
     few = [name for name in names if min(train[name], test[name]) < OWN_SPLIT_MIN_ROWS]
-    if few:
+    if few and rows.has_classes:
         return f"under {OWN_SPLIT_MIN_ROWS} rows in train or test of {', '.join(few)}"
     return None
 
@@ -120,13 +122,14 @@ def _kfold(rows: Rows, num_folds: int, seed: int, notes: list[str]) -> Plan:
     for name in sorted(set(rows.emotion.tolist())):
         mine = rows.emotion == name
         clusters = len(set(rows.cluster[mine].tolist()))
-        if clusters < num_folds:
+        if clusters < num_folds and rows.has_classes:
             kept &= ~mine
             what = f"{name} left out: {int(mine.sum())} rows in {clusters} clusters"
             notes.append(f"{what}, {num_folds} folds need as many clusters")
     left = np.flatnonzero(kept)
     counts = rows.count(np.arange(len(rows.emotion)))
-    if len(set(rows.emotion[left].tolist())) < 2:
+    enough = len(set(rows.emotion[left].tolist())) > 1
+    if not enough and (rows.has_classes or len(left) < num_folds):
         found = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         raise SourceError(
             f"{rows.origin}: too few labelled rows for {num_folds} folds ({found}). "

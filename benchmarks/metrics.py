@@ -60,11 +60,14 @@ def _metrics(true: npt.NDArray[np.int64], prob: npt.NDArray[np.float64]) -> dict
 
     found, present = prob.argmax(axis=1), np.unique(true)
     over = {"labels": present, "average": "macro", "zero_division": 0}
+    top3 = np.sort(prob, axis=1)[:, -3:].min(axis=1) <= prob[np.arange(len(true)), true]
+    more = {"top3": float(top3.mean())} if prob.shape[1] > 3 else {}
     return {
         "accuracy": accuracy_score(true, found),
         "macro_f1": f1_score(true, found, **over),
         "balanced_accuracy": recall_score(true, found, **over),
         "ece": expected_calibration_error(true, prob),
+        **more,
     }
 
 

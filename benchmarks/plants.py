@@ -36,6 +36,13 @@ def _warm(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(image) * tint, 0, 255).astype(np.uint8))
 
 
+def _hue(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    hue, saturation, value = image.convert("HSV").split()
+    turn = int(rng.choice([-1, 1]) * rng.uniform(4, 14))  # of 256: 6 to 20 degrees
+    turned = hue.point([(level + turn) % 256 for level in range(256)])
+    return Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+
+
 def _border(color: str) -> Change:
     def change(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         return ImageOps.expand(image, round(rng.uniform(0.03, 0.1) * max(image.size)), color)
@@ -58,6 +65,7 @@ KINDS: dict[str, Change] = {
     "contrast": _enhanced(ImageEnhance.Contrast, 0.7, 1.3),
     "saturation": _enhanced(ImageEnhance.Color, 0.5, 1.6),
     "tinted": _warm,
+    "hue_shifted": _hue,
     "grey": lambda image, rng: image.convert("L").convert("RGB"),
     "white_border": _border("white"),
     "black_border": _border("black"),

@@ -13,24 +13,47 @@ from emo8.errors import SourceError
 if TYPE_CHECKING:
     from benchmarks.adapters.base import Benchmark, LabelledRows
 
+FOLDER = Path(__file__).resolve().parent / "adapters"
 # name of the benchmark -> module with INFO and read(path); imported only when asked for
-BENCHMARKS: dict[str, str] = {"emotion_faces": "benchmarks.adapters.emotion_faces"}
+MODULES: dict[str, str] = {
+    "emotion_faces": "benchmarks.adapters.emotion_faces",
+    "emoset": "benchmarks.adapters.emoset",
+    "fi": "benchmarks.adapters.fi",
+    "emotion6": "benchmarks.adapters.emotion6",
+    "unbiased_emotion": "benchmarks.adapters.unbiased_emotion",
+    "caer_s": "benchmarks.adapters.caer_s",
+    "heco": "benchmarks.adapters.heco",
+    "emotic": "benchmarks.adapters.emotic",
+    "emo8": "benchmarks.adapters.emo8_tree",
+}
+# the same for those that a TOML file describes
+TABLES: dict[str, Path] = {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
+BENCHMARKS: tuple[str, ...] = (*MODULES, *TABLES)
 _TABLE_SUFFIXES = (".parquet", ".arrow")
 _SAVED_BY_DATASETS = ("dataset_dict.json", "state.json")
 
 
 def info(name: str) -> Benchmark:
-    """The facts about a registered benchmark."""
-    benchmark: Benchmark = import_module(BENCHMARKS[name]).INFO
+    """The facts about a registered benchmark, or about the one that a TOML describes."""
+    if name not in MODULES:
+        from benchmarks.adapters import described
+
+        return described.load(TABLES.get(name, Path(name))).info
+    benchmark: Benchmark = import_module(MODULES[name]).INFO
     return benchmark
 
 
 def read(
-    data: str, path: Path | None = None, *, image: str = "image", emotion: str = "emotion"
+    data: str,
+    path: Path | None = None,
+    *,
+    image: str = "image",
+    emotion: str = "emotion",
+    split_seed: int = 0,
 ) -> LabelledRows:
-    """The rows of `--data`: a registered name, a parquet file, a folder, or a Hub id."""
-    if data in BENCHMARKS:
-        return _read_registered(data, path)
+    """The rows of `--data`: a registered name, a TOML, a parquet file, a folder, or a Hub id."""
+    if data in BENCHMARKS or data.endswith(".toml"):
+        return _read_registered(data, path, split_seed)
     if path is not None:
         raise SourceError(
             f"--path {path} goes with a registered benchmark, and {data!r} is none. "
@@ -54,7 +77,7 @@ def read(
     return hub.read(data, image=image, emotion=emotion)
 
 
-def _read_registered(name: str, path: Path | None) -> LabelledRows:
+def _read_registered(name: str, path: Path | None, split_seed: int) -> LabelledRows:
     if path is None:
         facts = info(name)
         raise SourceError(
@@ -62,7 +85,14 @@ def _read_registered(name: str, path: Path | None) -> LabelledRows:
         )
     if not path.exists():
         raise SourceError(f"--path {path}: no such file or folder (for --data {name}).")
-    rows: LabelledRows = import_module(BENCHMARKS[name]).read(path)
+    if name not in MODULES:
+        from benchmarks.adapters import described
+
+        return described.read(path, described.load(TABLES.get(name, Path(name))), seed=split_seed)
+    module = import_module(MODULES[name])
+    if info(name).split.startswith("convention"):
+        return module.read(path, seed=split_seed)  # type: ignore[no-any-return]
+    rows: LabelledRows = module.read(path)
     return rows
 
 

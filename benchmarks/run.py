@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,16 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import backbones, features, folds, metrics, protocols, registry
+from benchmarks import backbones, counting, features, folds, overlap, protocols, registry, scoring
+from benchmarks import tasks as tasks_
 from benchmarks.adapters.base import LabelledRows
-from benchmarks.backbones import Backbone, Features
+from benchmarks.backbones import Backbone
+from benchmarks.counting import COUNTED_RULES, Counted
 from benchmarks.features import Progress
 from benchmarks.folds import Plan
-from benchmarks.protocols.base import Prob, Problem
-from benchmarks.result import baselines, describe
+from benchmarks.pictures import Pictures
+from benchmarks.predictions import Predictions
+from benchmarks.result import describe
+from benchmarks.tasks import Targets
+from benchmarks.views import VIEWS
 from emo8.errors import Emo8Error, ModelError, SourceError
-
-COUNTED_RULES = ("human", "source")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +29,17 @@ class RunConfig:
     """What one call of `emo8-bench run` measures."""
 
     models: tuple[str, ...]
-    data: str  # dataset folder, Hub id, registered name, parquet file or tree of folders
+    data: str  # dataset folder, Hub id, registered name, TOML, parquet file or tree of folders
     protocols: tuple[str, ...]
     path: Path | None = None  # where a registered benchmark lies
+    train_on: str | None = None  # learn from this dataset, test on `data`
+    train_path: Path | None = None  # where that one lies
+    label_map: str | None = None  # brings the labels of both to one set
+    split_list: Path | None = None  # CSV with file and split in place of the dataset's own split
+    split_seed: int = 0  # of the convention that stands in for a missing official split
+    task: str | None = None  # None = the dataset's own
+    leave_out: tuple[str, ...] = ()  # labels whose rows do not count
+    view: str = "scene"  # what the model sees: scene, person or both
     group: str | None = None  # column: leave each of its values out in turn
     cluster: str | None = None  # column: its equal values never train and test together
     seeds: tuple[int, ...] = (0,)
@@ -38,77 +47,92 @@ class RunConfig:
     labels: str = "counted"  # "counted" = by human or source; "all" = also a model's own
     shots: tuple[int, ...] = (5,)  # few_shot: pictures per emotion
     draws: int = 10  # few_shot: times that pictures are drawn
+    set: tuple[str, ...] = ()  # settings of protocols as NAME=VALUE
+    save: Path | None = None  # finetune: where the classifier goes
+    seen: str = "warn"  # test pictures that the model was trained on: warn, refuse or ignore
     cache: Path = field(default_factory=features.default_cache)
     image_column: str = "image"
     emotion_column: str = "emotion"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
-    """The rows that count, in order, and why the others do not."""
+class _Case:
+    """One model on one dataset with one seed: what every protocol and plan shares."""
 
-    index: list[int]  # row numbers in the dataset
-    digests: list[str]  # of the picture bytes
-    left_out: dict[str, int]  # reason -> rows
-    sha256: str  # of the pictures, their labels, splits and clusters
+    config: RunConfig
+    rows: LabelledRows
+    targets: Targets
+    counted: Counted
+    backbone: Backbone
+    table: features.Table
+    index: list[int]  # rows that count and decode
+    digests: list[str]
+    seed: int
 
 
-def run(config: RunConfig, progress: Progress | None = None) -> Iterator[dict[str, Any]]:
-    """One result after the other, as dictionaries; mistakes are found before work starts."""
+def run(
+    config: RunConfig, progress: Progress | None = None
+) -> Iterator[tuple[dict[str, Any], Predictions]]:
+    """One result after the other, with its predictions; mistakes are found before work starts."""
     _check(config)
-    rows = registry.read(
-        config.data, config.path, image=config.image_column, emotion=config.emotion_column
+    rows = _read(config)
+    targets = tasks_.targets(rows, config.task, config.leave_out)
+    _check_task(config, rows, targets)
+    counted = counting.count(
+        rows,
+        targets,
+        labels=config.labels,
+        group=config.group,
+        cluster=config.cluster,
+        progress=progress,
     )
-    counted = count(rows, config, progress)
     for name in config.models:
         backbone = backbones.load(name, config.seeds[0])
         for seed in config.seeds:
             if backbones.depends_on_seed(name) and seed != config.seeds[0]:
                 backbone = backbones.load(name, seed)
             table = features.extract(
-                backbone, rows, counted.index, counted.digests, config.cache, progress
+                backbone, rows, counted.index, counted.digests, config.cache, progress, config.view
             )
             if not table.usable.any():
                 raise SourceError(f"{rows.origin}: no picture could be decoded: {table.skipped}.")
-            yield from _results(config, rows, counted, backbone, table, seed)
+            used = np.flatnonzero(table.usable)
+            case = _Case(
+                config=config, rows=rows, targets=targets, counted=counted, backbone=backbone,
+                table=table, index=[counted.index[i] for i in used],
+                digests=[counted.digests[i] for i in used], seed=seed,
+            )  # fmt: skip
+            yield from _results(case, progress)
 
 
-def count(rows: LabelledRows, config: RunConfig, progress: Progress | None = None) -> Counted:
-    """The rows whose label is a person's or a source's claim (all labels if asked)."""
-    groups = rows.require(config.group, "--group") if config.group else None
-    if config.cluster:
-        rows.require(config.cluster, "--cluster")
-    index: list[int] = []
-    left_out: Counter[str] = Counter()
-    for row, (emotion, rule) in enumerate(zip(rows.emotion, rows.rule, strict=True)):
-        if emotion is None:
-            left_out["no emotion"] += 1
-        elif config.labels != "all" and rule not in COUNTED_RULES:
-            left_out[f"emotion_rule {rule}"] += 1
-        elif groups is not None and groups[row] is None:
-            left_out[f"no {config.group}"] += 1
-        else:
-            index.append(row)
-    if len({rows.emotion[row] for row in index}) < 2:
-        why = ", ".join(f"{n} x {reason}" for reason, n in left_out.items()) or "no rows"
-        raise SourceError(
-            f"{rows.origin}: {len(index)} of {len(rows)} rows count, fewer than two emotions "
-            f"({why}). Labels must come from a person or a source; --labels all counts the rest."
-        )
-    digests = features.digests(rows, index, progress)
-    column = _cluster_column(config, rows)
-    clusters = rows.column(column) if column else [None] * len(rows)
-    lines = [
-        f"{digest} {rows.emotion[row]} {rows.split[row]} {clusters[row]}"
-        for digest, row in zip(digests, index, strict=True)
-    ]
-    sha256 = hashlib.sha256("\n".join(lines).encode()).hexdigest()
-    return Counted(
-        index=index, digests=digests, left_out=dict(sorted(left_out.items())), sha256=sha256
-    )
+def _read(config: RunConfig) -> LabelledRows:
+    options: dict[str, Any] = {
+        "image": config.image_column,
+        "emotion": config.emotion_column,
+        "split_seed": config.split_seed,
+    }
+    rows = registry.read(config.data, config.path, **options)
+    if config.split_list is not None:
+        from benchmarks import splits
+
+        rows = splits.apply_list(rows, config.split_list)
+    if config.train_on is not None:
+        from benchmarks import transfer
+
+        source = registry.read(config.train_on, config.train_path, **options)
+        return transfer.joined(source, rows, config.label_map)
+    if config.label_map is not None:
+        from benchmarks import transfer
+
+        return transfer.relabelled(rows, config.label_map)
+    return rows
 
 
 def _check(config: RunConfig) -> None:
+    unknown = sorted(set(config.protocols) - set(protocols.PROTOCOLS))
+    if unknown:
+        known = ", ".join(protocols.PROTOCOLS)
+        raise Emo8Error(f"--protocol {unknown[0]}: not there. Known: {known}.")
     for name in config.models:
         backbones.check(name)
         if "zero_shot" in config.protocols and not backbones.has_text(name):
@@ -123,78 +147,104 @@ def _check(config: RunConfig) -> None:
         )
     if min(config.shots) < 1 or config.draws < 1:
         raise Emo8Error("--shots and --draws must be at least 1.")
-    unknown = sorted(set(config.protocols) - set(protocols.PROTOCOLS))
-    if unknown:
-        known = ", ".join(protocols.PROTOCOLS)
-        raise Emo8Error(f"--protocol {unknown[0]}: not there. Known: {known}.")
+    if config.view not in VIEWS:
+        raise Emo8Error(f"--view {config.view}: choose one of {', '.join(VIEWS)}.")
+    if config.task is not None and config.task not in tasks_.TASKS:
+        raise Emo8Error(f"--task {config.task}: choose one of {', '.join(tasks_.TASKS)}.")
+    if config.train_on and config.group:
+        raise Emo8Error("--train-on and --group both say what is learnt from: drop one of them.")
+    if config.save and config.protocols != ("finetune",):
+        raise Emo8Error("--save keeps the classifier of --protocol finetune: ask for that alone.")
+    list(_settings(config))  # a mistake in --set is found now
+
+
+def _check_task(config: RunConfig, rows: LabelledRows, targets: Targets) -> None:
+    if config.view != "scene" and not any(rows.boxes or ()):
+        raise SourceError(
+            f"--view {config.view}: {rows.origin} gives no person boxes; use --view scene."
+        )
+    if targets.task == "regression":
+        for name in ("zero_shot", "few_shot"):
+            if name in config.protocols:
+                raise Emo8Error(
+                    f"--protocol {name} needs labels, and --task regression has numbers: "
+                    "use knn, linear, attentive or finetune."
+                )
 
 
 def _results(
-    config: RunConfig,
-    rows: LabelledRows,
-    counted: Counted,
-    backbone: Backbone,
-    table: features.Table,
-    seed: int,
-) -> Iterator[dict[str, Any]]:
-    used = np.flatnonzero(table.usable)
-    index = [counted.index[i] for i in used]
-    digests = [counted.digests[i] for i in used]
-    data = _fold_rows(config, rows, index, digests)
-    groups = [str(g) for g in _take(rows.column(config.group), index)] if config.group else None
+    case: _Case, progress: Progress | None
+) -> Iterator[tuple[dict[str, Any], Predictions]]:
+    config, rows, targets = case.config, case.rows, case.targets
+    data = counting.fold_rows(rows, targets, config.cluster, case.index, case.digests)
+    groups = None
+    if config.group:
+        groups = [str(g) for g in counting.take(rows.column(config.group), case.index)]
+    seen = overlap.check(config.seen, case.backbone, rows, case.index, case.digests)
+    styles = None
+    if "style" in rows.column_names:
+        styles = counting.take(rows.column("style"), case.index)
+    pictures = Pictures(
+        rows=rows, index=case.index, digests=case.digests, view=config.view,
+        cache=config.cache, progress=progress,
+    )  # fmt: skip
     for protocol, settings in _settings(config):
         module = protocols.load(protocol)
-        for plan in _plans(config, data, groups, module.LEARNS, seed):
-            result = _score(module, settings, plan, data, table.features, backbone, seed)
-            yield describe(
+        for plan in _plans(config, data, groups, module.LEARNS, case.seed):
+            work = scoring.Work(
+                module=module, settings=settings, plan=plan, data=data, targets=targets,
+                index=case.index, features=case.table.features, backbone=case.backbone,
+                pictures=pictures, seed=case.seed, save=config.save, styles=styles,
+                ids=counting.row_ids(rows, case.index, case.digests),
+            )  # fmt: skip
+            found, predictions = scoring.score(work)
+            result = describe(
+                _asked(case, protocol, settings, plan),
                 {
-                    "model": backbone.name,
-                    "dataset": rows.name,
-                    "protocol": protocol,
-                    "group": plan.group,
-                    "seed": seed,
-                    "settings": asdict(settings),
-                    "group_column": config.group,
-                    "cluster_column": config.cluster,
-                    "split": plan.split,
-                    "labels": "all" if config.labels == "all" else ", ".join(COUNTED_RULES),
-                    "model_sha256": backbone.sha256,
-                    "dataset_sha256": counted.sha256,
+                    "left_out": case.counted.left_out,
+                    "skipped": case.table.skipped,
+                    **seen.facts(plan),
+                    **found,
                 },
-                {"left_out": counted.left_out, "skipped": table.skipped, **result},
-                rows.notes,
+                [*rows.notes, *targets.notes, *seen.notes(plan)],
             )
+            yield result, predictions
 
 
-def _take(values: list[str | None], index: list[int]) -> list[str | None]:
-    return [values[row] for row in index]
-
-
-def _cluster_column(config: RunConfig, rows: LabelledRows) -> str | None:
-    return config.cluster or ("cluster" if "cluster" in rows.column_names else None)
-
-
-def _fold_rows(
-    config: RunConfig, rows: LabelledRows, index: list[int], digests: list[str]
-) -> folds.Rows:
-    column = _cluster_column(config, rows)
-    clusters = _take(rows.column(column), index) if column else [None] * len(index)
-    return folds.Rows(
-        emotion=np.array(_take(rows.emotion, index), dtype=np.str_),
-        split=np.array([split or "" for split in _take(rows.split, index)], dtype=np.str_),
-        cluster=folds.numbered(clusters, digests),
-        origin=rows.origin,
-    )
+def _asked(case: _Case, protocol: str, settings: Any, plan: Plan) -> dict[str, Any]:
+    config = case.config
+    asked = {
+        "model": case.backbone.name,
+        "dataset": case.rows.name,
+        "protocol": protocol,
+        "group": plan.group,
+        "seed": case.seed,
+        "settings": asdict(settings),
+        "group_column": config.group,
+        "cluster_column": config.cluster,
+        "split": plan.split,
+        "labels": "all" if config.labels == "all" else ", ".join(COUNTED_RULES),
+        "model_sha256": case.backbone.sha256,
+        "dataset_sha256": case.counted.sha256,
+    }
+    if case.targets.task != "single":
+        asked["task"] = case.targets.task
+    if config.leave_out:
+        asked["leave_out"] = list(config.leave_out)
+    if config.view != "scene":
+        asked["view"] = config.view
+    return asked
 
 
 def _settings(config: RunConfig) -> Iterator[tuple[str, Any]]:
     for name in config.protocols:
-        settings = protocols.load(name).Settings()
+        settings = protocols.with_options(protocols.load(name).Settings(), name, config.set)
         if name == "few_shot":
             for shots in config.shots:
                 yield name, replace(settings, shots=shots, draws=config.draws)
         else:
             yield name, settings
+    protocols.require_used(config.protocols, config.set)
 
 
 def _plans(
@@ -203,51 +253,7 @@ def _plans(
     if not learns:
         return folds.untrained(data, groups)
     if groups is None:
-        return [folds.own_or_kfold(data, config.folds, seed)]
+        num_folds = 0 if config.train_on else config.folds
+        return [folds.own_or_kfold(data, num_folds, seed)]
     cross = (config.folds or folds.DEFAULT_FOLDS) if config.cluster else None
     return folds.leave_group_out(data, groups, cross, seed)
-
-
-def _score(
-    module: Any,
-    settings: Any,
-    plan: Plan,
-    data: folds.Rows,
-    table: Features,
-    backbone: Backbone,
-    seed: int,
-) -> dict[str, Any]:
-    """Predictions of every fold, pooled and scored; with the baselines of the same rows.
-
-    The emotions to choose from are those of the rows in the folds; where nothing is learnt, those
-    of all counted rows, so that a left-out group is asked about the whole label set.
-    """
-    in_folds = np.concatenate([np.concatenate([f.train, f.test]) for f in plan.folds])
-    named = data.emotion if not module.LEARNS else data.emotion[in_folds]
-    emotions = tuple(sorted(set(named.tolist())))
-    numbers = {name: number for number, name in enumerate(emotions)}
-    target = np.array([numbers.get(name, -1) for name in data.emotion.tolist()], dtype=np.int64)
-    blocks = data.cluster if plan.blocks is None else plan.blocks
-    prob: list[Prob] = []
-    chosen: list[dict[str, Any]] = []
-    notes = list(plan.notes)
-    for fold in plan.folds:
-        problem = Problem(
-            features=table, target=target, emotions=emotions, train=fold.train, valid=fold.valid,
-            test=fold.test, blocks=blocks, seed=seed, backbone=backbone,
-        )  # fmt: skip
-        prediction = module.predict(problem, settings)
-        prob.append(prediction.prob)
-        chosen.append(prediction.chosen)
-        notes += prediction.notes
-    test = np.concatenate([fold.test for fold in plan.folds])
-    scores = metrics.score(target[test], np.concatenate(prob, axis=1), emotions, seed=seed)
-    return {
-        "n": len(test),
-        "n_train": round(float(np.mean([len(fold.train) for fold in plan.folds]))),
-        **asdict(scores),
-        "emotions": list(emotions),
-        "baselines": baselines(plan, target, len(emotions)),
-        "chosen": chosen,
-        "notes": list(dict.fromkeys(notes)),
-    }

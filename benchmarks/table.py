@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import html
 import json
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.tasks import CLASS_TASKS
 from emo8.errors import SourceError
 
 HEADER = (
     "dataset", "group", "protocol", "model", "accuracy [95%]", "macro F1 [95%]",
     "majority", "chance", "n", "seeds",
 )  # fmt: skip
+PUBLISHED = ("dataset", "protocol", "model", "metric", "value", "source", "notes")
+PUBLISHED_FILE = Path(__file__).with_name("published.toml")
 _NEEDED = ("model", "dataset", "protocol", "n", "metrics", "interval95", "seed", "config_hash")
 _LATEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
 
@@ -47,6 +52,69 @@ def _parse(line: str, where: str) -> dict[str, Any]:
     return result
 
 
+def tables(results: Sequence[dict[str, Any]]) -> list[Table]:
+    """One table of the tasks with one label a row, one for each other task, one of others' numbers.
+
+    Published numbers come from `published.toml` and stand apart, with their source and protocol.
+    """
+    labelled = [r for r in results if r.get("task", "single") in CLASS_TASKS]
+    found = [Table(title="", header=HEADER, lines=rows(labelled))] if labelled else []
+    for task in sorted({r["task"] for r in results if r not in labelled}):
+        mine = [r for r in results if r.get("task") == task]
+        names = list(mine[0]["metrics"])
+        lines = [_number_line(r, names) for r in mine]
+        header = ("dataset", "group", "protocol", "model", *(f"{n} [95%]" for n in names),
+                  "constant", "n", "seed")  # fmt: skip
+        found.append(Table(title=task.replace("_", " "), header=header, lines=lines))
+    return found + published({r["dataset"] for r in results})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Lines of texts under a header."""
+
+    title: str  # "" = the main table
+    header: tuple[str, ...]
+    lines: list[tuple[str, ...]]
+
+
+def published(datasets: set[str], path: Path = PUBLISHED_FILE) -> list[Table]:
+    """What others have published about these datasets, marked as theirs; empty where nothing is."""
+    try:
+        entries = tomllib.loads(path.read_text("utf-8")).get("result", [])
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SourceError(f"{path} cannot be read: {error}.") from error
+    lines = []
+    for entry in entries:
+        missing = [key for key in PUBLISHED if not entry.get(key)]
+        if missing:
+            raise SourceError(f"{path}: an entry lacks {', '.join(missing)}: {entry}.")
+        if entry["dataset"] in datasets:
+            lines.append(tuple(str(entry[key]) for key in PUBLISHED))
+    title = "published by others, not measured here"
+    return [Table(title=title, header=PUBLISHED, lines=lines)] if lines else []
+
+
+def _number_line(result: dict[str, Any], names: list[str]) -> tuple[str, ...]:
+    cells = []
+    for name in names:
+        low, high = result["interval95"][name]
+        cells.append(f"{result['metrics'][name]:.3f} [{low:.3f}, {high:.3f}]")
+    constant = next(iter(result.get("baselines", {}).values()), None)
+    shown = "" if constant is None else f"{constant:.3f}"
+    return (*_key(result), *cells, shown, str(result["n"]), str(result["seed"]))
+
+
+def show(found: Sequence[Table], form: str) -> str:
+    """All tables in one of FORMATS, each under its title."""
+    parts = []
+    for one in found:
+        if one.title:
+            parts.append(_TITLES[form].format(one.title))
+        parts.append(FORMATS[form](one.lines, one.header))
+    return "\n\n".join(parts)
+
+
 def rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
     """One line of texts per dataset, group, protocol and model; seeds are averaged.
 
@@ -73,7 +141,10 @@ def _key(result: dict[str, Any]) -> tuple[str, str, str, str]:
     shots = result.get("settings", {}).get("shots")
     protocol = result["protocol"] + (f" ({shots} shots)" if shots else "")
     marks = "" if result.get("labels") != "all" else " (all labels)"
-    return f"{result['dataset']}{marks}", group, protocol, result["model"]
+    if result.get("task", "single") in ("dominant", "polarity"):
+        marks += f" ({result['task']})"
+    view = f" ({result['view']} view)" if result.get("view") else ""
+    return f"{result['dataset']}{marks}", group, protocol + view, result["model"]
 
 
 def _unseen(result: dict[str, Any]) -> str:
@@ -107,37 +178,38 @@ def _line(
     )  # fmt: skip
 
 
-def markdown(lines: Sequence[Sequence[str]]) -> str:
+def markdown(lines: Sequence[Sequence[str]], header: Sequence[str] = HEADER) -> str:
     """A table for README and model card."""
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (HEADER, *lines)]
-    rule = ["---"] * 4 + ["---:"] * (len(HEADER) - 4)
+    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (header, *lines)]
+    rule = ["---"] * 4 + ["---:"] * (len(header) - 4)
     return "\n".join(f"| {' | '.join(line)} |" for line in (escaped[0], rule, *escaped[1:]))
 
 
-def html_table(lines: Sequence[Sequence[str]]) -> str:
+def html_table(lines: Sequence[Sequence[str]], header: Sequence[str] = HEADER) -> str:
     """A table element without style."""
 
     def row(cells: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
 
     body = "\n".join(row(line, "td") for line in lines)
-    return f"<table>\n<thead>{row(HEADER, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    return f"<table>\n<thead>{row(header, 'th')}</thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
-def latex(lines: Sequence[Sequence[str]]) -> str:
+def latex(lines: Sequence[Sequence[str]], header: Sequence[str] = HEADER) -> str:
     """A tabular that needs the package booktabs."""
 
     def row(cells: Sequence[str]) -> str:
         return " & ".join(cell.translate(_LATEX) for cell in cells) + r" \\"
 
-    columns = "l" * 4 + "r" * (len(HEADER) - 4)
+    columns = "l" * 4 + "r" * (len(header) - 4)
     body = "\n".join(row(line) for line in lines)
-    start = f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{row(HEADER)}\n\\midrule\n"
+    start = f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{row(header)}\n\\midrule\n"
     return f"{start}{body}\n\\bottomrule\n\\end{{tabular}}"
 
 
-FORMATS: dict[str, Callable[[Sequence[Sequence[str]]], str]] = {
+FORMATS: dict[str, Callable[[Sequence[Sequence[str]], Sequence[str]], str]] = {
     "markdown": markdown,
     "html": html_table,
     "latex": latex,
 }
+_TITLES = {"markdown": "**{}**", "html": "<h3>{}</h3>", "latex": "% {}"}

@@ -43,10 +43,10 @@ def audit(pictures: Iterable[Picture], *, model: str = "embedded") -> dict[str, 
     seen = _read(pictures, model)
     num_rows = len(seen.ids)
     exact = _equal_pairs(seen.pixels)
-    vectors = np.concatenate(seen.vectors) if seen.vectors else np.zeros((0, 1), np.float32)
-    views = views_of(seen.pieces, num_rows, vectors)
+    dim = seen.vectors[0].shape[1] if seen.vectors else 1
+    views = views_of(zip(seen.pieces, seen.vectors), num_rows, dim)
     config = DecideConfig()
-    pairs = find.candidates(views, config.max_near_distance, config.near_neighbours)
+    pairs = find.candidates(views, config)
     told = find.judged(
         find.measured(views, pairs, config.min_crop_sim), find.limits_of(seen.styles, config)
     )

@@ -1,11 +1,11 @@
 """Votes in: what people write in CSV or parquet, or tag in the App, becomes rows of `schema.VOTES`.
 
-A file has the columns `id`, `annotator` and `emotion`. With a column `answer` (yes or no) each line
-says whether the picture shows that emotion, as EmoSet asks, unless its `kind` is `choice`. `style`
-names another style than the picture has now; `reject` (yes) wants it out, for the `reason`;
-`consent` (yes or no) says whether the annotator agreed that the vote is used; `time` is ISO 8601.
-A question nobody answered is passed over. Ballots with any mistake are refused whole: nothing of
-them is imported, and nothing that was imported before is lost.
+A file has the columns `id`, `annotator` and `emotion`, `style_vote`, or both. With a column
+`answer` (yes or no) each line says whether the picture shows that emotion, as EmoSet asks, unless
+its `kind` is `choice`. `reject` (yes) wants the picture out, for the `reason`; `consent` (yes or
+no) says whether the annotator agreed that the vote is used; `time` is ISO 8601. A question nobody
+answered is passed over. Ballots with any mistake are refused whole: nothing of them is imported,
+and nothing that was imported before is lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from emo8.taxonomy import parse_emotion, parse_style
 from emo8.votes import KINDS, counted, read_votes, write_votes
 
 COLUMNS = (
-    "id", "annotator", "kind", "emotion", "answer", "style", "reject", "reason", "consent", "time",
+    "id", "annotator", "kind", "emotion", "answer", "style_vote", "reject", "reason", "consent",
+    "time",
 )  # fmt: skip
 _REQUIRED = ("id", "annotator", "emotion")
 _YES, _NO = {"yes", "y", "true", "1", "1.0"}, {"no", "n", "false", "0", "0.0"}
@@ -75,6 +76,8 @@ def read_file(build: Path, file: Path, *, annotator: str = "") -> Ballots:
     table = _read(file)
     if annotator and "annotator" not in table:
         table["annotator"] = annotator
+    if "style_vote" in table and "emotion" not in table:
+        table["emotion"] = ""
     missing = [name for name in _REQUIRED if name not in table]
     if missing:
         raise Emo8Error(_missing(file, missing, [str(name) for name in table.columns]))
@@ -222,21 +225,21 @@ def _votes(line: Line, known: set[str], *, asks: bool) -> list[dict[str, object]
     reject = reject or line["kind"] == "reject"
     asks = asks and line["kind"] != "choice"
     unanswered = answer is None and (asks or not line["emotion"])
-    if not reject and unanswered and not line["style"]:
+    if not reject and unanswered and not line["style_vote"]:
         return []
     _check_names(line, known)
     base: dict[str, object] = {"id": line["id"], "consent": _yes_no(line, "consent")}
-    if reject:
-        return [{**base, "kind": "reject", "reason": line["reason"] or None}]
     found: list[dict[str, object]] = []
-    if line["style"]:
-        found.append({**base, "kind": "style", "style": parse_style(line["style"])})
-    if not unanswered:
+    if reject:
+        found.append({**base, "kind": "reject", "reason": line["reason"] or None})
+    if not reject and not unanswered:
         if not line["emotion"]:
             raise ValueError("an answer without an emotion: which one was asked about?")
         kind = "choice" if answer is None else "yes_no"
         emotion = parse_emotion(line["emotion"])
         found.append({**base, "kind": kind, "emotion": emotion, "answer": answer})
+    if line["style_vote"]:
+        found.append({**base, "kind": "style", "style": parse_style(line["style_vote"])})
     return found
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import platform
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,11 @@ _PACKAGES = (
 
 def check_target(build: Path, recipe: Recipe, recipe_path: Path) -> None:
     """Raise BuildError when `build` is another recipe's folder, or not a build at all."""
+    if re.match(r"\w\w+:/", str(build)):  # pathlib made one slash of two
+        raise BuildError(
+            f"-o {build}: a build needs a folder of this machine or a shared file system, no "
+            "address; docs/cluster.md says how a bucket takes part"
+        )
     if not build.exists():
         return
     if not build.is_dir():

@@ -37,6 +37,8 @@ class Fit:
     calibration: Calibration
     n: int  # rows it was fitted on
     curve: dict[str, list[float]]  # threshold, coverage, accuracy; cross-validated
+    ece_before: float  # expected calibration error on the rows it was fitted on
+    ece_after: float  # cross-validated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,4 +208,6 @@ def _parse(entry: dict[str, Any]) -> Fit:
         ),
         n=int(entry["n"]),
         curve=entry["curve"],
+        ece_before=float(entry["before"]["ece"]),
+        ece_after=float(entry["after"]["ece"]),
     )

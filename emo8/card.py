@@ -94,6 +94,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "agreement": given.stats.get("agreement"),
         "calibration": given.stats.get("calibration"),
         "leaks": given.stats.get("leaks"),
+        "fetch": given.stats.get("fetch"),
         "emotions": EMOTIONS,
         "reasons": REASONS,
         "columns": {column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},

@@ -1,6 +1,7 @@
 """Claims become final labels: who is believed, in the order the recipe gives, and when nobody is.
 
-The source, CLIP and people each make a claim. `[labels] rule` says whose comes first. CLIP's claim
+The source, CLIP and people each make a claim. `[labels] rule` says whose comes first, and
+`[labels] style_rule` the same for the style, which every row has. CLIP's claim
 about an emotion counts only where it is sure enough for `[labels] max_risk`; a row that nobody
 labels keeps a null emotion and the rule `abstain`.
 """
@@ -41,14 +42,16 @@ class Claims:
         `rows` has `id`, `style_source`, `style_prob`, `emotion_source`, `emotion_prob`.
         """
         found = pd.DataFrame(index=rows.index)
-        human = votes.human_labels(self.cast, rows["id"].fillna(""), self.votes)
+        ids = rows["id"].fillna("")
+        styles = {
+            "human": votes.human_styles(self.cast, ids, self.votes),
+            "source": parsed(rows["style_source"], parse_style),
+            "clip": most_likely(rows["style_prob"], STYLES),
+        }
         found["style"], found["style_rule"] = first_claim(
-            {
-                "human": human["style"],
-                "source": parsed(rows["style_source"], parse_style),
-                "clip": most_likely(rows["style_prob"], STYLES),
-            }
+            {name: styles[name] for name in self.labels.style_rule}
         )
+        human = votes.human_labels(self.cast, ids, self.votes)
         claims = {
             "human": human["emotion"],
             "source": parsed(rows["emotion_source"], parse_emotion),

@@ -20,14 +20,19 @@ from emo8.commands import (
     decide,
     demo,
     diff,
+    doctor,
     duplicates,
+    failures,
     fingerprint,
+    hydrate,
     importing,
     prompts,
     publish,
+    queries,
     remove,
     report,
     review,
+    search,
     status,
 )
 
@@ -35,6 +40,7 @@ COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "build": build,
     "status": status,
+    "failures": failures,
     "decide": decide,
     "report": report,
     "browse": browse,
@@ -46,8 +52,12 @@ COMMANDS: dict[str, ModuleType] = {
     "check-splits": check_splits,
     "publish": publish,
     "remove": remove,
+    "hydrate": hydrate,
     "diff": diff,
+    "queries": queries,
+    "search": search,
     "import": importing,
+    "doctor": doctor,
 }
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
@@ -55,6 +65,7 @@ Build, label and publish emotion datasets of images.
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
   emo8 status BUILD                  what came in, what left and why, what is stale
+  emo8 failures BUILD                links that gave no picture, by host and cause
   emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
   emo8 browse BUILD                  look and tag in the FiftyOne App
   emo8 review BUILD                  people's votes in and out, and how far they agree
@@ -66,6 +77,10 @@ Build, label and publish emotion datasets of images.
   emo8 check-splits DATA             copies across the splits of any dataset
   emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
   emo8 remove ID --reason TEXT       take a picture out of every later build
+  emo8 queries -o queries.csv        search terms: keyword x emotion x style
+  emo8 search openverse -o urls.csv  links to licensed pictures, evenly over the cells
+  emo8 hydrate DATA -o OUT           complete a dataset published without pictures
+  emo8 doctor                        what this machine has and lacks, with remedies
 """
 
 

@@ -47,6 +47,11 @@ class RayEngine:
         self.started = True
         return self
 
+    def distributor(self) -> tuple[str, str]:
+        import ray
+
+        return "ray", str(ray.get_runtime_context().gcs_address)
+
     def __exit__(self, *exception: object) -> None:
         if self.started:
             import ray
@@ -74,6 +79,13 @@ class RayEngine:
     def _num_actors(self, num_tasks: int) -> int:
         cores = _resource("CPU")
         return max(1, min(self.workers or cores, cores, num_tasks))
+
+
+def connect(address: str) -> None:
+    """Join the cluster of an engine from another process, which img2dataset then finds."""
+    import ray
+
+    ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
 
 
 def _resource(name: str) -> int:

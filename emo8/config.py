@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from pydantic import ConfigDict
 
-SOURCE_KINDS = ("folder", "archive", "table", "hub", "webdataset")
+SOURCE_KINDS = ("folder", "archive", "table", "urls", "hub", "webdataset")
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
 CLAIMANTS = ("human", "source", "clip")
+PRECISIONS = ("auto", "fp32", "bf16")
 VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
 
 
@@ -39,6 +40,8 @@ class SourceConfig:
     license: str = ""  # licence of every picture that brings none of its own
     attribution: str = ""  # credit of every picture that brings none of its own
     columns: dict[str, str] = field(default_factory=dict)  # our name -> the table's name
+    # urls: private and other closed networks its links may lead to, e.g. ["127.0.0.0/8"]
+    allow_networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +56,49 @@ class IngestConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FetchConfig:
+    """`[fetch]`: how links are fetched, and which wishes of sites are honoured; docs/web.md."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    user_agent: str = ""  # default: emo8/VERSION and its page; sites address its first word
+    robots_txt: bool = True  # leave what robots.txt forbids
+    x_robots_tag: bool = True  # leave pictures whose X-Robots-Tag holds one of the next line
+    x_robots_directives: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex", "noml")
+    tdm_reservation: bool = True  # leave what a TDM reservation (header or file) covers
+    use_proxies: bool = False  # True: http_proxy and https_proxy; who connects is then the proxy
+    max_redirects: int = 5  # per link; browsers follow 20, pictures need one or two
+    timeout_s: float = 10.0  # silence borne while connecting or reading
+    total_timeout_s: float = 60.0  # network time per link, tries and redirects together
+    retries: int = 2  # after 429, 503, 5xx, resets; other failures wait for --retry-failed
+    host_connections: int = 2  # at once per host, over all workers; browsers open six
+    host_delay_s: float = 0.1  # between requests to one host; a longer Crawl-delay wins
+    max_rest_s: float = 60.0  # longest rest (Retry-After) that is waited for
+    give_up_after: int = 8  # links in a row that a host does not answer: the rest wait for later
+    threads: int = 32  # links at once per worker process; they mostly wait
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelsConfig:
     """Which models label, with which words."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
+    # "fp32", "bf16", or "auto": bf16 where the hardware computes in it, three times as fast for
+    # vectors that differ in the third digit; fp32 for "embedded", which is small. A build keeps
+    # what it resolved first.
+    precision: str = "auto"
     prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
-    style_prompts: bool = True  # add the wording that the prompts file has for a row's style
+    # Add the wording that the prompts file has for a row's style. Off: with the embedded model it
+    # cost 1 to 4 points of accuracy on every one of five families (benchmarks/results/labels.md);
+    # measure yours with `emo8 prompts score` before turning it on.
+    style_prompts: bool = False
     calibration: str = ""  # JSON file relative to the recipe, made by `emo8 calibrate`; default:
     # the one that `emo8 calibrate BUILD` left in the build, if any; "off" = none
     calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
     rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
+    style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
     max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
     attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
     min_attribute_prob: float = 0.3  # an attribute less likely than this is left out
@@ -88,8 +122,9 @@ class PeopleConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"  # or "off"; the
-    # lightest COCO detector of torchvision, because most builds run on a CPU
+    # "torchvision:MODEL", with "@FILE" for weights of your own; "plugin:NAME"; or "off". Default:
+    # the lightest COCO detector of torchvision, because most builds run on a CPU
+    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"
     min_score: float = 0.5  # boxes less sure than this are not kept
     max_people: int = 20  # boxes kept per picture, most prominent first
 
@@ -117,16 +152,17 @@ class Thresholds:
     # Near copies; docs/duplicates.md says what each was measured on.
     max_near_distance: int = 3  # bits of 64 up to which hashes are searched, exactly; at most 3
     near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
-    min_near_sim: float = 0.5  # cosine of CLIP embeddings; a black frame costs a copy half of it
-    max_near_residual: float = 0.15  # largest block left between thumbnails, in variances
-    max_crop_residual: float = 0.25  # the same after aligning one as a crop of the other
+    min_near_sim: float = 0.25  # cosine of CLIP embeddings; a black frame costs a copy that much
+    max_near_residual: float = 12.0  # largest block left between thumbnails, in grey levels
+    max_crop_residual: float = 12.0  # the same after aligning one as a crop of the other
+    max_near_colour: float = 0.7  # share of the colours that no tint explains; 2 = off
     min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
 
 
 # Where a style was measured to need another threshold, and the recipe leaves the common one alone.
-# Drawings: of 1,818 pairs of one code point by two artists 14 leave less than 0.1, 28 under 0.15.
+# Drawings of one design differ in little, and often in colour alone.
 STYLE_DEFAULTS: dict[str, dict[str, float]] = {
-    "cartoon": {"max_near_residual": 0.1, "max_crop_residual": 0.12}
+    "cartoon": {"max_near_residual": 10.0, "max_crop_residual": 10.0, "max_near_colour": 0.15}
 }
 
 
@@ -169,7 +205,7 @@ class LeaksConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     files: tuple[str, ...] = ()  # made by `emo8 fingerprint`, relative to the recipe
-    max_distance: int = 20  # bits of 255 between detail hashes; see docs/duplicates.md
+    max_distance: int = 30  # bits of 255 between detail hashes; see docs/duplicates.md
     min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
     drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay
 
@@ -204,6 +240,7 @@ class Recipe:
     name: str = ""  # names the dataset; default: the recipe's file name
     seed: int = 0  # fixes the splits
     ingest: IngestConfig = field(default_factory=IngestConfig)
+    fetch: FetchConfig = field(default_factory=FetchConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)
     votes: VotesConfig = field(default_factory=VotesConfig)
     people: PeopleConfig = field(default_factory=PeopleConfig)

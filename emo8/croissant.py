@@ -108,36 +108,46 @@ def _file_object(mlc: Any, root: Path, name: str) -> mlcroissant.FileObject:
 
 
 def _record_set(mlc: Any, name: str, files: str, columns: pa.Schema) -> mlcroissant.RecordSet:
-    """All columns but lists of structs, which mlcroissant cannot read from parquet."""
-    fields = [
-        _field(mlc, f"{name}/{column.name}", files, column)
-        for column in columns
-        if not (pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type))
-    ]
+    """All columns; a list of structs becomes a repeated field with a sub-field per member."""
+    fields = [_field(mlc, f"{name}/{column.name}", files, column) for column in columns]
     return mlc.RecordSet(id=name, name=name, fields=fields)
 
 
 def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Field:
-    transforms, is_list, dtype = [], pa.types.is_list(column.type), column.type
-    if is_list:
-        dtype = column.type.value_type
-    if column.name == "image":
-        kind, transforms = mlc.DataType.IMAGE_OBJECT, [mlc.Transform(json_path="bytes")]
-    elif pa.types.is_floating(dtype):
-        kind = mlc.DataType.FLOAT
-    elif pa.types.is_integer(dtype):
-        kind = mlc.DataType.INTEGER
-    else:
-        kind = mlc.DataType.TEXT
-    source = mlc.Source(
-        file_set=files, extract=mlc.Extract(column=column.name), transforms=transforms
-    )
+    is_list = pa.types.is_list(column.type)
+    dtype = column.type.value_type if is_list else column.type
+    members: list[Any] = []
+    if is_list and pa.types.is_struct(dtype):
+        members = [
+            mlc.Field(
+                id=f"{key}/{member.name}",
+                name=member.name,
+                data_types=[_data_type(mlc, member.type)],
+                source=_source(mlc, files, column.name, member.name),
+            )
+            for member in dtype
+        ]
+    is_image = column.name == "image"
+    kind = mlc.DataType.IMAGE_OBJECT if is_image else _data_type(mlc, dtype)
     return mlc.Field(
         id=key,
         name=column.name,
         description=schema.PUBLISHED[column.name][1],
-        data_types=[kind],
+        data_types=[] if members else [kind],
         is_array=True if is_list else None,
         array_shape="-1" if is_list else None,
-        source=source,
+        source=None if members else _source(mlc, files, column.name, "bytes" if is_image else ""),
+        sub_fields=members,
     )
+
+
+def _source(mlc: Any, files: str, column: str, member: str) -> mlcroissant.Source:
+    """A column, or one member of the structs in it."""
+    transforms = [mlc.Transform(json_path=member)] if member else []
+    return mlc.Source(file_set=files, extract=mlc.Extract(column=column), transforms=transforms)
+
+
+def _data_type(mlc: Any, dtype: pa.DataType) -> Any:
+    if pa.types.is_floating(dtype):
+        return mlc.DataType.FLOAT
+    return mlc.DataType.INTEGER if pa.types.is_integer(dtype) else mlc.DataType.TEXT

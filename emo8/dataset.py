@@ -1,13 +1,15 @@
 """`BUILD/dataset`: what `load_dataset` reads. Kept rows as parquet, one file per style and split.
 
-A shard holds the rows of a fixed group of parts, so a change rewrites only the shards it touches.
-Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays as it is.
+A shard holds the rows of a fixed group of parts (`places.py`), so a change rewrites only the shards
+it touches. Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays
+as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,13 @@ import pyarrow.parquet as pq
 from emo8 import schema
 from emo8.describe import with_emotion
 from emo8.images import publishable
+from emo8.known_pictures import MAKING_KEY, KnownPictures, making
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
 from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 3
-PARTS_PER_SHARD = 16
+VERSION = 5
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
     "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
@@ -44,23 +46,29 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
 
 
 def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[ShardTask]:
-    """One task per group of parts; files of rows that no longer exist are removed."""
+    """One task per group of rows."""
     kept = verdicts[verdicts["reason"].isna()]
-    group_of = kept["part"] // PARTS_PER_SHARD
-    tasks, expected = [], set()
-    for group, rows in kept.groupby(group_of, sort=True):
-        for style, split in rows[["style", "split"]].drop_duplicates().itertuples(index=False):
-            expected.add(shard_path(build, style, split, int(group)))
-        tasks.append(ShardTask(build=build, part=int(group), rows=rows, max_pixels=max_pixels))
+    return [
+        ShardTask(build=build, part=group, rows=kept[kept["shard"] == group], max_pixels=max_pixels)
+        for group in sorted(set(kept["shard"].tolist()))
+    ]
+
+
+def remove_surplus(build: Path, tasks: Iterable[ShardTask]) -> None:
+    """Remove shards that none of `tasks` writes; until they are done, pictures come from there."""
+    expected = {
+        shard_path(build, style, split, task.part)
+        for task in tasks
+        for style, split in set(zip(task.rows["style"], task.rows["split"], strict=True))
+    }
     for path in (build / "dataset" / "data").glob("*/*.parquet"):
         if path not in expected:
             path.unlink()
-    return tasks
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShardTask:
-    """Write the stale shards of one group of parts: a unit of work for an engine."""
+    """Write the stale shards of one group of rows: a unit of work for an engine."""
 
     build: Path
     part: int  # number of the group
@@ -81,7 +89,7 @@ class ShardTask:
         stale = {}
         for (style, split), members in shards.items():
             path = shard_path(self.build, style, split, self.part)
-            content = fingerprint(VERSION, members)
+            content = fingerprint(VERSION, [_without_part(record) for record in members])
             if read_fingerprint(path) != content:
                 stale[style, split] = (path, content, members)
         self._write(stale)
@@ -109,22 +117,24 @@ class ShardTask:
             for number, verdict in enumerate(own):
                 values = {name: column[number] for name, column in columns.items()}
                 records.append({**values, **{key: verdict[key] for key in _FROM_VERDICT}})
-        return records
+        return sorted(records, key=lambda record: record["rank"])
 
     def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
-        """Read each part's pictures once and hand every row to its shard's writer."""
+        """Hand every row to its shard's writer, in order; a part is read only if it must be."""
         writers: dict[tuple[str, str], _ShardWriter] = {}
-        by_part = defaultdict(list)
+        old = (self.build / "dataset" / "data").glob(f"*/*-{self.part:05d}.parquet")
+        known = KnownPictures(old if stale else ())
+        received, rows = _Received(self.build), []
         try:
             for key, (path, content, members) in stale.items():
                 writers[key] = _ShardWriter(path, content)
-                for record in members:
-                    by_part[record["part"]].append((key, record))
-            for part in sorted(by_part):
-                images = read_columns(part_path(self.build, ROWS, part), ["image"]).column("image")
-                for key, record in sorted(by_part[part], key=lambda item: item[1]["row"]):
-                    data = images[record["row"]]["bytes"].as_py()
-                    writers[key].add(_published(record, data, self.max_pixels))
+                rows += [(record["rank"], key, record) for record in members]
+            for _, key, record in sorted(rows, key=lambda row: row[0]):
+                clean = known.get(record["id"])
+                if clean is None:
+                    data = received.read(record["part"], record["row"])
+                    clean = _encoded(record, data, self.max_pixels)
+                writers[key].add(_published(record, clean))
             for writer in writers.values():
                 writer.close()
         finally:
@@ -133,15 +143,40 @@ class ShardTask:
 
 
 _FROM_VERDICT = (
-    "part", "row", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
+    "part", "row", "rank", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
     "num_votes", "cluster", "split", "also_from",
 )  # fmt: skip
 
 
-def _published(record: dict[str, Any], data: bytes, max_pixels: int) -> dict[str, Any]:
-    """One published row: the record, its numbers for names, and the picture's clean bytes."""
+def _without_part(record: dict[str, Any]) -> dict[str, Any]:
+    """What decides the bytes of a row: not where it stands among the inputs."""
+    return {key: value for key, value in record.items() if key not in ("part", "row", "rank")}
+
+
+class _Received:
+    """Pictures as received, from the two parts read last: rows come nearly in order of parts."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+        self.parts: dict[int, pa.ChunkedArray] = {}
+
+    def read(self, part: int, row: int) -> bytes:
+        if part not in self.parts:
+            while len(self.parts) > 1:
+                del self.parts[next(iter(self.parts))]
+            table = read_columns(part_path(self.build, ROWS, part), ["image"])
+            self.parts[part] = table.column("image")
+        return bytes(self.parts[part][row]["bytes"].as_py())
+
+
+def _encoded(record: dict[str, Any], data: bytes, max_pixels: int) -> bytes:
+    """The bytes to publish for a picture as received."""
     plain_jpeg = record["plain"] and record["format"] == "JPEG"
-    clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
+    return publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
+
+
+def _published(record: dict[str, Any], clean: bytes) -> dict[str, Any]:
+    """One published row: the record, its numbers for names, and the picture's clean bytes."""
     name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
     emotion, description = record["emotion"], record["description"]
     raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
@@ -165,7 +200,8 @@ class _ShardWriter:
         self.path = path
         self.partial = path.with_name(f".{path.name}.partial")
         features = schema.published_features().arrow_schema
-        metadata = {**(features.metadata or {}), FINGERPRINT_KEY: content.encode()}
+        marks = {FINGERPRINT_KEY: content.encode(), MAKING_KEY: making().encode()}
+        metadata = {**(features.metadata or {}), **marks}
         self.schema = schema.published_schema().with_metadata(metadata)
         self.waiting: list[dict[str, Any]] = []
         self.waiting_bytes = 0

@@ -18,6 +18,8 @@ from emo8.copies.drop import Copies
 from emo8.leaks import Leaks
 from emo8.removal import Removal, removed_rows
 
+COLUMNS = ("step", "reason", "value", "detail", "cluster", "survivor", *claims.COLUMNS)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decider:
@@ -49,6 +51,7 @@ class Decider:
         verdicts["cluster"] = rows["id"]
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
+        verdicts["detail"] = rows["ingest_detail"]
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
         asked, bits = removed_rows(narrow, self.removals)
         _reject(verdicts, asked, "removal", bits)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8 import sample
-from emo8.build import build
+from emo8.builder import build
 from emo8.errors import Emo8Error
 from emo8.release import verify_folder
 from emo8.shards import all_files

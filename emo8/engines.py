@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from emo8.errors import Emo8Error
+from emo8.lifeline import die_with_parent
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,11 @@ class Outcome:
 class Engine(Protocol):
     """What runs tasks; an engine is a context, and what it started ends with it."""
 
+    workers: int | None
+
+    def distributor(self) -> tuple[str, str]:
+        """The name img2dataset has for this engine, and the address of its cluster."""
+
     def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
         """Outcomes as they come, in any order, one for each task."""
 
@@ -74,12 +80,15 @@ class LocalEngine:
     """
 
     def __init__(self, *, workers: int) -> None:
-        self.workers = workers
+        self.workers: int | None = workers
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self.feeders: list[threading.Thread] = []
 
     def __enter__(self) -> LocalEngine:
         return self
+
+    def distributor(self) -> tuple[str, str]:
+        return "multiprocessing", ""
 
     def __exit__(self, *exception: object) -> None:
         for _ in self.feeders:
@@ -95,7 +104,7 @@ class LocalEngine:
         for task in tasks:
             self.jobs.put(_Job(task=task, outcomes=outcomes, stop=stop))
             waited_for += 1
-        while len(self.feeders) < min(self.workers, waited_for):
+        while len(self.feeders) < min(self.workers or 1, waited_for):
             self.feeders.append(threading.Thread(target=self._feed, daemon=True))
             self.feeders[-1].start()
         try:
@@ -166,9 +175,16 @@ def start_worker() -> None:
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() == 1:
-            os._exit(1)
+        keep_freed_memory()
+    die_with_parent()
+
+
+def keep_freed_memory() -> None:
+    """Let glibc reuse the memory of the picture before: fetching it anew costs up to a decode."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):  # not in musl
+        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD, in bytes: its maximum
+        libc.mallopt(-1, 128 << 20)  # M_TRIM_THRESHOLD, in bytes
 
 
 _states: dict[str, Any] = {}

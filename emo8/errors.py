@@ -23,6 +23,10 @@ class ModelError(Emo8Error):
     """A model that is unknown, or not on this machine and not reachable."""
 
 
+class ImageError(Emo8Error):
+    """A file named as a picture that is none."""
+
+
 class GateError(Emo8Error):
     """A release that must not go out as it is: the message lists what blocks it."""
 

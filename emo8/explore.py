@@ -26,6 +26,15 @@ from emo8.steps import ROWS, part_path
 from emo8.taxonomy import STYLES
 
 VERDICTS = Path("tables") / "verdicts.parquet"
+NEAR_NAMES = (  # thresholds of copies, which only a build applies
+    "max_near_distance",
+    "near_neighbours",
+    "min_near_sim",
+    "max_near_residual",
+    "max_crop_residual",
+    "max_near_colour",
+    "min_crop_sim",
+)
 _VERDICT_COLUMNS = ["part", "row", "id", "style", "step", "reason", "value", "survivor"]
 
 
@@ -89,7 +98,7 @@ def changed(config: DecideConfig, settings: list[str]) -> DecideConfig:
 def _check_name(name: str, known: list[str], setting: str) -> None:
     if name in known:
         return
-    if name in ("max_near_distance", "min_near_sim"):
+    if name in NEAR_NAMES:
         raise Emo8Error(
             f"--try {setting}: copies are compared by `emo8 build`, not here; change the recipe "
             "and build again, which redoes no part"

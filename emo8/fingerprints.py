@@ -20,12 +20,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8.copies.search import neighbours
 from emo8.errors import Emo8Error
 from emo8.filters.base import PHASH_RECIPE, prepare
-from emo8.filters.copies import THUMB_SIDE_PX, VIEWS_RECIPE, Copies
+from emo8.filters.copies import THUMB_SIDE_PX, VIEWS_RECIPE, Copies, thumbnail
 from emo8.images import DecodeError, decode
 
-VERSION = 1
+VERSION = 2
 ABOUT_KEY = b"emo8.fingerprints"
 DETAIL_SIDE = 16  # a detail hash is the signs of 16 x 16 DCT terms, the constant one left out
 DETAIL_BITS = DETAIL_SIDE**2 - 1
@@ -35,6 +36,12 @@ COARSE_COLUMNS = DETAIL_COLUMNS[:DETAIL_SIDE:2]
 MAX_COARSE_DISTANCE = 4
 MIN_COARSE_SIM = 0.97
 NUM_NEAREST = 4  # of the other set, whose embeddings are asked too
+# Light crops: windows of these sides at 4 x 4 places, 32 bytes each. Measured: docs/duplicates.md.
+WINDOW_SIDES, WINDOW_PLACES = (0.975, 0.94, 0.91), 4
+NUM_WINDOWS = len(WINDOW_SIDES) * WINDOW_PLACES**2
+MAX_WINDOW_DISTANCE = 36  # bits; 99 in 100 light crops leave 37
+MIN_WINDOW_SIM = 0.9  # cosine of the embeddings of rows whose windows are compared
+NUM_WINDOWED = 8  # nearest of the other set by embedding
 BATCH_PICTURES = 64
 
 SCHEMA = pa.schema(
@@ -44,6 +51,8 @@ SCHEMA = pa.schema(
         ("pixel_sha256", pa.string()),  # of the decoded, upright RGB pixels
         ("detail_hash", pa.binary(DETAIL_SIDE**2 // 8)),  # of the picture as it is
         ("detail_hash_trimmed", pa.binary(DETAIL_SIDE**2 // 8)),  # without its plain border
+        # of windows of the picture as it is, which a light crop of it shows
+        ("detail_hash_windows", pa.binary(NUM_WINDOWS * DETAIL_SIDE**2 // 8)),
         ("embedding", pa.list_(pa.float16())),  # unit vector of the CLIP named in `About`
     ]
 )
@@ -70,6 +79,7 @@ class Prints:
     sha256: list[str]
     pixel_sha256: list[str]
     detail: np.ndarray  # (N, 2, 32) uint8: plain and trimmed
+    windows: np.ndarray  # (N, W, 32) uint8; W = 0 in a build, whose rows are asked, not stored
     embedding: np.ndarray  # (N, D) float32
 
     def __len__(self) -> int:
@@ -88,20 +98,21 @@ class Matches:
 def match(rows: Prints, others: Prints, *, max_distance: int, min_sim: float) -> Matches:
     """Which of `rows` are copies of one of `others`.
 
-    Equal bytes or pixels always are. Otherwise two witnesses are asked: detail hashes of any two
-    views (with or without border, straight or mirrored) within `max_distance` bits, and
-    embeddings that agree by `min_sim`, or their lowest terms within 4 bits and embeddings that
-    agree by 0.97; where the embeddings are of different CLIPs, half the
-    distance must do.
+    Equal bytes or pixels always are, and detail hashes of any two views (with or without border,
+    straight or mirrored) within half of `max_distance` bits. Otherwise a second witness is asked:
+    hashes within `max_distance` and embeddings that agree by `min_sim`; or the hashes' lowest
+    terms within 4 bits and embeddings that agree by 0.97; or the hash of one of `others`' windows
+    within 36 bits and embeddings that agree by 0.9. Embeddings of different CLIPs tell nothing.
     """
     found = np.full(len(rows), -1, np.int64)
     distance = np.full(len(rows), DETAIL_BITS, np.int64)
     sim = np.full(len(rows), np.nan, np.float32)
     comparable = rows.about.weights_sha256 == others.about.weights_sha256
-    limit = max_distance if comparable else max_distance // 2
-    searches = [(DETAIL_COLUMNS, limit, min_sim)]
+    searches = [(DETAIL_COLUMNS, max_distance // 2, -1.0)]
     if comparable:
+        searches.append((DETAIL_COLUMNS, max_distance, min_sim))
         searches.append((COARSE_COLUMNS, MAX_COARSE_DISTANCE, max(min_sim, MIN_COARSE_SIM)))
+        _match_windows(rows, others, found, distance, sim)
     for columns, most_bits, least_sim in searches:
         for nearest, bits in _nearest(rows.detail, others.detail, columns):
             agrees, cosines = bits <= most_bits, np.full(bits.shape, np.nan, np.float32)
@@ -123,6 +134,25 @@ def match(rows: Prints, others: Prints, *, max_distance: int, min_sim: float) ->
         equal = np.array([where.get(key, -1) for key in mine], np.int64)
         found[equal >= 0], distance[equal >= 0] = equal[equal >= 0], 0
     return Matches(row=found, distance=distance, sim=sim)
+
+
+def _match_windows(
+    rows: Prints, others: Prints, found: np.ndarray, distance: np.ndarray, sim: np.ndarray
+) -> None:
+    """Fill the matches of rows that show a window of one of `others`."""
+    if not len(rows) or not others.windows.size:
+        return
+    nearest = neighbours(others.embedding, rows.embedding, min(NUM_WINDOWED, len(others)))
+    for row, near in enumerate(nearest):
+        cosines = others.embedding[near] @ rows.embedding[row]
+        near, cosines = near[cosines >= MIN_WINDOW_SIM], cosines[cosines >= MIN_WINDOW_SIM]
+        if not len(near):
+            continue
+        differ = others.windows[near][:, None] ^ rows.detail[row][None, :, None]
+        bits = np.bitwise_count(differ).sum(axis=3).min(axis=(1, 2))
+        best = int(bits.argmin())
+        if bits[best] <= MAX_WINDOW_DISTANCE:
+            found[row], distance[row], sim[row] = near[best], bits[best], cosines[best]
 
 
 def _nearest(
@@ -151,6 +181,24 @@ def detail_hash(thumb: np.ndarray) -> np.ndarray:
     return np.packbits(low.ravel() > 0)
 
 
+def window_hashes(thumb: np.ndarray) -> np.ndarray:
+    """(W, 32) uint8: detail hashes of windows of an (S, S) thumbnail."""
+    side, out = len(thumb), []
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for share in WINDOW_SIDES:
+        places = np.linspace(0, side * (1 - share), WINDOW_PLACES) + 0.5 * (share - 1)
+        for y in places:
+            for x in places:
+                warp = np.array([[share, 0, x], [0, share, y]], np.float32)
+                out.append(detail_hash(cv2.warpAffine(thumb, warp, (side, side), flags=flags)))
+    return np.array(out)
+
+
+def detail_of(rgb: np.ndarray) -> np.ndarray:
+    """(32,) uint8: the detail hash of a decoded picture (H, W, 3), its border left on."""
+    return detail_hash(thumbnail(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)))
+
+
 def mirrored_detail(detail: np.ndarray) -> np.ndarray:
     """The detail hashes (N, 32) of the mirrored pictures: odd horizontal terms change sign."""
     odd = np.zeros((DETAIL_SIDE, DETAIL_SIDE), np.uint8)
@@ -164,9 +212,12 @@ def details_of(thumbs: pa.ChunkedArray, trimmed: pa.ChunkedArray) -> np.ndarray:
     for row, views in enumerate(zip(thumbs.to_pylist(), trimmed.to_pylist())):
         for view, data in enumerate((views[0], views[1] or views[0])):
             if data is not None:
-                side = (THUMB_SIDE_PX, THUMB_SIDE_PX)
-                out[row, view] = detail_hash(np.frombuffer(data, np.uint8).reshape(side))
+                out[row, view] = detail_hash(_thumb(data))
     return out
+
+
+def _thumb(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, np.uint8).reshape(THUMB_SIDE_PX, THUMB_SIDE_PX)
 
 
 def take(
@@ -193,6 +244,7 @@ def take(
                 "pixel_sha256": decoded.pixel_sha256(),
                 "thumb": seen["thumb"],
                 "thumb_trimmed": seen["thumb_trimmed"],
+                "windows": window_hashes(_thumb(seen["thumb"])),
             }
         )
         waiting.append(decoded.rgb)
@@ -201,6 +253,7 @@ def take(
             waiting = []
     vectors.append(encoder.embed_images(waiting))
     columns = {key: [record[key] for record in records] for key in _TAKEN}
+    windows = np.array(columns["windows"], np.uint8)
     prints = Prints(
         about=About(name=name, model=model, weights_sha256=encoder.weights_sha256),
         ids=columns["id"],
@@ -210,12 +263,13 @@ def take(
             pa.chunked_array([pa.array(columns["thumb"], pa.binary())]),
             pa.chunked_array([pa.array(columns["thumb_trimmed"], pa.binary())]),
         ),
+        windows=windows.reshape(len(records), NUM_WINDOWS, -1),
         embedding=np.concatenate(vectors).astype(np.float16).astype(np.float32),
     )
     return prints, undecoded
 
 
-_TAKEN = ("id", "sha256", "pixel_sha256", "thumb", "thumb_trimmed")
+_TAKEN = ("id", "sha256", "pixel_sha256", "thumb", "thumb_trimmed", "windows")
 
 
 def write(prints: Prints, path: Path) -> None:
@@ -227,6 +281,7 @@ def write(prints: Prints, path: Path) -> None:
             "pixel_sha256": prints.pixel_sha256,
             "detail_hash": [bytes(row[0]) for row in prints.detail],
             "detail_hash_trimmed": [bytes(row[1]) for row in prints.detail],
+            "detail_hash_windows": [windows.tobytes() for windows in prints.windows],
             "embedding": list(prints.embedding.astype(np.float16)),
         },
         schema=SCHEMA,
@@ -262,6 +317,7 @@ def read(path: Path) -> Prints:
         )
         for name in ("detail_hash", "detail_hash_trimmed")
     ]
+    windows = b"".join(table.column("detail_hash_windows").to_pylist())
     vectors = table.column("embedding").to_pylist()
     return Prints(
         about=About(**facts),
@@ -269,6 +325,7 @@ def read(path: Path) -> Prints:
         sha256=table.column("sha256").to_pylist(),
         pixel_sha256=table.column("pixel_sha256").to_pylist(),
         detail=np.stack(details, axis=1),
+        windows=np.frombuffer(windows, np.uint8).reshape(len(vectors), NUM_WINDOWS, -1),
         embedding=np.array(vectors, np.float32).reshape(len(vectors), -1),
     )
 

@@ -38,6 +38,14 @@ def head(api: HfApi, repo: str) -> str:
     return str(retry(lambda: api.dataset_info(repo)).sha)
 
 
+def download(repo: str, revision: str = "main") -> Path:
+    """The folder of the Hub client's cache that holds a dataset's files at a revision."""
+    from huggingface_hub import snapshot_download
+
+    with hub_errors(repo):
+        return Path(snapshot_download(repo, repo_type="dataset", revision=revision))
+
+
 # --- reading back ----------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from emo8 import schema, sources
 from emo8.parts import fingerprint, write_part
 from emo8.sources.base import Candidate, Chunk
 from emo8.steps import ROWS, part_path
+from emo8.web import found
 
-VERSION = 2
+VERSION = 3
 
 
 def chunk_fingerprint(chunk: Chunk, max_bytes: int) -> str:
@@ -32,15 +33,21 @@ class IngestTask:
     part: int
     fingerprint: str
     table: str = ROWS
+    found: Path | None = None  # for links: where the table of what was fetched lies
+    notes: dict[bytes, bytes] = field(default_factory=dict)  # further metadata of the part
 
     def setup(self) -> None:
         return None
 
     def run(self, state: Any) -> int:
         """Write the part; the number of rows comes back."""
-        candidates = sources.read(self.chunk, self.max_bytes)
+        if self.found is None:
+            candidates = sources.read(self.chunk, self.max_bytes)
+        else:
+            candidates = found.candidates(self.chunk, self.found, self.build, self.max_bytes)
         records = [_record(candidate, self.chunk.source.name) for candidate in candidates]
         table = pa.Table.from_pylist(records, schema=schema.ROWS)
+        table = table.replace_schema_metadata(self.notes)
         # Pictures are compressed already; small row groups keep column reads cheap in memory.
         write_part(table, part_path(self.build, ROWS, self.part), self.fingerprint)
         return table.num_rows
@@ -63,4 +70,5 @@ def _record(candidate: Candidate, source: str) -> dict[str, Any]:
         "people_source": claims.people,
         "ingest_reason": candidate.reason,
         "ingest_value": candidate.value,
+        "ingest_detail": candidate.detail,
     }

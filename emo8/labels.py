@@ -42,6 +42,7 @@ class Model:
     logit_scale: float  # the temperature factor
     logit_bias: float | None  # of a sigmoid model (SigLIP); null for a softmax one
     context_length: int  # tokens a text may have
+    precision: str  # of its image tower in this build: fp32 or bf16
 
     @property
     def table(self) -> str:
@@ -51,11 +52,15 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class Embed(Step):
-    """Unit image vectors of one model, as float16; null where there is no picture."""
+    """Unit image vectors of one model, as float16; null where there is no picture.
+
+    Loader threads decode and resize the next pictures while the model works. Batches are cut
+    inside a part, so that no vector depends on who else is at work.
+    """
 
     model: Model
     max_pixels: int
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     wants_gpu: ClassVar[bool] = True
 
     @property
@@ -71,14 +76,21 @@ class Embed(Step):
         return pa.schema([("embedding", pa.list_(pa.float16(), self.model.dim))])
 
     def options(self) -> dict[str, Any]:
-        return {"model": self.model.name, "weights_sha256": self.model.weights_sha256}
+        model = self.model
+        return {
+            "model": model.name,
+            "weights_sha256": model.weights_sha256,
+            "precision": model.precision,
+        }
 
     def setup(self) -> Encoder:
         from emo8.clip.encoder import best_device, load
 
-        return load(self.model.name, device=best_device())
+        return load(self.model.name, device=best_device(), precision=self.model.precision)
 
     def run(self, batch: Batch, state: Encoder) -> pa.Table:
+        from emo8.clip import loader
+
         images, reasons = batch[ROWS].column("image"), batch["measure"].column("decode_reason")
         vectors: list[np.ndarray | None] = [None] * len(images)
         good = [
@@ -86,11 +98,15 @@ class Embed(Step):
             for row in range(len(images))
             if images[row].is_valid and images[row]["bytes"].is_valid and not reasons[row].is_valid
         ]
-        for start in range(0, len(good), BATCH_IMAGES):
-            rows = good[start : start + BATCH_IMAGES]
-            found = state.embed_images(self._pixels(images[row]) for row in rows)
-            for row, vector in zip(rows, found, strict=True):
-                vectors[row] = vector.astype(np.float16)
+        ready = loader.ahead(
+            good,
+            lambda row: state.preprocess(self._pixels(images[row])),
+            threads=loader.THREADS[state.device],
+            num_ahead=2 * BATCH_IMAGES,
+        )
+        found = state.embed_preprocessed(ready, batch_size=BATCH_IMAGES)
+        for row, vector in zip(good, found, strict=True):
+            vectors[row] = vector.astype(np.float16)
         return pa.table([pa.array(vectors, self.adds.field(0).type)], schema=self.adds)
 
     def _pixels(self, image: pa.StructScalar) -> np.ndarray:
@@ -272,16 +288,20 @@ def embeddings(column: pa.ChunkedArray, dim: int) -> np.ndarray:
     return out
 
 
-def resolve(name: str, known: list[dict[str, Any]]) -> Model:
-    """The model called `name`: from `known` when its weights cannot have changed, else loaded."""
-    from emo8.clip.encoder import load, stored_sha256
+def resolve(name: str, known: list[dict[str, Any]], precision: str) -> Model:
+    """The model called `name`: from `known` when its weights cannot have changed, else loaded.
+
+    `precision` "auto" is what a known model has, else the best for the model on this machine.
+    """
+    from emo8.clip.encoder import best_precision, load, stored_sha256
 
     fields = {item.name for item in dataclasses.fields(Model)}
     for described in known:
         if described["name"] == name and set(described) == fields:
             model = Model(**described)
             if stored_sha256(name) in (None, model.weights_sha256):
-                return model
+                own = model.precision if precision == "auto" else precision
+                return dataclasses.replace(model, precision=own)
     encoder = load(name)
     return Model(
         name=name,
@@ -290,6 +310,7 @@ def resolve(name: str, known: list[dict[str, Any]]) -> Model:
         logit_scale=encoder.logit_scale,
         logit_bias=encoder.logit_bias,
         context_length=encoder.context_length,
+        precision=best_precision(name) if precision == "auto" else precision,
     )
 
 
@@ -305,13 +326,12 @@ def write_classifiers(
     if path.exists():
         return path
     arrays: dict[str, np.ndarray] = {}
-    for model in models:
+    for number, model in enumerate(models):
         encoder = load(model.name)
-        for what, vectors in _prompt_vectors(encoder, prompts).items():
-            arrays[f"{model.table}/{what}"] = vectors
-    first = load(models[0].name)
-    for what, vectors in vocabulary_vectors(first, vocabulary).items():
-        arrays[f"{models[0].table}/{what}"] = vectors
+        found = _prompt_vectors(encoder, prompts)
+        if number == 0:  # attributes are the first model's alone
+            found |= vocabulary_vectors(encoder, vocabulary)
+        arrays |= {f"{model.table}/{what}": vectors for what, vectors in found.items()}
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{path.name}.partial.npz"
     np.savez(partial, **arrays)  # type: ignore[arg-type]

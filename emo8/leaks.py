@@ -90,6 +90,7 @@ class Leaks:
             sha256=ids,  # a row's id is the hash of its bytes
             pixel_sha256=rows["pixel_sha256"].tolist(),
             detail=detail,
+            windows=np.zeros((len(rows), 0, detail.shape[2]), np.uint8),
             embedding=vectors,
         )
 

@@ -25,6 +25,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "license",
         "ingest_reason",
         "ingest_value",
+        "ingest_detail",
     ),
     "measure": (
         "decode_reason",

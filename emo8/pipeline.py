@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-from emo8 import builddir, calibration, labels, people, scores
+from emo8 import builddir, calibration, detectors, labels, people, scores
 from emo8.attributes import Attributes
 from emo8.calibration import Calibrations
 from emo8.clip.prompts import PromptSet, load_prompts
@@ -28,14 +28,14 @@ class Resolved:
     prompts: PromptSet
     vocabulary: Vocabulary
     calibrations: Calibrations
-    detector: people.Resolved
+    detector: detectors.Resolved
 
 
 def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
     """Everything the steps need, found once and recorded in the build folder `out`."""
     options, recipe_dir = recipe.labels, recipe_path.resolve().parent
     known = (builddir.read_json(out / builddir.RESOLVED) or {}).get("models", [])
-    models = tuple(labels.resolve(name, known) for name in options.clip)
+    models = tuple(labels.resolve(name, known, options.precision) for name in options.clip)
     prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
     vocabulary = load_vocabulary(recipe_dir / options.attributes if options.attributes else None)
     key = calibration.inputs_key(
@@ -45,7 +45,7 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
     )
     calibrations = calibration.find(out, options.calibration, recipe_dir, key)
     calibration.require_for_risk(calibrations, options.max_risk, str(recipe_path))
-    detector = people.resolve(recipe.people.detector)
+    detector = detectors.resolve(recipe.people.detector, recipe_dir)
     builddir.write_resolved(
         out,
         recipe,
@@ -55,7 +55,7 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
             "prompts_sha256": prompts.sha256,
             "attributes_sha256": vocabulary.sha256,
             "calibration": {"state": calibrations.state, "inputs": key},
-            "people": dataclasses.asdict(detector),
+            "people": {k: v for k, v in dataclasses.asdict(detector).items() if k != "file"},
         },
     )
     return Resolved(

@@ -23,7 +23,7 @@ class Counter:
 
 
 @contextmanager
-def stage(title: str, total_parts: int) -> Iterator[Counter]:
+def stage(title: str, total_parts: int, unit: str = "parts") -> Iterator[Counter]:
     """Show one stage of `total_parts` parts with rows per second and the time left."""
     started = time.monotonic()
     if sys.stderr.isatty():
@@ -36,7 +36,7 @@ def stage(title: str, total_parts: int) -> Iterator[Counter]:
     rate = f", {counter.rows / seconds:.0f} rows/s" if counter.rows and seconds > 0.1 else ""
     shares = ", ".join(f"{node}: {parts}" for node, parts in sorted(counter.nodes.items()))
     where = f" ({len(counter.nodes)} nodes: {shares})" if len(counter.nodes) > 1 else ""
-    print(f"  {title}: {total_parts} parts in {seconds:.1f} s{rate}{where}", file=sys.stderr)
+    print(f"  {title}: {total_parts} {unit} in {seconds:.1f} s{rate}{where}", file=sys.stderr)
 
 
 @contextmanager

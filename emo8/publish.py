@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emo8 import builddir, gate, release, removal, versions
+from emo8 import builddir, gate, places, release, removal, versions
 from emo8.errors import BuildError, Emo8Error, GateError, HubError
 from emo8.hub import KEEP, head, hub_errors, network_error, retry, tree, tree_problems, verify_hub
 from emo8.plan import load_plan
@@ -56,6 +56,7 @@ def to_folder(
     problems = release.verify_folder(folder)
     if problems:
         raise HubError(f"{folder} reads back wrong: {'; '.join(problems)}")
+    places.remember(build)
     return replace(outcome, sent=True)
 
 
@@ -130,6 +131,7 @@ def to_hub(
             problems = verify_hub(api, repo, sha, root)
     if problems:
         raise HubError(f"{repo}@{sha} reads back wrong: {'; '.join(problems)}")
+    places.remember(build)
     return replace(outcome, where=f"{repo}@{sha}", sent=sent)
 
 

@@ -34,9 +34,9 @@ REASONS: dict[str, str] = {
     "split_bridge": "on the train side of two clusters that a new row joined; detail = the cluster",
     "part_failed": "its part failed twice; `emo8 status` gives the cause, a rerun tries again",
     # the web and the law
-    "refused_address": "the URL leads to a network or scheme that is not allowed",
-    "fetch_failed": "the URL could not be fetched",
-    "opt_out": "the site or page opted out of this use",
+    "refused_address": "the link leads to a network or scheme that is not allowed; detail = which",
+    "fetch_failed": "the link could not be fetched; detail = cause, value = HTTP status",
+    "opt_out": "the site opted out of this use; detail = where it says so",
     "removed": "on the removal list",
     "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share, "
     "detail = the reason they give",

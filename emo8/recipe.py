@@ -17,9 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from emo8.config import (
     CLAIMANTS,
     LAYOUT_WORDS,
+    PRECISIONS,
     SOURCE_KINDS,
     VOTE_RULES,
     DecideConfig,
+    FetchConfig,
     IngestConfig,
     LabelsConfig,
     LeaksConfig,
@@ -33,10 +35,12 @@ from emo8.config import (
 )
 from emo8.errors import RecipeError
 from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.web.address import parse_networks
 
 _SECTIONS: dict[str, Any] = {
     "source": SourceConfig,
     "ingest": IngestConfig,
+    "fetch": FetchConfig,
     "labels": LabelsConfig,
     "votes": VotesConfig,
     "people": PeopleConfig,
@@ -111,6 +115,11 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: source {number} has kind = {source.kind!r}{hint} "
                 f"Known kinds: {', '.join(SOURCE_KINDS)}."
             )
+        if source.kind != "hub" and "://" in source.path:
+            raise RecipeError(
+                f"{where}: source {number} has path = {source.path!r}: a path on a file system is "
+                "needed, no address; mount the bucket, or download it first (docs/cluster.md)"
+            )
         _check_source(source, f"{where}: source {number}")
     shares = recipe.splits
     total = shares.train + shares.val + shares.test
@@ -122,6 +131,7 @@ def _check(recipe: Recipe, where: str) -> None:
     if not recipe.labels.clip:
         raise RecipeError(f'{where}: labels.clip is empty: name a model, e.g. ["embedded"]')
     _check_labels(recipe, where)
+    _check_fetch(recipe.fetch, where)
     if not 1 <= recipe.ingest.part_rows <= 100_000:
         raise RecipeError(f"{where}: ingest.part_rows = {recipe.ingest.part_rows}: use 1 to 100000")
     if not re.fullmatch(r"[\w.-]+", recipe.name):
@@ -141,6 +151,14 @@ def _check_labels(recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}: labels.rule is empty: name some of {', '.join(CLAIMANTS)}")
     for name in recipe.labels.rule:
         _check_known(name, CLAIMANTS, f"{where}: labels.rule")
+    _check_known(recipe.labels.precision, PRECISIONS, f"{where}: labels.precision")
+    for name in recipe.labels.style_rule:
+        _check_known(name, CLAIMANTS, f"{where}: labels.style_rule")
+    if recipe.labels.style_rule[-1:] != ("clip",):
+        raise RecipeError(
+            f'{where}: labels.style_rule = {list(recipe.labels.style_rule)}: end it with "clip", '
+            "because every row needs a style"
+        )
     _check_known(recipe.votes.rule, VOTE_RULES, f"{where}: votes.rule")
     shares = {
         "labels.max_risk": recipe.labels.max_risk,
@@ -162,6 +180,23 @@ def _check_labels(recipe: Recipe, where: str) -> None:
             raise RecipeError(f"{where}: {key} = {count}: use 1 or more")
 
 
+def _check_fetch(fetch: FetchConfig, where: str) -> None:
+    """Raise RecipeError for limits that nothing could pass, and names that no header can hold."""
+    for key in ("timeout_s", "total_timeout_s", "host_connections", "give_up_after", "threads"):
+        if getattr(fetch, key) <= 0:
+            raise RecipeError(f"{where}: fetch.{key} = {getattr(fetch, key)}: use more than 0")
+    for key in ("max_redirects", "retries", "host_delay_s", "max_rest_s"):
+        if getattr(fetch, key) < 0:
+            raise RecipeError(f"{where}: fetch.{key} = {getattr(fetch, key)}: use 0 or more")
+    if fetch.user_agent and not re.fullmatch(
+        r"[A-Za-z][A-Za-z0-9_-]*[\x20-\x7e]*", fetch.user_agent
+    ):
+        raise RecipeError(
+            f"{where}: fetch.user_agent = {fetch.user_agent!r}: begin with the name that "
+            'robots.txt may use, for example "mylab-crawler/1.0 (+https://example.org/crawler)"'
+        )
+
+
 def _check_known(name: str, known: tuple[str, ...], what: str) -> None:
     if name not in known:
         near = get_close_matches(name, known, n=1)
@@ -170,6 +205,9 @@ def _check_known(name: str, known: tuple[str, ...], what: str) -> None:
 
 
 def _check_source(source: SourceConfig, where: str) -> None:
+    parse_networks(source.allow_networks, where)
+    if source.allow_networks and source.kind != "urls":
+        raise RecipeError(f'{where}: allow_networks is for kind = "urls", not {source.kind!r}')
     for word in source.layout.split("/") if source.layout else ():
         if word not in LAYOUT_WORDS:
             raise RecipeError(

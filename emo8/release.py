@@ -40,7 +40,6 @@ from emo8.shards import (
 from emo8.versions import FIRST, State
 
 GRID = "assets/grid.png"
-LABEL_GROUP_ROWS = 1000  # rows per row group of the files without pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +186,10 @@ def _write_withheld(source: Path, target: Path, publish: PublishConfig) -> None:
 
 
 def write_labels(root: Path) -> None:
-    """`labels/<split>-NNNNN.parquet`: all columns but the picture, styles of a group together."""
+    """`labels/<split>-NNNNN.parquet`: all columns but the picture, styles of a group together.
+
+    Each shard with pictures is one row group, so a shard that grows moves the others little.
+    """
     columns = schema.published_schema(images=False)
     metadata = schema.published_features(images=False).arrow_schema.metadata
     target_schema = columns.with_metadata(metadata)
@@ -201,10 +203,8 @@ def write_labels(root: Path) -> None:
     for name, shards in groups.items():
         with pq.ParquetWriter(root / name, target_schema, **options) as writer:
             for shard_name in shards:
-                with pq.ParquetFile(root / shard_name) as file:
-                    for batch in file.iter_batches(LABEL_GROUP_ROWS, columns=columns.names):
-                        table = pa.Table.from_batches([batch]).select(columns.names)
-                        writer.write_table(table.cast(target_schema))
+                table = pq.read_table(root / shard_name, columns=columns.names)
+                writer.write_table(table.select(columns.names).cast(target_schema))
 
 
 # --- into a folder ---------------------------------------------------------------------------

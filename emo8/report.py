@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from emo8.config import Recipe
 from emo8.parts import fingerprint, write_part, write_text
 from emo8.reasons import describe
 from emo8.splits import SPLITS
 from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.web.agent import DEFAULT_AGENT
 
 
 def funnel(verdicts: pd.DataFrame) -> dict[str, Any]:
@@ -50,6 +52,25 @@ def statistics(verdicts: pd.DataFrame, models: list[str]) -> dict[str, Any]:
         "licenses": _counts(kept["license"].fillna("unknown")),
         "sources": _counts(kept["source"]),
         "models": models,
+    }
+
+
+def fetch_statistics(verdicts: pd.DataFrame, recipe: Recipe) -> dict[str, Any] | None:
+    """What the card says about fetched links: the rules, and how many sites opted out."""
+    names = {source.name for source in recipe.source if source.kind == "urls"}
+    if not names:
+        return None
+    rows = verdicts[verdicts["source"].isin(names)]
+    opted_out = rows.loc[rows["reason"] == "opt_out", "detail"]
+    options = recipe.fetch
+    return {
+        "links": len(rows),
+        "user_agent": options.user_agent or DEFAULT_AGENT,
+        "robots_txt": options.robots_txt,
+        "x_robots_tag": options.x_robots_tag,
+        "x_robots_directives": list(options.x_robots_directives),
+        "tdm_reservation": options.tdm_reservation,
+        "opt_outs": _counts(opted_out.dropna()),
     }
 
 

@@ -45,8 +45,8 @@ _FROM_NARROW = (
     "emotion_source", "emotion_prob", "emotion_raw_prob", "style_prob", "emotion_agreement",
     "emotion_margin", "emotion_entropy",
 )  # fmt: skip
-_SHEET = ("id", "source", "source_path", "style_now", "emotion_now", "rule_now", "emotion_clip")
-_ANSWERS = ("answer", "style", "reject", "reason", "consent")
+_SHEET = ("id", "source", "source_path", "style", "emotion_now", "rule_now", "emotion_clip")
+_ANSWERS = ("answer", "style_vote", "reject", "reason", "consent")
 PICKS = ("queue", "errors", "unsure", "unlabelled", "all")
 
 
@@ -133,9 +133,7 @@ def write_sheet(
     proposes the label it has now and asks for an `answer`.
     """
     rows = claims_table(build)
-    rows = rows.assign(
-        emotion_now=rows["emotion"], rule_now=rows["emotion_rule"], style_now=rows["style"]
-    )
+    rows = rows.assign(emotion_now=rows["emotion"], rule_now=rows["emotion_rule"])
     if annotator:
         rows = rows.set_index("id", drop=False)
         rows = rows.loc[[key for key in open_rows(build, annotator) if key in rows.index]]
@@ -168,7 +166,9 @@ def write_votes_file(build: Path, file: Path) -> int:
     consent = cast["consent"].map({True: "yes", False: "no"}).fillna("")
     reject = cast["kind"].eq("reject").map({True: "yes", False: ""})
     time = cast["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    filled = cast.assign(answer=answer, consent=consent, reject=reject, time=time)
+    filled = cast.assign(
+        answer=answer, consent=consent, reject=reject, time=time, style_vote=cast["style"]
+    )
     _write(filled[list(COLUMNS)], file)
     return len(cast)
 

@@ -56,7 +56,9 @@ def _effects(build: Path, new: Ballots, now: pd.DataFrame) -> list[str]:
     old = votes.read_votes(build)
     ids = pd.Series(new.votes["id"].unique())
     every = pd.concat([old, new.votes], ignore_index=True) if len(old) else new.votes
-    after = votes.human_labels(votes.counted(every), ids, config)
+    cast = votes.counted(every)
+    after = votes.human_labels(cast, ids, config)
+    after["style"] = votes.human_styles(cast, ids, config)
     lines = []
     for name in ("emotion", "style"):
         was = ids.map(now[name])

@@ -48,6 +48,7 @@ ROWS = pa.schema(
         ("people_source", pa.list_(PERSON)),  # boxes the source brings; null = not known
         ("ingest_reason", pa.string()),  # reason code when nothing usable arrived, else null
         ("ingest_value", pa.float64()),  # the number that made it so, for example bytes
+        ("ingest_detail", pa.string()),  # the cause in detail, for example "http_404"
     ]
 )
 
@@ -163,17 +164,24 @@ def parquet_options(columns: pa.Schema) -> dict[str, Any]:
     """How published shards are written.
 
     Pages are cut by content, so that an upload shares most chunks with the one before it, and
-    indexed, so that the viewer reads single pages. Pictures are compressed already, and a second
-    frame around them, or a dictionary of values that never repeat, would move with every row.
+    indexed, so that the viewer reads single pages. Beside pictures they are small: larger ones
+    would hold several pictures, and an added one would move their borders far behind it. Pictures
+    are compressed already, and a second frame around them, or a dictionary of values that never
+    repeat, would move with every row.
     """
     unique = {"image", "id", "cluster", "pixel_sha256", "published_sha256"}
     text = {name for name in columns.names if pa.types.is_string(columns.field(name).type)}
     leaves = [leaf for column in columns for leaf in _leaves(column)]
+    small, large = (2, 8) if "image" in columns.names else (8, 32)
     return {
         "compression": {leaf: "none" if leaf == "image.bytes" else "zstd" for leaf in leaves},
         "use_dictionary": sorted(text - unique),
         "write_page_index": True,
-        "use_content_defined_chunking": True,
+        "use_content_defined_chunking": {
+            "min_chunk_size": small << 10,
+            "max_chunk_size": large << 10,
+            "norm_level": 0,
+        },
     }
 
 

@@ -97,7 +97,7 @@ def _relations(pairs: pd.DataFrame) -> dict[frozenset[str], str]:
 
 def _numbers(pair: Mapping[Any, Any]) -> str:
     left = min(float(pair["residual"]), float(pair["crop_residual"]))
-    return f"{pair['relation']}, residual {left:.3f}, cosine {pair['sim']:.2f}"
+    return f"{pair['relation']}, left {left:.1f}, colour {pair['colour']:.2f}"
 
 
 def _note(row: Mapping[Any, Any], how: dict[frozenset[str], str]) -> str:

@@ -9,7 +9,7 @@ pseudonyms; a vote whose annotator refused consent is kept and never used.
 Rules (`[votes] rule`), over the share that each emotion has of the votes it could have got:
 majority = more than half; threshold = at least `min_share`; distribution = more than any other;
 dawid_skene = posterior of at least `min_share`, which weighs annotators by their reliability.
-Votes on styles follow the same rules, with majority for dawid_skene: few people vote on styles.
+Styles follow the same rule, except that dawid_skene is threshold there: few people vote on style.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def stamp(votes: pd.DataFrame) -> str:
     """Hash of the votes that count, which every decision depends on; empty without votes."""
     if votes.empty:
         return ""
-    columns = ["id", "annotator", "kind", "emotion", "answer", "style", "reason"]
+    columns = ["id", "annotator", "kind", "emotion", "style", "answer", "reason"]
     lines = votes[columns].astype(object).where(votes[columns].notna(), None)
     text = "\n".join(sorted(repr(line) for line in lines.itertuples(index=False, name=None)))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -75,7 +75,7 @@ def stamp(votes: pd.DataFrame) -> str:
 def counted(votes: pd.DataFrame) -> pd.DataFrame:
     """The votes that count: with no consent refused, and each annotator's last word only.
 
-    A free choice has one answer per row; a yes/no question is asked per emotion.
+    A free choice has one answer per row, like a style; a yes/no question is asked per emotion.
     """
     question = votes["emotion"].where(votes["kind"] == "yes_no", "")
     keyed = votes.assign(question=question.fillna(""))
@@ -84,32 +84,29 @@ def counted(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.DataFrame:
-    """Per row: `emotion` and `style` (null = no human label), `emotion_votes`, `num_votes`,
-    `rejected`, `reject_reason`.
+    """Per row: `emotion` (null = no human label), `emotion_votes`, `num_votes`, `rejected`,
+    `reject_reason`.
 
     `votes` are those that count; `emotion_votes` is the share each emotion has, null without
     votes; `rejected` is the share of the row's annotators who reject the picture, and
     `reject_reason` the reason most of them give.
     """
     index = {key: number for number, key in enumerate(ids.drop_duplicates())}
-    own = votes[votes["id"].isin(index)]
+    own = votes[votes["id"].isin(index) & votes["kind"].ne("style")]
     item = own["id"].map(index).to_numpy(dtype=int)
     n = len(index)
-    on_style, rejecting = (own["kind"].eq(kind).to_numpy() for kind in ("style", "reject"))
-    about, its = own[~on_style], item[~on_style]
-    shares = _shares(about, its, n)
-    label = _labels(about, its, shares, _annotators(about, its, n), config)
+    shares = _shares(own, item, n)
     annotators = _annotators(own, item, n)
+    label = _labels(own, item, shares, annotators, config)
+    rejecting = own["kind"].eq("reject").to_numpy()
     rejected = np.bincount(item[rejecting], minlength=n) / np.maximum(annotators, 1)
     reasons = _reasons(own[rejecting], item[rejecting], n)
-    style = _style_labels(own[on_style], item[on_style], n, config)
     total = shares.sum(axis=1, keepdims=True)
     spread = np.round(shares / np.where(total > 0, total, 1), schema.PUBLISHED_DECIMALS)
     place = ids.map(index).to_numpy(dtype=int)
     return pd.DataFrame(
         {
             "emotion": label[place],
-            "style": style[place],
             "emotion_votes": [spread[k].tolist() if total[k, 0] > 0 else None for k in place],
             "num_votes": annotators[place],
             "rejected": rejected[place],
@@ -117,6 +114,22 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
         },
         index=ids.index,
     )
+
+
+def human_styles(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.Series:
+    """Per row the style that people chose by the recipe's rule, None where they chose none."""
+    cast = votes[votes["kind"].eq("style") & votes["id"].isin(ids)]
+    counts = pd.crosstab(cast["id"], cast["style"]).reindex(columns=list(STYLES), fill_value=0)
+    chosen = {}
+    for key, row in zip(counts.index, counts.to_numpy()):
+        best, share = int(row.argmax()), row.max() / row.sum()
+        alone = (row == row.max()).sum() == 1
+        enough = {"majority": share > 0.5, "distribution": alone}
+        if row.sum() >= config.min_votes and enough.get(
+            config.rule, alone and share >= config.min_share - 1e-9
+        ):
+            chosen[key] = STYLES[best]
+    return ids.map(chosen).astype(object).where(ids.isin(list(chosen)), None)
 
 
 def choice_tensor(votes: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
@@ -163,39 +176,21 @@ def _labels(
     config: VotesConfig,
 ) -> np.ndarray:
     """Names (N,) that the rule gives, None where it gives none."""
-    score = shares
+    score, least = shares, np.full(len(shares), config.min_share)
     if config.rule == "dawid_skene" and len(votes):
         score = _posterior(votes, item, len(shares))
-    enough = (annotators >= config.min_votes) & (shares.sum(axis=1) > 0)
-    return _accepted(score, EMOTIONS, config.rule, config.min_share, enough)
-
-
-def _style_labels(votes: pd.DataFrame, item: np.ndarray, n: int, config: VotesConfig) -> np.ndarray:
-    """Names (N,) of the styles that people gave, None where they gave none."""
-    share = np.zeros((n, len(STYLES)))
-    if len(votes):
-        np.add.at(share, (item, votes["style"].map(STYLES.index).to_numpy(dtype=int)), 1)
-    share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
-    rule = "majority" if config.rule == "dawid_skene" else config.rule
-    enough = _annotators(votes, item, n) >= config.min_votes
-    return _accepted(share, STYLES, rule, config.min_share, enough)
-
-
-def _accepted(
-    score: np.ndarray, names: tuple[str, ...], rule: str, least: float, enough: np.ndarray
-) -> np.ndarray:
-    """The best name of each row (N, K) as the rule has it, None where it gives none."""
     top = score.argmax(axis=1)
     best = score[np.arange(len(score)), top]
     tied = (np.abs(score - best[:, None]) < 1e-9).sum(axis=1) > 1
     accepted = (best >= least - 1e-9) & ~tied
-    if rule == "majority":
+    if config.rule == "majority":
         accepted = best > 0.5
-    elif rule == "distribution":
-        accepted = ~tied
-    found = np.array(names, dtype=object)[top]
-    found[~(accepted & (best > 0) & enough)] = None
-    return found
+    elif config.rule == "distribution":
+        accepted = (best > 0) & ~tied
+    accepted &= (annotators >= config.min_votes) & (shares.sum(axis=1) > 0)
+    names = np.array(EMOTIONS, dtype=object)[top]
+    names[~accepted] = None
+    return names
 
 
 def _reasons(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:

@@ -1,16 +1,20 @@
 """Training batches as a pure function of (seed, step, rank): which rows, which crops, which masks.
 
 Rows come from an endless stream: the permutation of epoch 0, then of epoch 1, and so on; step and
-rank say which part. So a resumed run needs only its step, worker counts change nothing, and every
-row is seen once per epoch over all ranks. Crops and masks depend on (seed, epoch, row) alone.
+rank say which part. So a resumed run needs only its step, worker counts change nothing, every row
+is seen once per epoch over all ranks, and all ranks make as many steps. Crops and masks depend on
+(seed, epoch, row) alone. `pretrain/streaming.py` has the order of a dataset that is streamed.
 
 Letters: B rows of one process, C channels, S pixels per side, L patches, T teacher width.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import math
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -21,7 +25,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from pretrain.cache import StoredCrops
 from pretrain.config import PretrainConfig
-from pretrain.data import NO_TEXT, Pixels, Source, UnreadableImageError
+from pretrain.data import NO_TEXT, Source
+from pretrain.pictures import Picture, UnreadableImageError, open_picture
+from pretrain.streaming import Record, StreamSource
 from pretrain.views import Box, centre_box, cut, jittered, random_box, recolour
 
 logger = logging.getLogger(__name__)
@@ -77,21 +83,22 @@ class Example:
 
 
 class StepBatches(Dataset[Batch]):
-    """Batch number i is what step i + 1 of this rank sees."""
+    """Batch number i is the i-th micro-batch of this rank; a step is `accumulate` of them."""
 
     def __init__(
         self, source: Source, config: PretrainConfig, *, rank: int = 0, num_ranks: int = 1
     ) -> None:
         self.source, self.config = source, config
         self.rank, self.num_ranks = rank, num_ranks
-        self.crops: StoredCrops | None = None
+        crops: StoredCrops | None = None
         if config.teacher.features == "cached":
-            self.crops = getattr(source, "crops", None)
-            assert self.crops is not None  # resolve_features saw a cache file
+            crops = getattr(source, "crops", None)
+            assert crops is not None  # resolve_features saw a cache file
+        self.views = Views(config, crops)
         self._permutation: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
-        return self.config.steps
+        return self.config.steps * self.config.optim.accumulate
 
     def __getitem__(self, index: int) -> Batch:
         size = self.config.data.batch_size
@@ -105,9 +112,9 @@ class StepBatches(Dataset[Batch]):
         row = int(self._order(epoch)[within])
         for _ in self.source.ids:
             try:
-                pixels = self.source.pixels(row)
-                if has_wanted_person(pixels, self.config):
-                    return self._example(epoch, row, pixels)
+                picture = self.source.picture(row)
+                if has_wanted_person(picture, self.config):
+                    return self.views.example(epoch, row, picture)
             except UnreadableImageError as problem:
                 logger.warning("skipped %s", problem)
             skipped.append(self.source.ids[row])
@@ -117,27 +124,59 @@ class StepBatches(Dataset[Batch]):
     def _order(self, epoch: int) -> np.ndarray:
         if self._permutation is None or self._permutation[0] != epoch:
             rng = np.random.default_rng((self.config.seed, epoch))
-            self._permutation = (epoch, rng.permutation(len(self.source.ids)))
+            self._permutation = (epoch, epoch_order(rng, self.source, self.config.data.balance))
         return self._permutation[1]
 
-    def _example(self, epoch: int, row: int, pixels: Pixels) -> Example:
+
+def epoch_order(rng: np.random.Generator, source: Source, balance: str) -> np.ndarray:
+    """The rows of one epoch, as many as there are: each once, or each label as often.
+
+    Balanced, rows of a rare label come again and again before any row of a common one comes twice;
+    rows without a label are a group of their own.
+    """
+    count = len(source.ids)
+    if not balance:
+        return rng.permutation(count)
+    columns = balance.split("+")
+    if missing := [name for name in columns if name not in source.labels]:
+        raise ValueError(f"data.balance = {balance!r}: the data have no column {missing[0]!r}")
+    groups: dict[tuple[str | None, ...], list[int]] = {}
+    for row, key in enumerate(zip(*(source.labels[name] for name in columns), strict=True)):
+        groups.setdefault(key, []).append(row)
+    wanted = math.ceil(count / len(groups))
+    drawn = []
+    for key in sorted(groups, key=str):
+        rows = np.array(groups[key])
+        rounds = [rng.permutation(rows) for _ in range(math.ceil(wanted / len(rows)))]
+        drawn.append(np.concatenate(rounds)[:wanted])
+    return rng.permutation(np.concatenate(drawn))[:count]
+
+
+class Views:
+    """Draws both views of a row, its masks and its text from (seed, epoch, row)."""
+
+    def __init__(self, config: PretrainConfig, crops: StoredCrops | None = None) -> None:
+        self.config, self.crops = config, crops
+
+    def example(self, epoch: int, row: int, picture: Picture) -> Example:
+        """The row, drawn; UnreadableImageError where the picture is broken."""
         views, size = self.config.views, self.config.model.image_size
         rng = np.random.default_rng((self.config.seed, epoch, row))
         flip = bool(rng.random() < views.flip_prob)
         feature = None
-        height, width, _ = pixels.scene.shape
+        width, height = picture.scene_size
         if self.crops is None:
             box = random_box(rng, width, height, views.scene_scale, views.ratio)
         else:
             crop = int(rng.integers(self.crops.boxes.shape[1]))
             box = _in_pixels(self.crops.boxes[row, crop], width, height)
             flip, feature = bool(self.crops.flips[row, crop]), self.crops.features[row, crop]
-        person, person_box = self._person_box(rng, pixels)
+        person_box = self._person_box(rng, picture)
         noise = torch.from_numpy(rng.random((2, self.config.model.num_patches), np.float32))
-        scene_view = cut(pixels.scene, box, size, flip=flip)
+        flips = (flip, flip)
         if views.augment_views == "independent":
-            flip = bool(rng.random() < views.flip_prob)
-        person_view = cut(person, person_box, size, flip=flip)
+            flips = (flip, bool(rng.random() < views.flip_prob))
+        scene_view, person_view = picture.cut_views(box, person_box, size, flips)
         if views.colour_jitter:
             scene_view, person_view = self._recoloured(rng, scene_view, person_view)
         dropout = self.config.data.text_dropout
@@ -151,22 +190,21 @@ class StepBatches(Dataset[Batch]):
             no_text=bool(dropout and rng.random() < dropout),
         )
 
-    def _person_box(self, rng: np.random.Generator, pixels: Pixels) -> tuple[Tensor, Box]:
-        """The picture that the person view is cut from, and the box there."""
+    def _person_box(self, rng: np.random.Generator, picture: Picture) -> Box:
+        """The box of the person view in the person's region, or in the whole picture."""
         views = self.config.views
-        if pixels.person is None:
+        if picture.person_size is None:
             scene_crop = views.person_fallback == "scene_crop"
             scale = views.scene_scale if scene_crop else views.person_scale
-            height, width, _ = pixels.scene.shape
-            return pixels.scene, random_box(rng, width, height, scale, views.ratio)
-        region = (0, 0, pixels.person.shape[1], pixels.person.shape[0])
+            return random_box(rng, *picture.scene_size, scale, views.ratio)
+        region = (0, 0, *picture.person_size)
         if views.person_jitter:
             region = jittered(region, views.person_jitter, rng.random(2).tolist())
         width, height = region[2] - region[0], region[3] - region[1]
         box = random_box(rng, width, height, views.person_scale, views.ratio)
         shift = (region[0], region[1], region[0], region[1])
         left, top, right, bottom = (edge + by for edge, by in zip(box, shift, strict=True))
-        return pixels.person, (left, top, right, bottom)
+        return left, top, right, bottom
 
     def _recoloured(
         self, rng: np.random.Generator, scene: Tensor, person: Tensor
@@ -177,20 +215,20 @@ class StepBatches(Dataset[Batch]):
         return recolour(scene, factors[0].tolist()), recolour(person, own.tolist())
 
 
-def has_wanted_person(pixels: Pixels, config: PretrainConfig) -> bool:
+def has_wanted_person(picture: Picture, config: PretrainConfig) -> bool:
     """False where nobody is found and the recipe skips such rows."""
-    return pixels.person is not None or config.views.person_fallback != "skip"
+    return picture.person_size is not None or config.views.person_fallback != "skip"
 
 
-def collate(source: Source, examples: list[Example], skipped: list[str]) -> Batch:
+def collate(source: Source | StreamSource, examples: list[Example], skipped: list[str]) -> Batch:
     """The examples as one batch."""
     rows = [example.row for example in examples]
     features = [e.teacher_image for e in examples if e.teacher_image is not None]
     return Batch(
         ids=[source.ids[row] for row in rows],
         skipped=skipped,
-        scene=torch.stack([example.scene for example in examples]),
-        person=torch.stack([example.person for example in examples]),
+        scene=_stack([example.scene for example in examples]),
+        person=_stack([example.person for example in examples]),
         scene_noise=torch.stack([example.scene_noise for example in examples]),
         person_noise=torch.stack([example.person_noise for example in examples]),
         text_index=_text_index(source, examples),
@@ -198,7 +236,14 @@ def collate(source: Source, examples: list[Example], skipped: list[str]) -> Batc
     )
 
 
-def _text_index(source: Source, examples: list[Example]) -> Tensor:
+def _stack(views: list[Tensor]) -> Tensor:
+    """uint8 (B, C, S, S), laid out in memory as the views are: a plain copy of each."""
+    if all(view.is_contiguous() for view in views):
+        return torch.stack(views)
+    return torch.stack([view.permute(1, 2, 0) for view in views]).permute(0, 3, 1, 2)
+
+
+def _text_index(source: Source | StreamSource, examples: list[Example]) -> Tensor:
     """int64 (B,): each example's text, or the place of NO_TEXT where it was dropped."""
     index = source.text_index[[example.row for example in examples]]
     dropped = torch.tensor([example.no_text for example in examples])
@@ -208,20 +253,76 @@ def _text_index(source: Source, examples: list[Example]) -> Tensor:
 
 
 def training_batches(
-    source: Source, config: PretrainConfig, *, first_step: int, rank: int, num_ranks: int
-) -> Iterator[Batch]:
-    """Batches of steps first_step..config.steps of this rank."""
-    batches = StepBatches(source, config, rank=rank, num_ranks=num_ranks)
+    source: Source | StreamSource,
+    config: PretrainConfig,
+    *,
+    first_step: int,
+    rank: int,
+    num_ranks: int,
+) -> Iterator[list[Batch]]:
+    """The micro-batches of steps first_step..config.steps of this rank, a list per step."""
+    each = config.optim.accumulate
+    first, last = (first_step - 1) * each, config.steps * each
+    made: Dataset[Batch]
+    if isinstance(source, StreamSource):
+        made = StreamBatches(source, config)
+        wanted: Iterable[Any] = source.batches(
+            config, first=first, last=last, rank=rank, num_ranks=num_ranks
+        )
+    else:
+        made = StepBatches(source, config, rank=rank, num_ranks=num_ranks)
+        wanted = range(first, last)
+    workers = config.data.num_workers
     loader = DataLoader(
-        batches,
+        made,
         batch_size=None,
-        sampler=range(first_step - 1, config.steps),
-        num_workers=config.data.num_workers,
-        prefetch_factor=2 if config.data.num_workers else None,
+        sampler=wanted,
+        num_workers=workers,
+        prefetch_factor=2 if workers else None,
+        worker_init_fn=deaf_to_signals if workers else None,
         generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
         pin_memory=config.system.device != "cpu" and torch.cuda.is_available(),
     )
-    return iter(loader)
+    batches = iter(loader)
+    while step := list(itertools.islice(batches, each)):
+        yield step
+
+
+def deaf_to_signals(worker: int) -> None:
+    """Ctrl-C and SIGTERM reach the whole process group: the training process answers, not loaders.
+
+    One thread each: there are as many loaders as cores.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+class StreamBatches(Dataset[Batch]):
+    """Makes a batch of the encoded rows that it is given in place of a number."""
+
+    def __init__(self, source: StreamSource, config: PretrainConfig) -> None:
+        self.source, self.config, self.views = source, config, Views(config)
+
+    def __getitem__(self, records: list[Record]) -> Batch:  # type: ignore[override]
+        skipped: list[str] = []
+        found = [self._try(record, skipped) for record in records]
+        good = [example for example in found if example is not None]
+        if not good:
+            raise ValueError(NO_ROWS[self.config.views.person_fallback == "skip"])
+        # the next readable row takes the place of one that is not
+        stand_ins = itertools.cycle(good)
+        return collate(self.source, [e or next(stand_ins) for e in found], skipped)
+
+    def _try(self, record: Record, skipped: list[str]) -> Example | None:
+        try:
+            picture = open_picture(record.data, record.people, self.config.views)
+            if has_wanted_person(picture, self.config):
+                return self.views.example(record.epoch, record.row, picture)
+        except UnreadableImageError as problem:
+            logger.warning("skipped row %s: %s", self.source.ids[record.row], problem)
+        skipped.append(self.source.ids[record.row])
+        return None
 
 
 def fixed_batches(source: Source, config: PretrainConfig, rows: Sequence[int]) -> Iterator[Batch]:

@@ -23,22 +23,23 @@ from torch import Tensor
 
 from pretrain.config import DataConfig, PretrainConfig
 from pretrain.data import (
+    LABELS,
     NO_TEXT,
     DatasetSource,
-    Pixels,
     Source,
-    UnreadableImageError,
     choose_split,
     distinct,
     open_dataset,
     split_names,
 )
+from pretrain.pictures import Picture, Pixels, UnreadableImageError
 from pretrain.teacher import CachedTeacher, Teacher, check_features, describe
 from pretrain.views import cut, random_box, shrink
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "uniemox-cache-1"
+TEACHER_BATCH = 128  # crops given to the teacher at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,12 +92,13 @@ class MemorySource:
         people: PackedImages,
         rows: Sequence[int] | None = None,
         skipped: list[str] | None = None,
+        labels: dict[str, list[str | None]] | None = None,
         crops: StoredCrops | None = None,
         text_features: Tensor | None = None,
         teacher: CachedTeacher | None = None,
     ) -> None:
         self.ids, self.texts, self.text_index = ids, texts, text_index
-        self.skipped = skipped or []
+        self.skipped, self.labels = skipped or [], labels or {}
         self.crops, self.text_features, self.teacher = crops, text_features, teacher
         self.scenes, self.people = scenes, people
         self._rows = list(range(len(ids))) if rows is None else list(rows)
@@ -106,6 +108,9 @@ class MemorySource:
         scene = self.scenes[place]
         assert scene is not None  # every kept row has a scene
         return Pixels(scene, self.people[place])
+
+    def picture(self, row: int) -> Picture:
+        return self.pixels(row)
 
 
 def open_source(data: str, split: str, config: PretrainConfig) -> Source:
@@ -146,6 +151,7 @@ def hold_in_memory(source: Source, config: DataConfig) -> MemorySource:
         scenes=PackedImages.pack(scenes),
         people=PackedImages.pack(people),
         skipped=skipped,
+        labels={name: [found[row] for row in kept] for name, found in source.labels.items()},
     )
 
 
@@ -180,6 +186,7 @@ def write_cache(
         "crop_features": check_features(crops.features, teacher.name),
         "ids": _encode_strings(ids),
         "texts": _encode_strings(texts),
+        "labels": _encode_strings(_joined_labels(parts)),
     }
     facts = {
         "format": FORMAT,
@@ -212,6 +219,7 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
     rows = torch.isin(tensors["split"], torch.tensor(wanted)).nonzero().flatten()
     ids = _decode_strings(tensors["ids"])
     texts = _decode_strings(tensors["texts"])
+    labels = _decode_strings(tensors["labels"]) if "labels" in tensors else {}
     return MemorySource(
         ids=[ids[int(row)] for row in rows],
         texts=texts,
@@ -220,6 +228,7 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
         people=_unpacked("person", tensors),
         rows=rows.tolist(),
         skipped=facts["skipped"],
+        labels={name: [found[int(row)] for row in rows] for name, found in labels.items()},
         crops=StoredCrops(
             boxes=tensors["crop_boxes"][rows],
             flips=tensors["crop_flips"][rows],
@@ -282,20 +291,22 @@ def _teacher_crops(
     size = config.model.image_size
     boxes = torch.zeros(len(scenes), num_crops, 4)
     flips = torch.zeros(len(scenes), num_crops, dtype=torch.bool)
-    features = []
+    features, views = [], []
     for row, scene in enumerate(scenes):
         assert scene is not None
         rng = np.random.default_rng((config.seed, 0, row))
         height, width, _ = scene.shape
-        views = []
         for crop in range(num_crops):
             box = random_box(rng, width, height, config.views.scene_scale, config.views.ratio)
             flips[row, crop] = bool(rng.random() < config.views.flip_prob)
             edges = torch.tensor([width, height, width, height])
             boxes[row, crop] = torch.tensor(box) / edges
             views.append(cut(scene, box, size, flip=bool(flips[row, crop])))
-        features.append(teacher.image_features(torch.stack(views)).cpu())
-    return StoredCrops(boxes=boxes, flips=flips, features=torch.stack(features))
+        if len(views) >= TEACHER_BATCH or row + 1 == len(scenes):
+            features.append(teacher.image_features(torch.stack(views)).cpu())
+            views = []
+    every = torch.cat(features).view(len(scenes), num_crops, -1)
+    return StoredCrops(boxes=boxes, flips=flips, features=every)
 
 
 def _packed(name: str, images: PackedImages) -> dict[str, Tensor]:
@@ -314,10 +325,18 @@ def _unpacked(name: str, tensors: dict[str, Tensor]) -> PackedImages:
     )
 
 
-def _encode_strings(values: Sequence[str]) -> Tensor:
+def _joined_labels(parts: Sequence[MemorySource]) -> dict[str, list[str | None]]:
+    """The labels of all splits, one after the other; None where a split lacks the column."""
+    return {
+        name: [x for part in parts for x in part.labels.get(name, [None] * len(part.ids))]
+        for name in LABELS
+        if any(name in part.labels for part in parts)
+    }
+
+
+def _encode_strings(values: Any) -> Tensor:
     return torch.from_numpy(np.frombuffer(json.dumps(values).encode(), dtype=np.uint8).copy())
 
 
-def _decode_strings(values: Tensor) -> list[str]:
-    decoded: list[str] = json.loads(values.numpy().tobytes())
-    return decoded
+def _decode_strings(values: Tensor) -> Any:
+    return json.loads(values.numpy().tobytes())

@@ -1,20 +1,14 @@
-"""Checkpoints of a run, and the frozen encoder that benchmarks load from one.
+"""What a checkpoint holds for others: the trained model, and its frozen encoder for benchmarks.
 
-    RUN/last/model.safetensors     weights of UniEmoX; its header holds the config and nothing else
-    RUN/last/training.safetensors  optimizer state and random state
-    RUN/last/state.json            step, and the SHA-256 of both files
-    RUN/previous/                  the checkpoint before that, used when `last` is damaged
+`pretrain/saves.py` says which files there are and writes them.
 
-No pickle anywhere. Letters: N images, C channels, S pixels per side, L patches, D width.
+Letters: N images, C channels, S pixels per side, L patches, D width.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,78 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pretrain.config import PretrainConfig, as_dict, from_dict
+from pretrain.config import PretrainConfig, from_dict
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.views import centre_box, cut, normalise
 
-logger = logging.getLogger(__name__)
-
 HEADER = "uniemox"  # one metadata key only: safetensors writes several in no fixed order
-MODEL, TRAINING, STATE = "model.safetensors", "training.safetensors", "state.json"
-
-
-def save(
-    run: Path, *, step: int, config: PretrainConfig, model: UniEmoX, optimizer: torch.optim.AdamW
-) -> None:
-    """Makes RUN/last the checkpoint of this step; the one before becomes RUN/previous.
-
-    Everything is written elsewhere first, so a kill at any moment leaves a whole checkpoint.
-    """
-    from safetensors.torch import save_file
-
-    fresh, last, previous = run / ".saving", run / "last", run / "previous"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    header = json.dumps(as_dict(config), sort_keys=True)
-    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(weights, fresh / MODEL, {HEADER: header})
-    save_file(_training_tensors(model, optimizer), fresh / TRAINING)
-    for name in (MODEL, TRAINING):
-        (fresh / name).chmod(0o644)  # safetensors writes files that only their owner can read
-    digests = {name: file_sha256(fresh / name) for name in (MODEL, TRAINING)}
-    (fresh / STATE).write_text(json.dumps({"step": step, "sha256": digests}, indent=1), "utf-8")
-    if last.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        os.replace(last, previous)
-    os.replace(fresh, last)
-
-
-def resume(run: Path, model: UniEmoX, optimizer: torch.optim.AdamW) -> int:
-    """The step up to which model, optimizer and random state are restored; 0 with no checkpoint.
-
-    A damaged checkpoint is refused by name and the one before it is used; ValueError when every
-    checkpoint there is damaged.
-    """
-    from safetensors.torch import load_file
-
-    problems = []
-    for folder in (run / "last", run / "previous"):
-        if not folder.exists():
-            continue
-        problem = damage(folder)
-        if problem:
-            logger.warning("checkpoint refused: %s", problem)
-            problems.append(problem)
-            continue
-        model.load_state_dict(load_file(folder / MODEL), strict=True)
-        _restore_training(load_file(folder / TRAINING), model, optimizer)
-        step: int = json.loads((folder / STATE).read_text("utf-8"))["step"]
-        return step
-    if problems:
-        raise ValueError(f"no usable checkpoint in {run}: {'; '.join(problems)}")
-    return 0
-
-
-def damage(folder: Path) -> str | None:
-    """What is wrong with a checkpoint folder; None when its files are what was written."""
-    try:
-        wanted = json.loads((folder / STATE).read_text("utf-8"))["sha256"]
-        for name in (MODEL, TRAINING):
-            if file_sha256(folder / name) != wanted[name]:
-                return f"{folder / name} is not the file that was saved (SHA-256 differs)"
-    except (OSError, ValueError, KeyError) as problem:
-        return f"{folder} is incomplete ({problem})"
-    return None
+MODEL, EMA = "model.safetensors", "ema.safetensors"
+TRAINING, STATE = "training.safetensors", "state.json"
+LAST, OLDER = "last", "checkpoints"  # folders of a RUN
 
 
 def read_weights(path: Path, key: str) -> tuple[dict[str, Tensor], str | None]:
@@ -127,10 +57,15 @@ def load_model(run: Path | str) -> tuple[UniEmoX, PretrainConfig]:
     return model.eval(), config
 
 
+def older(run: Path) -> list[Path]:
+    """Checkpoint folders of a RUN besides `last`, newest first."""
+    return sorted((run / OLDER).glob("step-*"), reverse=True)
+
+
 def model_path(run: Path | str) -> Path:
     """The weights file that RUN, a checkpoint folder or the file itself stands for."""
     run = Path(run)
-    for path in (run, run / "last" / MODEL, run / "previous" / MODEL, run / MODEL):
+    for path in (run, run / LAST / MODEL, *(f / MODEL for f in older(run)), run / MODEL):
         if path.is_file():
             return path
     raise ValueError(f"{run}: no checkpoint there (looked for last/{MODEL} and {MODEL})")
@@ -158,15 +93,25 @@ class Encoder:
         found = [self._batch(part) for part in _parts(images, batch_size)]
         return np.concatenate(found) if found else np.zeros((0, self.dim), np.float32)
 
+    def tokens(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, 1 + L, D) tokens after the final norm, CLS first."""
+        tokens: NDArray[np.float32] = self._encode(images).float().cpu().numpy()
+        return tokens
+
     @torch.inference_mode()
-    def _batch(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def _encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
         size, views = self.config.model.image_size, self.config.views
         crops = [
             cut(torch.tensor(image), centre_box(image.shape[1], image.shape[0]), size)
             for image in images
         ]
         pixels = normalise(torch.stack(crops), views.mean, views.std)
-        tokens = self._mae.encode(pixels)  # (N, 1 + L, D)
+        tokens: Tensor = self._mae.encode(pixels)  # (N, 1 + L, D)
+        return tokens
+
+    @torch.inference_mode()
+    def _batch(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        tokens = self._encode(images)
         pooled = torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)  # (N, 2 D)
         features: NDArray[np.float32] = pooled.float().numpy()
         return features
@@ -196,30 +141,6 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _training_tensors(model: UniEmoX, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
-    tensors = {"rng/cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        tensors["rng/cuda"] = torch.cuda.get_rng_state()
-    for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"optimizer/{key}/{name}"] = value.contiguous()
-    return tensors
-
-
-def _restore_training(
-    tensors: dict[str, Tensor], model: UniEmoX, optimizer: torch.optim.AdamW
-) -> None:
-    torch.set_rng_state(tensors["rng/cpu"])
-    if "rng/cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["rng/cuda"])
-    parameters = dict(model.named_parameters())
-    for path, value in tensors.items():
-        kind, key, name = (path + "//").split("/")[:3]
-        if kind == "optimizer":
-            parameter = parameters[name]
-            optimizer.state[parameter][key] = value.to(parameter.device)
 
 
 def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

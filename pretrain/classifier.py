@@ -15,12 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from pretrain import checkpoint
+from pretrain.config import PretrainConfig
 from pretrain.data import decode
+from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.models.vit import build_classifier
 from pretrain.views import centre_box, cut, normalise
 
@@ -44,8 +48,8 @@ class ClassifierConfig:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
-def build(config: ClassifierConfig) -> VisionTransformer:
-    """An untrained classifier."""
+def build(config: ClassifierConfig, *, drop_path: float = 0.0) -> VisionTransformer:
+    """An untrained classifier; in training, a share `drop_path` of its last block's paths drop."""
     return build_classifier(
         image_size=config.image_size,
         patch_size=config.patch_size,
@@ -55,14 +59,35 @@ def build(config: ClassifierConfig) -> VisionTransformer:
         num_classes=len(config.emotions),
         mlp_ratio=config.mlp_ratio,
         norm_eps=config.norm_eps,
+        drop_path=drop_path,
     )
 
 
 def from_run(
-    run: Path, emotions: Sequence[str], *, seed: int = 0
+    run: Path, emotions: Sequence[str], *, seed: int = 0, drop_path: float = 0.0
 ) -> tuple[VisionTransformer, ClassifierConfig]:
     """A classifier to fine-tune: a RUN's encoder under a new `fc_norm` and `head`."""
-    model, trained = checkpoint.load_model(run)
+    return _on_top(*checkpoint.load_model(run), emotions, seed, drop_path)
+
+
+def from_recipe(
+    recipe: str, emotions: Sequence[str], *, seed: int = 0, drop_path: float = 0.0
+) -> tuple[VisionTransformer, ClassifierConfig]:
+    """The same on the encoder with which a run of that recipe and seed starts."""
+    from pretrain import recipes
+
+    config = dataclasses.replace(recipes.get(recipe), seed=seed)
+    model = build_model(config.model, teacher_dim=config.model.decoder_dim, seed=seed)
+    return _on_top(model, config, emotions, seed, drop_path)
+
+
+def _on_top(
+    model: UniEmoX,
+    trained: PretrainConfig,
+    emotions: Sequence[str],
+    seed: int,
+    drop_path: float,
+) -> tuple[VisionTransformer, ClassifierConfig]:
     sizes = {f.name for f in dataclasses.fields(ClassifierConfig)}
     given = {k: v for k, v in dataclasses.asdict(trained.model).items() if k in sizes}
     config = ClassifierConfig(
@@ -70,7 +95,7 @@ def from_run(
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = build(config)
+        classifier = build(config, drop_path=drop_path)
     own = classifier.state_dict()
     encoder = {name: value for name, value in model.mae.state_dict().items() if name in own}
     classifier.load_state_dict({**own, **encoder})
@@ -125,3 +150,29 @@ def decode_file(path: Path) -> Tensor:
         return decode(path.read_bytes())
     except (OSError, ValueError) as problem:
         raise ValueError(f"{path}: not a readable picture ({problem})") from problem
+
+
+class Frozen:
+    """A fine-tuned classifier's encoder for probes: what its head reads, and its tokens."""
+
+    def __init__(self, path: Path) -> None:
+        self._model, self._config = load(path)
+        self.sha256 = checkpoint.file_sha256(path)
+
+    @torch.inference_mode()
+    def features(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, D) mean patch tokens after the last norm, of uint8 RGB arrays (H, W, 3)."""
+        tokens = self._model.forward_features(self._pixels(images))
+        found: NDArray[np.float32] = self._model.forward_head(tokens, pre_logits=True).numpy()
+        return found
+
+    @torch.inference_mode()
+    def tokens(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """(N, 1 + L, D) tokens, CLS first."""
+        found: NDArray[np.float32] = self._model.forward_features(self._pixels(images)).numpy()
+        return found
+
+    def _pixels(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        size, config = self._config.image_size, self._config
+        crops = [cut(torch.tensor(i), centre_box(i.shape[1], i.shape[0]), size) for i in images]
+        return normalise(torch.stack(crops), config.mean, config.std)

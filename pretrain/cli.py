@@ -21,6 +21,7 @@ examples:
   uniemox pretrain cpu_demo --data BUILD/dataset --out RUN
   uniemox pretrain b16 --data user/name --out RUN --optim.lr 1e-4 --data.batch_size 128
   torchrun --nproc-per-node 8 -m pretrain.cli pretrain b16 --data user/name --out RUN
+  uniemox plot RUN OTHER --out runs.png
   uniemox evaluate RUN --data BUILD/dataset --split val --out learned.json
   uniemox show RUN --data BUILD/dataset --out views.png
   uniemox embed RUN --data BUILD/dataset --out features.parquet
@@ -31,6 +32,15 @@ examples:
   uniemox import-emoset EmoSet-118K --out EMOSET
 """
 OVERRIDES = "any setting of the recipe as --section.field value, for example --optim.lr 1e-3"
+
+
+class Teaching(argparse.RawDescriptionHelpFormatter):
+    """Adds recipes and settings to the help, read from the code only when help is asked for."""
+
+    def format_help(self) -> str:
+        from pretrain import teach
+
+        return f"{super().format_help()}\n{teach.DESCRIPTION}\n{teach.epilog()}\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
             "predict": run_predict,
             "export": run_export,
             "import-emoset": run_import_emoset,
+            "plot": run_plot,
         }
         return commands[args.command](args, rest)
     except ImportError as problem:
@@ -84,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
         "images", metavar="IMAGE", type=Path, nargs="*", help="adds attention and neighbours"
     )
     show.add_argument("--data", help="rows of a dataset in place of IMAGE")
+    show.add_argument("--among", metavar="DATA", help="where IMAGE's neighbours are looked for")
     show.add_argument("--split", default="val")
     show.add_argument("--rows", type=int, default=8)
     show.add_argument("--out", type=Path, help="default seen.html; seen.png for a dataset")
@@ -104,6 +116,10 @@ def build_parser() -> argparse.ArgumentParser:
     cache.add_argument("--recipe", default="cpu_demo", help="whose views and teacher to store")
     cache.add_argument("--crops", type=int, default=4, help="stored scene crops per picture")
     _add_weights_out(commands)
+
+    plot = commands.add_parser("plot", help="losses, rates and speed of runs in one picture")
+    plot.add_argument("runs", metavar="RUN", type=Path, nargs="+")
+    plot.add_argument("--out", type=Path, default=Path("runs.png"))
     return parser
 
 
@@ -132,9 +148,9 @@ def _add_pretrain(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     pretrain = commands.add_parser(
         "pretrain",
         help="train a recipe on a dataset; the same command continues a killed run",
-        description=f"Trains on the split `train`. Also {OVERRIDES}.",
+        formatter_class=Teaching,
     )
-    pretrain.add_argument("recipe", metavar="RECIPE", help="cpu_smoke, cpu_demo, b16 or l16_paper")
+    pretrain.add_argument("recipe", metavar="RECIPE", help="one of those below")
     pretrain.add_argument(
         "--data",
         required=True,
@@ -152,11 +168,18 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:
     """Trains, or continues."""
     config = _configured(args.recipe, rest)
-    from pretrain.train import pretrain, with_run_options
+    from pretrain.run_folder import with_run_options
+    from pretrain.train import pretrain
 
     config = with_run_options(config, steps=args.steps, seed=args.seed)
-    steps = pretrain(config, args.data, args.out)
-    done = f"{steps} steps" if steps else "already finished"
+    outcome = pretrain(config, args.data, args.out)
+    if outcome.stopped_by:
+        sys.stdout.write(
+            f"{args.out}: stopped by {outcome.stopped_by} after step {outcome.done}, which is "
+            "saved; the same command goes on from there\n"
+        )
+        return 0
+    done = f"{outcome.steps} steps" if outcome.steps else "already finished"
     sys.stdout.write(f"{args.out}: {done}, weights in {args.out / 'last' / 'model.safetensors'}\n")
     return 0
 
@@ -179,6 +202,8 @@ def run_show(args: argparse.Namespace, rest: list[str]) -> int:
     """A contact sheet or a page."""
     if bool(args.images) == bool(args.data):
         raise ValueError("show needs pictures or --data, one of the two")
+    if args.among and not args.images:
+        raise ValueError("--among is where neighbours of pictures are looked for: name pictures")
     args.out = args.out or Path("seen.html" if args.images else "seen.png")
     if args.images:
         return _show_images(args)
@@ -195,7 +220,7 @@ def _show_images(args: argparse.Namespace) -> int:
     from pretrain import show_images
     from pretrain.show import contact_sheet
 
-    seen = show_images.see(args.run, args.images)
+    seen = show_images.see(args.run, args.images, among=args.among)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.out.suffix == ".png":
         args.out.write_bytes(contact_sheet([show_images.cells_of(one) for one in seen]))
@@ -247,6 +272,15 @@ def run_import_emoset(args: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+def run_plot(args: argparse.Namespace, rest: list[str]) -> int:
+    """A picture of curves."""
+    from pretrain.plot import plot
+
+    panels = plot(args.runs, args.out)
+    sys.stdout.write(f"{args.out}: {panels} panels, {len(args.runs)} runs\n")
+    return 0
+
+
 def run_embed(args: argparse.Namespace, rest: list[str]) -> int:
     """A parquet of features."""
     from pretrain.embed import embed, open_encoder
@@ -273,7 +307,7 @@ def run_cache(args: argparse.Namespace, rest: list[str]) -> int:
 
 def _configured(recipe: str, rest: list[str]) -> PretrainConfig:
     from pretrain import recipes
-    from pretrain.config import override
+    from pretrain.overrides import override
 
     return override(recipes.get(recipe), _dotted(rest))
 

@@ -1,4 +1,4 @@
-"""The settings of a pretraining run, and the strict reader of dotted command-line overrides.
+"""The settings of a pretraining run.
 
 A run is one `PretrainConfig`, made by a function in `pretrain/recipes.py`. Nothing here imports
 torch, so `uniemox --help` and a wrong flag answer at once.
@@ -7,10 +7,7 @@ torch, so `uniemox --help` and a wrong flag answer at once.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import math
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,7 +83,7 @@ class ViewConfig:
     person_margin: float = 0.15  # added on each side of the box, as a share of its longer side
     person_min_side_px: int = 16  # a smaller region grows to this
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of the student's pixels, 0 to 1
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)  # the same; both are ImageNet's
 
     def __post_init__(self) -> None:
         for name in ("scene_scale", "person_scale", "ratio"):
@@ -116,9 +113,21 @@ class DataConfig:
     text_dropout: float = 0.0  # share of draws whose text becomes "a picture": prompt dropout
     split: str = "train"  # what is trained on; several are joined by +, as in "train+val"
     revision: str = ""  # of a Hub dataset: a commit, tag or branch; "" = its newest
+    streaming: bool = False  # read shards one after the other instead of the whole dataset at once
+    shuffle_rows: int = 1024  # streaming only: rows are shuffled within windows of so many
+    # "" = every row once per epoch; "emotion", "style" or "emotion+style": every value of that
+    # column as often, rare ones repeated, an epoch as long as before
+    balance: str = ""
 
     def __post_init__(self) -> None:
         _positive("data.batch_size", self.batch_size)
+        _positive("data.shuffle_rows", self.shuffle_rows)
+        _one_of("data.balance", self.balance, ("", "emotion", "style", "emotion+style"))
+        if self.streaming and (self.balance or self.in_memory):
+            raise ValueError(
+                "data.streaming reads rows in the order of the shards: set data.balance to '' and "
+                "data.in_memory to false with it"
+            )
         _positive("data.store_side_px", self.store_side_px)
         if not 0 <= self.text_dropout <= 1:
             raise ValueError(f"data.text_dropout = {self.text_dropout}: from 0 to 1")
@@ -188,31 +197,80 @@ class LossConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """AdamW with a linear warm-up and a cosine to `min_lr`."""
+    """AdamW with a linear warm-up, then a schedule down to `min_lr`."""
 
     lr: float = 1.5e-4  # per 256 rows of the global batch (linear scaling rule)
     min_lr: float = 0.0  # at the last step, not scaled
+    # "cosine" ends with the last step; "constant" stays at the peak until a linear cool-down, so a
+    # run that is made longer before its cool-down is the longer run from the start
+    schedule: str = "cosine"
+    cooldown_share: float = 0.1  # of all steps; "constant" only
     warmup_share: float = 0.05  # of all steps
+    warmup_steps: int = 0  # above 0: instead of the share, so that --steps does not move it
+    accumulate: int = 1  # micro-batches of data.batch_size rows per step and process
+    layer_decay: float = 1.0  # each block's rate over that of the block above it; 1 = none
+    ema: float = 0.0  # decay per step of averaged weights, as 0.9999, kept beside; 0 = none
     weight_decay: float = 0.05  # on matrices only
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[float, float] = (0.9, 0.95)  # of AdamW; MAE's
     clip_norm: float = 1.0  # gradient norm over all trained parameters; 0 = no clipping
 
     def __post_init__(self) -> None:
         _positive("optim.lr", self.lr)
+        _positive("optim.accumulate", self.accumulate)
+        _positive("optim.layer_decay", self.layer_decay)
+        _one_of("optim.schedule", self.schedule, ("cosine", "constant"))
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"optim.ema = {self.ema}: from 0, below 1; for example 0.9999")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemConfig:
-    """What changes speed and safety, not the method."""
+    """What changes speed and safety, not the method. All but `precision` may differ on resume."""
 
     device: str = "auto"  # "auto", "cpu" or "cuda"
-    precision: str = "fp32"  # "fp32" or "bf16" (autocast; weights stay fp32)
+    # "fp32", "bf16" or "fp16": autocast, weights stay fp32; fp16 scales the loss
+    precision: str = "fp32"
+    compile: bool = False  # torch.compile: a minute or more at the start, faster steps on a GPU
+    parallel: str = "ddp"  # several processes: "ddp" copies the weights, "fsdp" (FSDP2) shards them
+    recompute: bool = False  # activation checkpointing: less memory, about a third more time
+    deterministic: bool = False  # only algorithms that repeat bit for bit; slower on a GPU
     save_every: int = 500  # steps between checkpoints
+    keep: int = 2  # newest checkpoints kept; the best one is kept besides
+    save_async: bool = True  # write checkpoints beside training; a copy of the state in memory
+    # no step finished for so long, or one process waited so long for another: stop with the
+    # stack of every thread; the first step (compiling) gets ten times as long. 0 = never
+    timeout_s: float = 1800.0
+    max_nonfinite: int = 3  # steps in a row with a NaN or infinite loss that are skipped, not fatal
+    # a loss so many times its usual spread above the usual is reported, with its rows; 0 = never
+    spike_factor: float = 10.0
 
     def __post_init__(self) -> None:
         _one_of("system.device", self.device, ("auto", "cpu", "cuda"))
-        _one_of("system.precision", self.precision, ("fp32", "bf16"))
+        _one_of("system.precision", self.precision, ("fp32", "bf16", "fp16"))
+        _one_of("system.parallel", self.parallel, ("ddp", "fsdp"))
+        if self.precision == "fp16" and self.parallel == "fsdp":
+            raise ValueError("system.precision = 'fp16' does not go with fsdp; use bf16, or ddp")
         _positive("system.save_every", self.save_every)
+        _positive("system.keep", self.keep)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogConfig:
+    """What is told besides RUN/metrics.jsonl. Nothing here touches training."""
+
+    tensorboard: bool = True  # RUN/tensorboard, where the package is installed
+    wandb_project: str = ""  # Weights & Biases project; "" = off
+    every_s: float = 10.0  # seconds between lines of progress
+    pictures_every: int = 0  # steps between sheets of reconstructions, RUN/pictures; 0 = none
+    peak_tflops: float = 0.0  # of the device at this precision, for MFU; 0 = known for common GPUs
+    # kNN accuracy of the encoder's features, every so many epochs, rows of the first half of the
+    # sample voting on the second; 0 = never
+    probe_every_epochs: float = 0.0
+    probe_column: str = "emotion"  # or "style"; emotions count where a human or the source said so
+    probe_rows: int = 2000  # rows of the training data in the sample
+
+    def __post_init__(self) -> None:
+        _one_of("log.probe_column", self.probe_column, ("emotion", "style"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +289,7 @@ class PretrainConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     system: SystemConfig = field(default_factory=SystemConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
         if (self.steps > 0) == (self.epochs > 0) or self.steps < 0 or self.epochs < 0:
@@ -241,68 +300,6 @@ class PretrainConfig:
             raise ValueError(f"seed = {self.seed} must not be negative")
 
 
-def resolve_steps(config: PretrainConfig, num_rows: int, num_ranks: int) -> PretrainConfig:
-    """`config` with steps in place of epochs, now that the number of rows is known."""
-    if config.steps:
-        return config
-    steps = math.ceil(config.epochs * num_rows / (config.data.batch_size * num_ranks))
-    return dataclasses.replace(config, steps=max(1, steps), epochs=0.0)
-
-
-def resolve_features(config: PretrainConfig, *, from_cache: bool) -> PretrainConfig:
-    """`config` with "auto" teacher features decided; ValueError for cached without a cache."""
-    features = config.teacher.features
-    if features == "cached" and not from_cache:
-        raise ValueError("teacher.features = 'cached' needs --data FILE made by `uniemox cache`")
-    if features == "auto":
-        features = "cached" if from_cache else "live"
-    if features == "cached" and config.views.colour_jitter:
-        raise ValueError(
-            "views.colour_jitter needs --teacher.features live: cached teacher features are of "
-            "crops in their own colours"
-        )
-    return dataclasses.replace(
-        config, teacher=dataclasses.replace(config.teacher, features=features)
-    )
-
-
-def override(config: PretrainConfig, settings: Mapping[str, str]) -> PretrainConfig:
-    """`config` with dotted fields replaced, each checked against the fields and their types.
-
-    Steps given here replace epochs. ValueError names an unknown field's nearest valid one.
-    """
-    known = field_types(PretrainConfig)
-    nested: dict[str, Any] = {}
-    for name, text in settings.items():
-        if name not in known:
-            raise ValueError(_unknown(name, sorted(known)))
-        section, _, leaf = name.rpartition(".")
-        target = nested.setdefault(section, {}) if section else nested
-        target[leaf] = _parse(name, text, known[name])
-    if nested.get("steps"):
-        nested.setdefault("epochs", 0.0)
-    elif nested.get("epochs"):
-        nested.setdefault("steps", 0)
-    changes = {
-        key: dataclasses.replace(getattr(config, key), **value)
-        if isinstance(value, dict)
-        else value
-        for key, value in nested.items()
-    }
-    return dataclasses.replace(config, **changes)
-
-
-def field_types(cls: type) -> dict[str, Any]:
-    """{"optim.lr": float, …}: every field that can be overridden, with its type."""
-    found: dict[str, Any] = {}
-    for name, kind in typing.get_type_hints(cls).items():
-        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            found.update({f"{name}.{leaf}": t for leaf, t in field_types(kind).items()})
-        elif name != "recipe":
-            found[name] = kind
-    return found
-
-
 def as_dict(config: Any) -> dict[str, Any]:
     """Plain nested dict that survives JSON; tuples become lists."""
     return typing.cast(dict[str, Any], json.loads(json.dumps(dataclasses.asdict(config))))
@@ -311,11 +308,6 @@ def as_dict(config: Any) -> dict[str, Any]:
 def from_dict(values: Mapping[str, Any]) -> PretrainConfig:
     """The config that `as_dict` was given; fields added to the code since then get defaults."""
     return typing.cast(PretrainConfig, _rebuild(PretrainConfig, values))
-
-
-def config_hash(config: Any) -> str:
-    """SHA-256 of the settings."""
-    return hashlib.sha256(json.dumps(as_dict(config), sort_keys=True).encode()).hexdigest()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -334,7 +326,7 @@ def _rebuild(cls: type, values: Mapping[str, Any]) -> Any:
     hints = typing.get_type_hints(cls)
     unknown = sorted(set(values) - set(hints))
     if unknown:
-        raise ValueError(_unknown(unknown[0], sorted(hints)))
+        raise ValueError(unknown_setting(unknown[0], sorted(hints)))
     made: dict[str, Any] = {}
     for name, value in values.items():
         kind = hints[name]
@@ -345,28 +337,8 @@ def _rebuild(cls: type, values: Mapping[str, Any]) -> Any:
     return cls(**made)
 
 
-def _parse(name: str, text: str, kind: Any) -> Any:
-    try:
-        if typing.get_origin(kind) is tuple:
-            return _parse_tuple(text, typing.get_args(kind))
-        if kind is bool:
-            return {"true": True, "false": False, "1": True, "0": False}[text.lower()]
-        return kind(text)
-    except (ValueError, KeyError) as problem:
-        shown = str(kind) if isinstance(kind, types.GenericAlias) else kind.__name__
-        raise ValueError(f"--{name} {text}: expected {shown}") from problem
-
-
-def _parse_tuple(text: str, kinds: Sequence[Any]) -> tuple[Any, ...]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if kinds[-1] is Ellipsis:
-        return tuple(kinds[0](part) for part in parts)
-    if len(parts) != len(kinds):
-        raise ValueError(text)
-    return tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
-
-
-def _unknown(name: str, known: Sequence[str]) -> str:
+def unknown_setting(name: str, known: Sequence[str]) -> str:
+    """The message for a setting that does not exist, with the nearest one that does."""
     near = get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"; did you mean --{near[0]}?" if near else ""
     return f"unknown setting --{name}{hint}"

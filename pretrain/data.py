@@ -10,38 +10,35 @@ Letters: H W pixels, C channels.
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from pretrain.config import DataConfig, ViewConfig
-from pretrain.views import person_region
+from pretrain.pictures import (
+    Picture,
+    Pixels,
+    UnreadableImageError,
+    decode,
+    open_picture,
+    whole_picture,
+)
 
 if TYPE_CHECKING:
     import datasets
+
+    from pretrain.streaming import StreamSource
 
 logger = logging.getLogger(__name__)
 
 SPLIT_ALIASES = {"val": "validation", "validation": "val"}
 # Stands in for a row without any text; CLIP has a sensible vector for it, unlike for "".
 NO_TEXT = "a picture"
-
-
-class UnreadableImageError(ValueError):
-    """A picture that does not decode; the row is skipped and counted."""
-
-
-class Pixels(NamedTuple):
-    """What is decoded of one row."""
-
-    scene: Tensor  # uint8 (H, W, C), the whole picture
-    person: Tensor | None  # uint8 (H, W, C), the person's region; None where nobody is found
+LABELS = ("emotion", "style", "emotion_rule")
 
 
 class Source(Protocol):
@@ -51,9 +48,14 @@ class Source(Protocol):
     texts: list[str]  # distinct texts
     text_index: Tensor  # int64 (N,): which text belongs to a row
     skipped: list[str]  # ids of rows left out because they do not decode
+    labels: dict[str, list[str | None]]  # by column of LABELS, those that the dataset has
 
     def pixels(self, row: int) -> Pixels:
         """Decoded pixels; UnreadableImageError where that fails."""
+        ...
+
+    def picture(self, row: int) -> Picture:
+        """The same row ready to be cut, decoded only as far as the cut needs."""
         ...
 
 
@@ -63,26 +65,33 @@ class DatasetSource:
     def __init__(self, dataset: datasets.Dataset, config: DataConfig, views: ViewConfig) -> None:
         self._has_people = "people" in dataset.column_names
         columns = ["image", "people"] if self._has_people else ["image"]
-        self._dataset, self._views = dataset.select_columns(columns), views
+        # Arrow rows: no decoding, no copying by `datasets`
+        self._dataset, self._views = dataset.select_columns(columns).with_format("arrow"), views
         self.ids = row_ids(dataset)
         self.texts, self.text_index = distinct(row_texts(dataset, config))
         if config.text_dropout and NO_TEXT not in self.texts:
             self.texts.append(NO_TEXT)
         self.skipped: list[str] = []
+        self.labels = row_labels(dataset)
 
     def pixels(self, row: int) -> Pixels:
-        line = self._dataset[row]
+        data, people = self._read(row)
         try:
-            scene = decode(image_bytes(line["image"]))
+            return whole_picture(decode(data), people, self._views)
         except UnreadableImageError as problem:
             raise UnreadableImageError(f"row {self.ids[row]}: {problem}") from problem
-        height, width, _ = scene.shape
-        people = line["people"] if self._has_people else None
-        region = person_region(people, width, height, self._views)
-        if region is None:
-            return Pixels(scene, None)
-        left, top, right, bottom = region
-        return Pixels(scene, scene[top:bottom, left:right])
+
+    def picture(self, row: int) -> Picture:
+        data, people = self._read(row)
+        try:
+            return open_picture(data, people, self._views)
+        except UnreadableImageError as problem:
+            raise UnreadableImageError(f"row {self.ids[row]}: {problem}") from problem
+
+    def _read(self, row: int) -> tuple[bytes | None, Any]:
+        line = self._dataset[row]  # a table of one row
+        people = line.column("people")[0].as_py() if self._has_people else None
+        return image_bytes(line.column("image")[0].as_py()), people
 
 
 def open_dataset(data: str, split: str | None, *, revision: str = "") -> datasets.Dataset:
@@ -95,7 +104,7 @@ def open_dataset(data: str, split: str | None, *, revision: str = "") -> dataset
     if split and "+" in split:
         parts = [open_dataset(data, part, revision=revision) for part in split.split("+")]
         return datasets.concatenate_datasets(parts)
-    name, files = _locate(data)
+    name, files = locate(data, revision=revision)
     wanted = choose_split(data, split, list(files))
     if name is None:
         dataset = datasets.load_dataset(data, split=wanted, revision=revision or None)
@@ -111,10 +120,10 @@ def open_dataset(data: str, split: str | None, *, revision: str = "") -> dataset
 
 def split_names(data: str) -> list[str]:
     """The splits of a dataset."""
-    return list(_locate(data)[1])
+    return list(locate(data)[1])
 
 
-def _locate(data: str) -> tuple[str | None, Mapping[str, Any]]:
+def locate(data: str, *, revision: str = "") -> tuple[str | None, Mapping[str, Any]]:
     """Builder name (None: let `datasets` find it) and files by split.
 
     A folder's parquet files are named one by one: `datasets` caches a folder by its card alone,
@@ -128,7 +137,7 @@ def _locate(data: str) -> tuple[str | None, Mapping[str, Any]]:
             raise ValueError(f"--data {data}: no such file")
         return "parquet", {"train": [str(path)]}
     try:
-        builder = datasets.load_dataset_builder(data)
+        builder = datasets.load_dataset_builder(data, revision=revision or None)
     except (FileNotFoundError, datasets.exceptions.DatasetNotFoundError) as problem:
         raise ValueError(f"--data {data}: neither a dataset folder nor a Hub id") from problem
     files = builder.config.data_files
@@ -149,7 +158,7 @@ def choose_split(data: str, split: str | None, known: Sequence[str]) -> str:
     raise ValueError(f"--data {data}: no split {split!r}; it has {', '.join(known)}")
 
 
-def fingerprint(source: Source) -> str:
+def fingerprint(source: Source | StreamSource) -> str:
     """SHA-256 over row ids, their order and their texts: what makes two runs see the same data."""
     digest = hashlib.sha256("\n".join(source.ids).encode())
     for text in source.texts:
@@ -182,24 +191,6 @@ def distinct(texts: Sequence[str]) -> tuple[list[str], Tensor]:
     return list(places), torch.tensor(index, dtype=torch.int64)
 
 
-def decode(data: bytes | None) -> Tensor:
-    """uint8 (H, W, 3) upright RGB, transparent parts on white; UnreadableImageError if broken."""
-    from PIL import Image, ImageOps
-
-    if not data:
-        raise UnreadableImageError("no image bytes")
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.has_transparency_data:
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image.convert("RGBA"))
-            pixels = np.array(image.convert("RGB"))
-    except Exception as problem:  # Pillow's plugins raise almost anything on broken bytes
-        raise UnreadableImageError(f"{type(problem).__name__}: {problem}") from problem
-    return torch.from_numpy(pixels)
-
-
 def image_bytes(value: Any) -> bytes | None:
     """Encoded bytes of an image cell: a struct with bytes or path, or the bytes themselves."""
     if isinstance(value, dict):
@@ -217,11 +208,21 @@ def row_ids(dataset: datasets.Dataset) -> list[str]:
     return [hashlib.sha256(image_bytes(value) or b"").hexdigest() for value in dataset["image"]]
 
 
+def row_labels(dataset: datasets.Dataset) -> dict[str, list[str | None]]:
+    """{column: a name or None per row} of the columns of LABELS that the dataset has."""
+    return {name: _names(dataset, name) for name in LABELS if name in dataset.column_names}
+
+
+def _names(dataset: datasets.Dataset, column: str) -> list[str | None]:
+    """Values of a column, class numbers as names."""
+    names = getattr(dataset.features[column], "names", None)
+    return [
+        None if value is None else (names[value] if names else str(value))
+        for value in dataset[column]
+    ]
+
+
 def _emotion_names(dataset: datasets.Dataset) -> list[str | None]:
     if "emotion" not in dataset.column_names:
         raise ValueError("data.text_with_emotion: the dataset has no column 'emotion'")
-    names = getattr(dataset.features["emotion"], "names", None)
-    return [
-        None if value is None else (names[value] if names else str(value))
-        for value in dataset["emotion"]
-    ]
+    return _names(dataset, "emotion")

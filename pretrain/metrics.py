@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+logger = logging.getLogger(__name__)
+
 
 class MetricsLog:
-    """Appends lines; each is complete on disk before the next step starts."""
+    """Appends lines; each is complete on disk before the next step starts.
+
+    Lines that a full disk refuses are kept and written when there is room.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._waiting: list[str] = []
 
     def write(self, line: dict[str, Any]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        self._waiting.append(json.dumps(line) + "\n")
+        size = self.path.stat().st_size if self.path.exists() else 0
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("".join(self._waiting))
+        except OSError as problem:
+            if self.path.is_file():
+                os.truncate(self.path, size)  # no half line
+            if len(self._waiting) == 1:
+                logger.warning("%s: %s; its lines wait in memory", self.path, problem.strerror)
+            return
+        self._waiting.clear()
 
     def rewind(self, step: int) -> None:
         """Drops lines of steps after `step`: they came after the checkpoint and are redone."""

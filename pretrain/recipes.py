@@ -6,12 +6,14 @@ torchrun --nproc-per-node 8 -m pretrain.cli pretrain b16 --data DATASET --out RU
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import TypedDict
 
 from pretrain.config import (
     DataConfig,
+    LogConfig,
     LossConfig,
     ModelConfig,
     OptimConfig,
@@ -68,6 +70,7 @@ def cpu_smoke() -> PretrainConfig:
         data=DataConfig(batch_size=8, in_memory=True, store_side_px=48),
         teacher=TeacherConfig(name="embedded"),
         system=SystemConfig(device="cpu", save_every=2),
+        log=LogConfig(tensorboard=False),  # tests start it many times
     )
 
 
@@ -91,6 +94,30 @@ def cpu_demo() -> PretrainConfig:
         teacher=TeacherConfig(name="embedded"),
         optim=OptimConfig(lr=4e-3, warmup_share=0.1),
         system=SystemConfig(device="cpu", precision="bf16", save_every=100),
+    )
+
+
+def claim() -> PretrainConfig:
+    """The full method of `emo8-bench study claim`: ViT-Ti/8 at 64 px, for two cores.
+
+    The arms of the study differ from it in the dotted fields of `benchmarks/study/arms.py` alone.
+    """
+    return PretrainConfig(
+        recipe="claim",
+        steps=1000,
+        model=ModelConfig(
+            **vit("ti"),
+            image_size=64,
+            patch_size=8,
+            decoder_dim=128,
+            decoder_depth=2,
+            decoder_heads=4,
+        ),
+        views=ViewConfig(scene_scale=(0.5, 1.0)),
+        data=DataConfig(batch_size=64, in_memory=True, store_side_px=96),
+        teacher=TeacherConfig(name="embedded"),
+        optim=OptimConfig(lr=4e-3, warmup_share=0.1),
+        system=SystemConfig(device="cpu", precision="bf16", save_every=50),
     )
 
 
@@ -126,8 +153,55 @@ def l16_paper() -> PretrainConfig:
     )
 
 
+def recommended() -> PretrainConfig:
+    """What we would start on a GPU: b16 with the light decoder, averaged weights, compiled.
+
+    The light decoder costs less than a third of the operations (docs/method.md); averaged weights,
+    clipping and compiling are common practice. Its accuracy is not measured yet.
+    """
+    base = b16()
+    return dataclasses.replace(
+        base,
+        recipe="recommended",
+        model=dataclasses.replace(base.model, decoder="cross", predicted_share=0.25),
+        optim=dataclasses.replace(base.optim, clip_norm=1.0, ema=0.9999),
+        system=dataclasses.replace(base.system, compile=True),
+        log=LogConfig(probe_every_epochs=5.0, pictures_every=2000),
+    )
+
+
+def b16_scene_only() -> PretrainConfig:
+    """Ablation of b16: no person view."""
+    base = b16()
+    model = dataclasses.replace(base.model, fusion="scene_only")
+    return dataclasses.replace(base, recipe="b16_scene_only", model=model)
+
+
+def b16_mae() -> PretrainConfig:
+    """Ablation of b16: reconstruction alone, a plain masked autoencoder."""
+    loss = LossConfig(contrastive_on=False, similarity_on=False)
+    return dataclasses.replace(b16(), recipe="b16_mae", loss=loss)
+
+
+def b16_clip_only() -> PretrainConfig:
+    """Ablation of b16: CLIP's guidance alone (L1 and L2), nothing is reconstructed."""
+    return dataclasses.replace(
+        b16(), recipe="b16_clip_only", loss=LossConfig(reconstruction_on=False)
+    )
+
+
+def b16_paired() -> PretrainConfig:
+    """Ablation of b16: L1 finds the row's own text, in place of CLIP's row of similarities."""
+    loss = LossConfig(contrastive_kind="paired")
+    return dataclasses.replace(b16(), recipe="b16_paired", loss=loss)
+
+
 RECIPES: dict[str, Callable[[], PretrainConfig]] = {
-    recipe.__name__: recipe for recipe in (cpu_smoke, cpu_demo, b16, l16_paper)
+    recipe.__name__: recipe
+    for recipe in (
+        *(cpu_smoke, cpu_demo, claim, b16, l16_paper, recommended),
+        *(b16_scene_only, b16_mae, b16_clip_only, b16_paired),
+    )
 }
 
 

@@ -1,6 +1,6 @@
 """What a checkpoint sees in given pictures: reconstruction, attention, nearest neighbours.
 
-Letters: N pictures, S pixels per side, L patches, K neighbours, H heads.
+Letters: N pictures, M candidates, D encoder width, S pixels per side, L patches, H heads.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,16 @@ from torch import Tensor
 from pretrain import checkpoint, show
 from pretrain.classifier import decode_file
 from pretrain.config import PretrainConfig
+from pretrain.data import UnreadableImageError, decode, image_bytes, open_dataset, split_names
 from pretrain.models.uniemox import UniEmoX
 from pretrain.show import COLUMNS, Picture, ShownRow, shown_views
 from pretrain.views import centre_box, cut, normalise
 
+logger = logging.getLogger(__name__)
+
 NEIGHBOURS = 3
+NOBODY = -2.0  # below every cosine: a picture is not its own neighbour
+CHUNK_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +38,26 @@ class Seen:
 
     row: ShownRow
     attention: Picture  # uint8 (S, S, 3): where the CLS token looks in the last block, in red
-    neighbours: list[tuple[int, float]]  # other pictures given, most similar first, with cosine
+    neighbours: list[Neighbour]  # most similar first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """A picture the encoder finds similar."""
+
+    name: str
+    picture: Picture  # uint8 (S, S, 3)
+    sim: float  # cosine of the features
 
 
 @torch.inference_mode()
-def see(run: Path, pictures: Sequence[Path], *, seed: int = 0) -> list[Seen]:
+def see(
+    run: Path, pictures: Sequence[Path], *, among: str | None = None, seed: int = 0
+) -> list[Seen]:
     """What the checkpoint makes of the pictures; ValueError names a file that is none.
 
     Scene: the middle square; person: its middle half in each direction, for lack of a box.
+    Neighbours come from all rows of the dataset `among`, or from the other pictures given.
     """
     model, config = checkpoint.load_model(run)
     decoded = [decode_file(path) for path in pictures]
@@ -51,7 +69,15 @@ def see(run: Path, pictures: Sequence[Path], *, seed: int = 0) -> list[Seen]:
     views = model.encode_views(pixels[0], pixels[1], noise[0], noise[1])
     shown = [shown_views(model, config, *pair) for pair in zip(pixels, views, strict=True)]
     maps = attention_maps(model, pixels[0])
-    nearest = neighbours(model.mae.encode(pixels[0])[:, 1:].mean(dim=1))
+    encoder = checkpoint.load_encoder(run)
+    features = torch.from_numpy(encoder.features([image.numpy() for image in decoded]))
+    if among is None:
+        names = [path.name for path in pictures]
+        others = _cosines(features, features).fill_diagonal_(NOBODY)
+        nearest = rank(others, lambda row: (names[row], shown[0][row].input))
+    else:
+        rows = DatasetPictures(among, config.model.image_size)
+        nearest = rank(_cosines(features, rows.features(encoder)), rows.picture)
     return [
         Seen(
             row=ShownRow(id=path.name, scene=shown[0][row], person=shown[1][row]),
@@ -83,14 +109,54 @@ def attention_maps(model: UniEmoX, pixels: Tensor) -> Tensor:
     return found[0]
 
 
-def neighbours(features: Tensor) -> list[list[tuple[int, float]]]:
-    """For each row of features (N, D) the other rows, most similar first, at most NEIGHBOURS."""
-    unit = torch.nn.functional.normalize(features, dim=-1)
-    sims = unit @ unit.T
-    sims.fill_diagonal_(-2.0)
-    best = sims.topk(min(NEIGHBOURS, len(features) - 1), dim=1)
-    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    return [list(zip(rows, values, strict=True)) for rows, values in pairs]
+def rank(
+    cosines: Tensor, picture_of: Callable[[int], tuple[str, Picture]]
+) -> list[list[Neighbour]]:
+    """For each row of cosines (N, M) the most similar pictures, at most NEIGHBOURS."""
+    best = cosines.topk(min(NEIGHBOURS, cosines.shape[1]), dim=1)
+    found = []
+    for columns, sims in zip(best.indices.tolist(), best.values.tolist(), strict=True):
+        line = []
+        for column, sim in zip(columns, sims, strict=True):
+            if sim > NOBODY:
+                name, picture = picture_of(column)
+                line.append(Neighbour(name=name, picture=picture, sim=sim))
+        found.append(line)
+    return found
+
+
+class DatasetPictures:
+    """All pictures of a dataset as candidates; those that do not decode are passed over."""
+
+    def __init__(self, data: str, side_px: int) -> None:
+        self._splits = [open_dataset(data, name) for name in split_names(data)]
+        self._side_px = side_px
+        self._places: list[tuple[int, int]] = []  # split and row of each candidate
+
+    def features(self, encoder: checkpoint.Encoder) -> Tensor:
+        """(M, 2 D) of every picture that decodes."""
+        found = []
+        for number, split in enumerate(self._splits):
+            for start in range(0, len(split), CHUNK_ROWS):
+                logger.info("embedding rows %d of %d", start, len(split))
+                images = []
+                for row in range(start, min(start + CHUNK_ROWS, len(split))):
+                    try:
+                        images.append(decode(image_bytes(split[row]["image"])).numpy())
+                    except UnreadableImageError:
+                        continue
+                    self._places.append((number, row))
+                found.append(torch.from_numpy(encoder.features(images)))
+        return torch.cat(found)
+
+    def picture(self, candidate: int) -> tuple[str, Picture]:
+        """Name and middle square of a candidate."""
+        number, row = self._places[candidate]
+        line = self._splits[number][row]
+        image = decode(image_bytes(line["image"]))
+        crop = cut(image, centre_box(image.shape[1], image.shape[0]), self._side_px)
+        name = str(line.get("id") or f"row {row}")[:12]
+        return name, crop.permute(1, 2, 0).contiguous().numpy()
 
 
 def page(seen: Sequence[Seen]) -> str:
@@ -99,12 +165,12 @@ def page(seen: Sequence[Seen]) -> str:
     lines = []
     for one in seen:
         cells = "".join(f"<td>{_image(cell)}</td>" for cell in cells_of(one))
-        near = "".join(
-            f"<figure>{_image(seen[row].row.scene.input)}<figcaption>"
-            f"{html.escape(seen[row].row.id)} {sim:.2f}</figcaption></figure>"
-            for row, sim in one.neighbours
+        figures = "".join(
+            f"<figure>{_image(near.picture)}<figcaption>"
+            f"{html.escape(near.name)} {near.sim:.2f}</figcaption></figure>"
+            for near in one.neighbours
         )
-        lines.append(f"<tr><th>{html.escape(one.row.id)}</th>{cells}<td>{near}</td></tr>")
+        lines.append(f"<tr><th>{html.escape(one.row.id)}</th>{cells}<td>{figures}</td></tr>")
     return (
         "<!doctype html><meta charset=utf-8><title>UniEmoX</title>"
         "<style>body{font:14px sans-serif}img{width:112px;image-rendering:pixelated}"
@@ -134,6 +200,11 @@ def _overlay(scene: Tensor, attention: Tensor) -> Picture:
     red = torch.stack([grey * 0.4 + 150 * wide, grey * 0.4, grey * 0.4], dim=-1)
     picture: Picture = red.clamp(0, 255).to(torch.uint8).numpy()
     return picture
+
+
+def _cosines(a: Tensor, b: Tensor) -> Tensor:
+    """(N, M) between the rows of a (N, D) and b (M, D)."""
+    return torch.nn.functional.normalize(a, dim=-1) @ torch.nn.functional.normalize(b, dim=-1).T
 
 
 def _image(picture: Picture) -> str:

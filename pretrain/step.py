@@ -1,7 +1,7 @@
 """One training step, and the same step on random input for measuring.
 
-`train_step` is a pure function of its state and batch: forward, three losses, backward, clip,
-optimizer.
+`train_step` is forward, three losses, backward, clip, optimizer; the loop in train.py calls its two
+halves, `backward` and `update`, and looks at the losses in between.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pretrain import optim, parallel, recipes
+from pretrain import optim, parallel, recipes, weights
 from pretrain.batches import Batch
-from pretrain.config import DataConfig, LossConfig, ModelConfig, PretrainConfig, override
+from pretrain.config import DataConfig, LossConfig, ModelConfig, PretrainConfig
 from pretrain.losses import Targets, all_losses, total_loss
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.models.vit import use_plain_attention
+from pretrain.optim import Ema
+from pretrain.overrides import override
 from pretrain.parallel import World
-from pretrain.teacher import Teacher
+from pretrain.teacher import Teacher, store_matrices
 from pretrain.views import normalise
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainState:
-    """Everything a step needs besides its batch. `network` is `model`, or DDP around it."""
+    """Everything a step needs besides its batches. `network` is `model`, or DDP around it."""
 
     config: PretrainConfig
     world: World
@@ -38,49 +40,114 @@ class TrainState:
     optimizer: torch.optim.AdamW
     teacher: Teacher
     text_features: Tensor  # unit (texts, teacher width), on the device
+    ema: Ema | None = None
+    scaler: torch.amp.GradScaler | None = None  # fp16 only
 
 
 def make_state(
-    config: PretrainConfig, world: World, teacher: Teacher, text_features: Tensor
+    config: PretrainConfig,
+    world: World,
+    teacher: Teacher,
+    text_features: Tensor,
+    *,
+    from_init: bool = False,
 ) -> TrainState:
-    """An untrained model, a fresh optimizer, and the frozen targets, on this process's device."""
+    """A fresh model, optimizer and the frozen targets, on this process's device.
+
+    The model is untrained, or with `from_init` holds the weights that `config.init` names.
+    """
     model = build_model(config.model, teacher_dim=teacher.dim, seed=config.seed).to(world.device)
+    if from_init and config.init.weights:
+        weights.start_from(model, config.init)
     choose_outputs(model, config.loss)
     if world.device.type == "cpu" and config.system.precision == "bf16":
         use_plain_attention(model)
+    teacher.use_precision(config.system.precision)
+    network = parallel.spread(model, config.system, world)
+    half = config.system.precision == "fp16"
     return TrainState(
         config=config,
         world=world,
         model=model,
-        network=parallel.replicate(model, world),
+        network=network,
         optimizer=optim.build_optimizer(model, config.optim),
         teacher=teacher,
         text_features=text_features.to(world.device),
+        ema=Ema(model, config.optim.ema) if config.optim.ema else None,
+        scaler=torch.amp.GradScaler(world.device.type) if half else None,
     )
 
 
 def choose_outputs(model: UniEmoX, config: LossConfig) -> None:
     """Makes the model compute what the losses that are on need, and nothing else."""
-    weights = config.weights
-    model.set_outputs(student="L1" in weights or "L2" in weights, pred="L3" in weights)
+    on = config.weights
+    model.set_outputs(student="L1" in on or "L2" in on, pred="L3" in on)
 
 
-def train_step(state: TrainState, batch: Batch, rate: float) -> dict[str, Tensor]:
-    """The losses of this process's rows, their weighted "total", and "grad_norm", detached."""
-    optim.set_learning_rate(state.optimizer, rate)
-    losses = compute_losses(state, batch)
-    total = total_loss(losses, state.config.loss)
+def train_step(state: TrainState, batches: Sequence[Batch], rate: float) -> dict[str, Tensor]:
+    """One step: what `backward` finds, after `update` has used its gradients."""
+    found = backward(state, batches)
+    update(state, rate)
+    return found
+
+
+def backward(state: TrainState, batches: Sequence[Batch]) -> dict[str, Tensor]:
+    """The losses of the whole batch, their weighted "total", and "grad_norm" before clipping.
+
+    The batch is all micro-batches of all processes: each loss is a mean over its rows, and each
+    row's L1 looks at its texts, so the gradients do not depend on how the batch was cut.
+    """
     state.optimizer.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
+    texts = torch.cat([batch.text_index for batch in batches])
+    texts = parallel.gather_rows(texts, state.world)  # frozen, so no gradient is gathered
+    sums: dict[str, Tensor] = {}
+    for number, batch in enumerate(batches, 1):
+        with parallel.gradients_stay_here(state.network, last=number == len(batches)):
+            losses = compute_losses(state, batch, texts)
+            total = total_loss(losses, state.config.loss) / len(batches)
+            scaled = total if state.scaler is None else state.scaler.scale(total)
+            scaled.backward()  # type: ignore[no-untyped-call]
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0) + value.detach() / len(batches)
+        sums["total"] = sums.get("total", 0) + total.detach()
+    means = parallel.mean_over_ranks(torch.stack(list(sums.values())), state.world)
+    return {**dict(zip(sums, means, strict=True)), "grad_norm": _clip(state)}
+
+
+def _clip(state: TrainState) -> Tensor:
+    """Norm of the gradients of all trained parameters, which are then within the recipe's limit."""
+    if state.scaler is not None:
+        state.scaler.unscale_(state.optimizer)
     limit = state.config.optim.clip_norm or float("inf")
-    grad_norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit)
-    state.optimizer.step()
-    found = {**losses, "total": total, "grad_norm": grad_norm}
-    return {name: value.detach() for name, value in found.items()}
+    return parallel.whole(nn.utils.clip_grad_norm_(state.model.parameters(), limit)).detach()
 
 
-def compute_losses(state: TrainState, batch: Batch) -> dict[str, Tensor]:
-    """{"L1", "L2", "L3"} of a batch, those that are on: teacher, both views, losses."""
+def update(state: TrainState, rate: float) -> None:
+    """The optimizer's step at this learning rate; fp16 leaves it out where a gradient overflows."""
+    optim.set_learning_rate(state.optimizer, rate)
+    if state.scaler is None:
+        state.optimizer.step()
+    else:
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+    if state.ema is not None:
+        state.ema.update()
+
+
+def skip(state: TrainState) -> None:
+    """Forgets the gradients: weights, optimizer state and averages stay as they were."""
+    state.optimizer.zero_grad(set_to_none=True)
+    if state.scaler is not None:
+        state.scaler.update()
+
+
+def compute_losses(
+    state: TrainState, batch: Batch, texts: Tensor | None = None
+) -> dict[str, Tensor]:
+    """{"L1", "L2", "L3"} of a batch, those that are on: teacher, both views, losses.
+
+    texts (M,): the texts that L1 compares with; by default the batch's own.
+    """
     config = state.config
     with _precision(config.system.precision, state.world.device):
         teacher_image = batch.teacher_image
@@ -89,8 +156,7 @@ def compute_losses(state: TrainState, batch: Batch) -> dict[str, Tensor]:
         scene = normalise(batch.scene, config.views.mean, config.views.std)
         person = normalise(batch.person, config.views.mean, config.views.std)
         output = state.network(scene, person, batch.scene_noise, batch.person_noise)
-    # L1 compares with the texts of all processes; they are frozen, so no gradient is gathered.
-    text_index = parallel.gather_rows(batch.text_index, state.world)  # (M,)
+    text_index = batch.text_index if texts is None else texts
     targets = Targets(
         scene=scene,
         image=teacher_image,
@@ -131,6 +197,9 @@ class UntrainedTeacher:
     def text_features(self, texts: Sequence[str]) -> Tensor:
         return functional.normalize(torch.randn(len(texts), self.dim), dim=-1)
 
+    def use_precision(self, precision: str) -> None:
+        store_matrices(self._tower, precision)
+
 
 # name -> the settings that differ from `plain`, as `--section.field value` would give them
 VARIANTS: dict[str, dict[str, str]] = {
@@ -168,7 +237,7 @@ def build(
     teacher = UntrainedTeacher(place)
     state = make_state(config, world, teacher, teacher.text_features([""] * batch))
     inputs = _random_batch(config, teacher.dim).to(place)
-    return lambda: train_step(state, inputs, config.optim.lr)
+    return lambda: train_step(state, [inputs], config.optim.lr)
 
 
 def _random_batch(config: PretrainConfig, teacher_dim: int) -> Batch:

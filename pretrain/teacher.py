@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from pretrain.config import TeacherConfig
@@ -43,6 +43,10 @@ class Teacher(Protocol):
         """Unit (N, T) float32."""
         ...
 
+    def use_precision(self, precision: str) -> None:
+        """Keeps the image tower's matrices in the precision of the recipe: fp32, bf16 or fp16."""
+        ...
+
 
 class ClipTeacher:
     """An open_clip model that sees the student's crop with its own size, mean and std."""
@@ -69,6 +73,9 @@ class ClipTeacher:
     def text_features(self, texts: Sequence[str]) -> Tensor:
         return torch.from_numpy(self._encoder.embed_texts(texts))
 
+    def use_precision(self, precision: str) -> None:
+        store_matrices(self._encoder.model.visual, precision)
+
 
 class CachedTeacher:
     """Stands in where a cache file holds all features: it knows the teacher but cannot run it."""
@@ -85,6 +92,22 @@ class CachedTeacher:
 
     def text_features(self, texts: Sequence[str]) -> Tensor:
         raise RuntimeError("a cached teacher computes nothing: its features are in the cache file")
+
+    def use_precision(self, precision: str) -> None:
+        """Nothing to do: the features are stored."""
+
+
+def store_matrices(tower: nn.Module, precision: str) -> None:
+    """Stores the weights of a frozen tower's linear layers and convolutions as they are multiplied.
+
+    Autocast would cast them anew at every step; norms and embeddings stay as they are.
+    """
+    if precision == "fp32":
+        return
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    for module in tower.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.MultiheadAttention):
+            module.to(dtype)
 
 
 def load_teacher(config: TeacherConfig, device: torch.device) -> ClipTeacher:

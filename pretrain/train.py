@@ -4,167 +4,281 @@
     torchrun --nproc-per-node 8 -m pretrain.cli pretrain b16 --data DATASET --out RUN
 
 The same command on an unfinished RUN continues it; on a finished one it does nothing.
+docs/training.md has the lines for several machines and for SLURM.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import logging
 import math
 import time
-from importlib import metadata
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pretrain import checkpoint, parallel, weights
+from pretrain import parallel, saves, step, weights
 from pretrain.batches import Batch, training_batches
 from pretrain.cache import MemorySource, open_source
-from pretrain.config import (
-    PretrainConfig,
-    as_dict,
-    differences,
-    resolve_features,
-    resolve_steps,
-)
-from pretrain.data import Source, fingerprint
-from pretrain.metrics import MetricsLog, rows_hash
+from pretrain.config import PretrainConfig
+from pretrain.data import Source
+from pretrain.guards import FiniteGuard, SpikeWatch, StopRequest, Watchdog
+from pretrain.memory import remember
+from pretrain.metrics import rows_hash
 from pretrain.optim import learning_rate
 from pretrain.parallel import World
-from pretrain.step import TrainState, make_state, train_step
-from pretrain.teacher import Teacher, cached_text_features, describe, load_teacher
+from pretrain.progress import Progress
+from pretrain.resolve import resolve_features, rows_per_step
+from pretrain.run_folder import Claim, claim_run, fit_to_run, start_log
+from pretrain.saves import Saver, Score
+from pretrain.step import TrainState
+from pretrain.streaming import StreamSource, is_stream, open_stream
+from pretrain.teacher import Teacher, cached_text_features, load_teacher
+from pretrain.trackers import Trackers
+from pretrain.watch import Watch
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = ("emo8", "torch", "timm", "numpy", "safetensors", "open_clip_torch", "datasets")
-PROGRESS_EVERY_S = 10.0
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a call ended."""
+
+    steps: int  # that this call ran; 0 when RUN was already finished
+    done: int  # steps that RUN has now
+    stopped_by: str = ""  # the signal that ended it before its last step
 
 
-def pretrain(config: PretrainConfig, data: str, out: Path) -> int:
-    """The number of steps that this call ran; 0 when RUN was already finished."""
-    with parallel.world(config.system.device) as world:
+def pretrain(config: PretrainConfig, data: str, out: Path) -> Outcome:
+    """Trains, or continues, until the last step or a signal."""
+    if config.system.deterministic:
+        parallel.repeat_bit_for_bit()
+    stop = StopRequest()
+    with parallel.world(config.system) as world, stop.listening():
         config = weights.resolve_license(config)
-        source, config = open_training(config, data, world)
+        source, config = open_training(config, data, out, world)
         teacher, text_features = open_teacher(config, source, out, world)
-        claim_run(out, config, source, teacher, data, world)
+        claim = claim_run(out, config, source, teacher, data, world)
+        if world.is_main:
+            remember(source, out)
         torch.manual_seed(config.seed + world.rank)
-        state = make_state(config, world, teacher, text_features)
-        done = checkpoint.resume(out, state.model, state.optimizer)
-        if not done and config.init.weights:
-            weights.start_from(state.model, config.init)
+        begun = (out / saves.LAST).exists()
+        state = step.make_state(config, world, teacher, text_features, from_init=not begun)
+        facts = saves.resume(out, state, run_id=claim.run_id)
+        done = 0 if facts is None else facts["step"]
         if done >= config.steps:
             logger.info("%s is finished: %d steps", out, done)
-            return 0
-        log = start_log(out, done, world)
-        run_steps(state, source, out, log, first_step=done + 1)
-        return config.steps - done
-
-
-def run_steps(
-    state: TrainState, source: Source, out: Path, log: MetricsLog, *, first_step: int
-) -> None:
-    """Trains from `first_step` to the last step, logging each, saving every so often."""
-    config, world = state.config, state.world
-    global_batch = config.data.batch_size * world.size
-    logger.info("%d rows, %d per step, %d steps", len(source.ids), global_batch, config.steps)
-    batches = training_batches(
-        source, config, first_step=first_step, rank=world.rank, num_ranks=world.size
-    )
-    shown_at = time.monotonic()
-    state.network.train()
-    for step in range(first_step, config.steps + 1):
-        started = time.perf_counter()
-        batch = next(batches).to(world.device)
-        loaded = time.perf_counter()
-        rate = learning_rate(
-            step, steps=config.steps, global_batch=global_batch, config=config.optim
+            return Outcome(steps=0, done=done)
+        run = Run(state, source, out, claim=claim, done=done, stop=stop)
+        last = run.train()
+        return Outcome(
+            steps=last - done, done=last, stopped_by=stop.name if last < config.steps else ""
         )
-        losses = train_step(state, batch, rate)
-        line = step_line(step, rate, losses, batch, world)
-        finished = time.perf_counter()
-        line["timing"] = {
-            "data_s": round(loaded - started, 5),
-            "step_s": round(finished - loaded, 5),
-        }
-        if world.is_main:
-            log.write(line)
-        check_finite(line, batch)
-        if step % config.system.save_every == 0 or step == config.steps:
-            save_checkpoint(state, out, step)
-        if time.monotonic() - shown_at > PROGRESS_EVERY_S or step == config.steps:
-            shown_at = time.monotonic()
-            show_progress(line, config.steps, global_batch)
+
+
+class Run:
+    """The loop and what surrounds it: log, guards, checkpoints, looks."""
+
+    def __init__(
+        self,
+        state: TrainState,
+        source: Source | StreamSource,
+        out: Path,
+        *,
+        claim: Claim,
+        done: int,
+        stop: StopRequest,
+    ) -> None:
+        config, world = state.config, state.world
+        self.state, self.source, self.out = state, source, out
+        self.run_id, self.done, self.stop = claim.run_id, done, stop
+        self.global_batch = rows_per_step(config, world.size)
+        self.watch = Watch(
+            config, None if isinstance(source, StreamSource) else source, out, world.size
+        )
+        self.log = start_log(out, claim, done, world)
+        self.trackers = Trackers(config, out, first_step=done + 1) if world.is_main else None
+        self.progress = Progress(config, world, teacher_dim=state.teacher.dim)
+        self.saver = Saver(out, keep=config.system.keep, beside=config.system.save_async)
+        self.watchdog = Watchdog(config.system.timeout_s)
+        self.finite = FiniteGuard(out, config.system)
+        self.spikes = SpikeWatch(out, config.system)
+        self.since_save: list[float] = []  # losses
+        self.save_s = 0.0  # what saving after the step before took
+
+    def train(self) -> int:
+        """The step reached: the last one, or the one at which somebody asked to stop."""
+        config = self.state.config
+        logger.info(
+            "%d rows, %d per step, %d steps", len(self.source.ids), self.global_batch, config.steps
+        )
+        self.state.network.train()
+        reached = self.done
+        try:
+            for reached, batches, data_s in self.batches():
+                line = self.one_step(reached, batches, data_s)
+                asked = self.wants_stop(line.pop("asked"))
+                self.tell(line)
+                if asked or reached % config.system.save_every == 0 or reached == config.steps:
+                    self.save(reached)
+                self.watchdog.alive()
+                if asked:
+                    break
+            self.saver.finish()
+            parallel.barrier(self.state.world)  # nobody leaves before the checkpoint is there
+        finally:
+            self.watchdog.rest()
+            if self.trackers is not None:
+                self.trackers.close()
+        return reached
+
+    def batches(self) -> Iterator[tuple[int, list[Batch], float]]:
+        """Step, its micro-batches on the device, and the seconds waited for them."""
+        config, world = self.state.config, self.state.world
+        found = training_batches(
+            self.source,
+            config,
+            first_step=self.done + 1,
+            rank=world.rank,
+            num_ranks=world.size,
+        )
+        self.watchdog.alive()
+        for number in range(self.done + 1, config.steps + 1):
+            started = time.perf_counter()
+            batches = [batch.to(world.device) for batch in next(found)]
+            yield number, batches, time.perf_counter() - started
+
+    def one_step(self, number: int, batches: list[Batch], data_s: float) -> dict[str, Any]:
+        """The line of metrics.jsonl, after the step that it is of."""
+        state, started = self.state, time.perf_counter()
+        config = state.config
+        rate = learning_rate(
+            number, steps=config.steps, global_batch=self.global_batch, config=config.optim
+        )
+        found = step.backward(state, batches)
+        values = dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True))
+        counts = self.finite.accepts(values, state.scaler and state.scaler.get_scale())
+        if counts:
+            step.update(state, rate)
+        else:
+            step.skip(state)
+        line, ids = step_line(number, rate, values, batches, state.world, self.stop)
+        if not counts:
+            self.refuse(line, ids)
+        else:
+            self.since_save.append(values["total"])
+            if state.world.is_main and self.spikes.look(number, values["total"], ids):
+                line["spike"] = True
+        accuracy = self.watch.look(state, number)
+        if accuracy is not None:
+            line["knn"] = round(accuracy, 5)
+            self.knn = accuracy
+        step_s = time.perf_counter() - started
+        line["timing"] = self.progress.timing(data_s, step_s, self.save_s)
+        self.save_s = 0.0
+        return line
+
+    knn: float | None = None  # of the latest probe since the last save
+
+    def refuse(self, line: dict[str, Any], ids: list[str]) -> None:
+        """A step that did not count: told, and after too many in a row the run stops."""
+        line["skipped_step"] = "not finite"
+        if self.state.world.is_main:
+            self.finite.report(line, ids)
+        if not all(bool(p.isfinite().all()) for p in map(parallel.whole, self.trained())):
+            raise ValueError(
+                f"step {line['step']}: the weights are no longer finite numbers, the step before "
+                "was too large. Lower --optim.lr or use --system.precision fp32; the checkpoint "
+                "before is kept."
+            )
+        self.finite.check(line["step"])
+
+    def trained(self) -> list[Tensor]:
+        """The parameters."""
+        return [p.detach() for p in self.state.model.parameters() if p.requires_grad]
+
+    def wants_stop(self, asked: list[str]) -> bool:
+        """True on every process when any was asked to stop."""
+        names = [name for name in asked if name]
+        if names:
+            self.stop.name = names[0]
+        return bool(names)
+
+    def tell(self, line: dict[str, Any]) -> None:
+        """To the log, the trackers and people."""
+        if not self.state.world.is_main or self.trackers is None:
+            return
+        self.log.write(line)
+        self.trackers.write(line)
+        self.progress.show(line)
+
+    def save(self, number: int) -> None:
+        """Starts a checkpoint of this step; the next one, or the end, waits for it."""
+        started = time.perf_counter()
+        score = None
+        if self.knn is not None:
+            score = Score(name="knn", value=self.knn)
+        elif self.since_save and not self.state.config.log.probe_every_epochs:
+            score = Score(name="loss", value=math.fsum(self.since_save) / len(self.since_save))
+        self.saver.save(saves.snapshot(self.state, step=number, run_id=self.run_id, score=score))
+        self.since_save, self.knn = [], None
+        self.save_s = time.perf_counter() - started
 
 
 def step_line(
-    step: int, rate: float, losses: dict[str, Tensor], batch: Batch, world: World
-) -> dict[str, Any]:
-    """The line of metrics.jsonl: losses are means over all processes."""
-    names = list(losses)
-    values = parallel.mean_over_ranks(torch.stack([losses[name].float() for name in names]), world)
-    found = dict(zip(names, values.tolist(), strict=True))
-    seen = parallel.gather_objects((batch.ids, batch.skipped), world)
-    skipped = [row_id for _, ids in seen for row_id in ids]
+    number: int,
+    rate: float,
+    values: dict[str, float],
+    batches: list[Batch],
+    world: World,
+    stop: StopRequest,
+) -> tuple[dict[str, Any], list[str]]:
+    """The line of metrics.jsonl, and the ids of the step's rows in their order.
+
+    Losses are means over all micro-batches and processes. `asked`: the signals that reached them.
+    """
+    mine = ([batch.ids for batch in batches], [i for b in batches for i in b.skipped], stop.name)
+    seen = parallel.gather_objects(mine, world)
+    ids = [row_id for part in zip(*(ids for ids, _, _ in seen)) for some in part for row_id in some]
+    skipped = [row_id for _, found, _ in seen for row_id in found]
     line: dict[str, Any] = {
-        "step": step,
-        "loss": found.pop("total"),
-        "losses": {name: found[name] for name in losses if name.startswith("L")},
+        "step": number,
+        "loss": finite(values["total"]),
+        "losses": {name: finite(values[name]) for name in values if name.startswith("L")},
         "lr": rate,
-        "grad_norm": found["grad_norm"],
-        "rows": rows_hash([row_id for ids, _ in seen for row_id in ids]),
+        "grad_norm": finite(values["grad_norm"]),
+        "rows": rows_hash(ids),
+        "asked": [name for _, _, name in seen],
     }
-    return {**line, "skipped": skipped} if skipped else line
+    return {**line, "skipped": skipped} if skipped else line, ids
 
 
-def check_finite(line: dict[str, Any], batch: Batch) -> None:
-    """Raises when a loss is NaN or infinite, naming the rows, before it is saved."""
-    if not math.isfinite(line["loss"]):
-        rows = ", ".join(batch.ids[:8])
-        raise ValueError(
-            f"step {line['step']}: loss is {line['loss']} (losses {line['losses']}); rows {rows}, …"
-            " Lower --optim.lr or use --system.precision fp32; the checkpoint before is kept."
-        )
+def finite(value: float) -> float | None:
+    """The number; None for NaN and infinity, which JSON cannot hold."""
+    return value if math.isfinite(value) else None
 
 
-def save_checkpoint(state: TrainState, out: Path, step: int) -> None:
-    """RUN/last is this step, on every process's return."""
-    if state.world.is_main:
-        checkpoint.save(
-            out, step=step, config=state.config, model=state.model, optimizer=state.optimizer
-        )
-    parallel.barrier(state.world)
-
-
-def show_progress(line: dict[str, Any], steps: int, global_batch: int) -> None:
-    """One log line for people."""
-    took = sum(line["timing"].values())
-    left_s = (steps - line["step"]) * took
-    losses = "  ".join(f"{name} {value:.3f}" for name, value in line["losses"].items())
-    logger.info(
-        "step %d/%d  %s  %.0f images/s  %.0f s left",
-        line["step"],
-        steps,
-        losses,
-        global_batch / took,
-        left_s,
-    )
-
-
-def open_training(config: PretrainConfig, data: str, world: World) -> tuple[Source, PretrainConfig]:
-    """The train split, and the config with everything decided that depends on it."""
-    source = open_source(data, config.data.split, config)
+def open_training(
+    config: PretrainConfig, data: str, out: Path, world: World
+) -> tuple[Source | StreamSource, PretrainConfig]:
+    """The train split, and the config with everything decided that depends on data and run."""
+    source: Source | StreamSource
+    if is_stream(data, config.data):
+        source = open_stream(data, config.data.split, config.data)
+    else:
+        source = open_source(data, config.data.split, config)
     if source.skipped:
         logger.warning("%d rows do not decode and are left out", len(source.skipped))
     is_cache = isinstance(source, MemorySource) and source.teacher is not None
     config = resolve_features(config, from_cache=is_cache)
-    return source, resolve_steps(config, len(source.ids), world.size)
+    return source, fit_to_run(config, out, len(source.ids), world)
 
 
 def open_teacher(
-    config: PretrainConfig, source: Source, folder: Path, world: World
+    config: PretrainConfig, source: Source | StreamSource, folder: Path, world: World
 ) -> tuple[Teacher, Tensor]:
     """The teacher, and unit features of the source's texts, computed once and kept in RUN/cache."""
     if config.teacher.features == "cached":
@@ -173,87 +287,3 @@ def open_teacher(
         return source.teacher, source.text_features
     teacher = load_teacher(config.teacher, world.device)
     return teacher, cached_text_features(teacher, source.texts, folder / "cache")
-
-
-def claim_run(
-    out: Path, config: PretrainConfig, source: Source, teacher: Teacher, data: str, world: World
-) -> None:
-    """Writes RUN/config.json, or checks that the one there is of this very run."""
-    path = out / "config.json"
-    facts = {
-        "config": as_dict(config),
-        "dataset": {
-            "data": data,
-            "fingerprint": fingerprint(source),
-            "rows": len(source.ids),
-            "skipped": source.skipped,
-        },
-        "teacher": describe(teacher),
-        "licenses": {"init": config.init.license or None, "teacher": describe(teacher)["license"]},
-        "packages": installed_versions(),
-        "processes": world.size,
-    }
-    if path.exists():
-        check_same_run(path, facts)
-    elif world.is_main:
-        foreign = [p.name for p in out.iterdir() if p.name != "cache"] if out.exists() else []
-        if foreign:
-            raise ValueError(f"--out {out}: holds {foreign[0]!r} and no run; choose another folder")
-        out.mkdir(parents=True, exist_ok=True)
-        half_written = path.with_suffix(".tmp")
-        half_written.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
-        half_written.replace(path)
-    parallel.barrier(world)
-
-
-def check_same_run(path: Path, facts: dict[str, Any]) -> None:
-    """ValueError that lists what differs when the run at `path` is another one."""
-    before = json.loads(path.read_text("utf-8"))
-    found = differences(_identity(before), _identity(facts))
-    if found:
-        raise ValueError(
-            f"--out {path.parent} holds another run ({'; '.join(found)}); "
-            "choose another folder or give that run's settings"
-        )
-
-
-def _identity(facts: dict[str, Any]) -> dict[str, Any]:
-    """What must not change within a run: not the device, nor how often it saves."""
-    settings = {name: value for name, value in facts["config"].items() if name != "system"}
-    settings["system.precision"] = facts["config"]["system"]["precision"]
-    return {
-        "config": settings,
-        "dataset": facts["dataset"]["fingerprint"],
-        "teacher": facts["teacher"]["sha256"],
-        "processes": facts["processes"],
-    }
-
-
-def start_log(out: Path, done: int, world: World) -> MetricsLog:
-    """RUN/metrics.jsonl, rewound to the checkpoint when a run resumes."""
-    log = MetricsLog(out / "metrics.jsonl")
-    if world.is_main and log.path.exists():
-        log.rewind(done)
-        log.write({"resumed_from": done})
-        logger.info("resumed from step %d", done)
-    return log
-
-
-def installed_versions() -> dict[str, str]:
-    """{package: version} of those that shape a run and are installed."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def with_run_options(
-    config: PretrainConfig, *, steps: int | None, seed: int | None
-) -> PretrainConfig:
-    """`config` with `--steps` and `--seed` applied where given."""
-    if steps is not None:
-        config = dataclasses.replace(config, steps=steps, epochs=0.0)
-    return config if seed is None else dataclasses.replace(config, seed=seed)

@@ -111,7 +111,7 @@ part_rows = 10
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory, make_inputs: Callable[[Path], Path]) -> Path:
     """A folder with inputs, `recipe.toml`, and the finished build `BUILD`; do not change it."""
-    from emo8.build import build
+    from emo8.builder import build
 
     folder = tmp_path_factory.mktemp("small")
     result = build(make_inputs(folder), folder / "BUILD", workers=2)

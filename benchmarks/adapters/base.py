@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from emo8.errors import SourceError
 from emo8.taxonomy import parse_emotion
 
@@ -28,6 +31,21 @@ class Benchmark:
     get: str  # how a person gets it; we never fetch it
     license: str  # of images and labels, as published
     layout: str  # what `--path` must point at
+    tasks: tuple[str, ...] = ("single",)  # what `--task` may be; the first one is meant unasked
+    split: str = "none: folds are used"  # official split, or the convention that stands in
+    notes: tuple[str, ...] = ()  # what a reader of its numbers has to know
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """Several named numbers per row: shares of votes, or points on scales."""
+
+    names: tuple[str, ...]  # K
+    values: npt.NDArray[np.float64]  # (N, K); NaN where nothing is known
+
+
+# A person's box in pixels of the upright picture: left, top, right, bottom.
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +61,13 @@ class LabelledRows:
     column: Callable[[str], list[str | None]]  # any other column as text, for groups and clusters
     column_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    task: str = "single"  # what is measured when nobody says
+    several: list[tuple[str, ...] | None] | None = None  # labels that hold together, by name
+    several_names: tuple[str, ...] = ()  # all of them
+    shares: Numbers | None = None  # a distribution over labels
+    scales: Numbers | None = None  # valence, arousal, …
+    boxes: list[Box | None] | None = None  # of the person a row is about
+    boxes_are_shares: bool = False  # boxes are fractions of width and height
 
     def __len__(self) -> int:
         return len(self.emotion)
@@ -85,8 +110,24 @@ def _emotion_name(label: str) -> str:
 
 
 def read_file(path: Path) -> bytes | None:
-    """The bytes of a file, or None where it cannot be read (that costs its row, not the run)."""
+    """The bytes of a file, or None where it cannot be read (that costs its row, not the run).
+
+    An array file (.npy with (H, W, 3) uint8, as EMOTIC's array release has them) becomes a PNG.
+    """
     try:
-        return path.read_bytes()
-    except OSError:
+        return _array_as_png(path) if path.suffix == ".npy" else path.read_bytes()
+    except (OSError, ValueError):
         return None
+
+
+def _array_as_png(path: Path) -> bytes:
+    import io
+
+    from PIL import Image
+
+    pixels = np.load(path, allow_pickle=False)
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ValueError(f"{path}: not (H, W, 3)")
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8)).save(out, "PNG")
+    return out.getvalue()

@@ -22,10 +22,10 @@ def read(root: Path, *, name: str | None = None) -> LabelledRows:
     """The rows of `train|val|test/<emotion>/**` or `<emotion>/**`, sorted by path."""
     if not root.is_dir():
         raise SourceError(f"{root}: no such folder.")
-    splits = [folder for folder in _folders(root) if folder.name.lower() in SPLITS]
+    splits = [folder for folder in _folders(root) if _split_of(folder)]
     found: list[tuple[str | None, str, Path]] = []
     for top in splits or [root]:
-        split = split_name(top.name.lower()) if splits else None
+        split = split_name(_split_of(top)) if splits else None
         for folder in _folders(top):
             found += [(split, folder.name, file) for file in _pictures(folder)]
     if len({emotion for _, emotion, _ in found}) < 2:
@@ -54,6 +54,12 @@ def read(root: Path, *, name: str | None = None) -> LabelledRows:
         column_names=("file",),
         notes=notes,
     )
+
+
+def _split_of(folder: Path) -> str | None:
+    """train, val or test for a folder of that name; a number after it (`test25`) counts not."""
+    name = folder.name.lower().rstrip("0123456789")
+    return name if name in SPLITS else None
 
 
 def _folders(root: Path) -> list[Path]:

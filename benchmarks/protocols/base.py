@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.backbones import Backbone, Features
 from benchmarks.folds import Index, split_keeping
+
+if TYPE_CHECKING:
+    from benchmarks.pictures import Pictures
 
 # Below this many numbers, threads of a matrix product wait for each other longer than they work
 # (on two busy cores 700 x 768 took 40 times as long with two threads as with one).
@@ -34,6 +38,18 @@ class Problem:
     blocks: Index  # (N,) rows with equal numbers stay together in inner folds
     seed: int
     backbone: Backbone
+    task: str = "single"
+    # (N, K) what is claimed, for tasks without one label per row; `target` is then a stratum
+    values: Prob | None = None
+    pictures: Pictures | None = None  # for protocols that look at more than `features`
+    save: Path | None = None  # where finetune keeps its classifier
+
+    @property
+    def wanted(self) -> Prob:
+        """(N, K) numbers to learn: `values`, or one at the row's own label."""
+        if self.values is not None:
+            return self.values
+        return np.eye(len(self.emotions))[np.maximum(self.target, 0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +73,7 @@ def inner_folds(problem: Problem, num_folds: int) -> list[tuple[Index, Index]]:
     return [
         (problem.train[learn], problem.train[choose])
         for learn, choose in pairs
-        if len(np.unique(target[learn])) > 1
+        if len(np.unique(target[learn])) > 1 or problem.values is not None
     ]
 
 

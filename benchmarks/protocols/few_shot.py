@@ -7,11 +7,12 @@ a handful of pictures there is nothing to search on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from benchmarks.folds import Index
+from benchmarks.protocols import numbers
 from benchmarks.protocols.base import Prediction, Problem, few_threads, spread, unit
 
 LEARNS = True
@@ -34,10 +35,18 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
     with few_threads(features[: len(problem.emotions) * settings.shots]):
         for draw in range(settings.draws):
             rows = _draw(problem, settings.shots, draw)
+            if problem.values is not None:
+                unit_problem = replace(problem, features=features)
+                strength = 1 / (settings.c * len(rows))
+                asked = numbers.fit(unit_problem, rows, strength, settings.max_iterations)
+                prob.append(asked(features[problem.test]))
+                continue
             model = LogisticRegression(C=settings.c, max_iter=settings.max_iterations)
             model.fit(features[rows], problem.target[rows])
             found = model.predict_proba(features[problem.test]).astype(np.float64)
             prob.append(spread(found, model.classes_, len(problem.emotions)))
+    if problem.values is not None:
+        return Prediction(prob=np.stack(prob))
     counts = np.bincount(problem.target[problem.train], minlength=len(problem.emotions))
     few = [
         f"{name}: {count} of {settings.shots} shots"
@@ -50,6 +59,12 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
 def _draw(problem: Problem, shots: int, draw: int) -> Index:
     """At most `shots` training rows of each emotion, drawn by seed and number of the draw."""
     rng = np.random.default_rng([problem.seed, draw])
+    if problem.values is not None:  # `shots` rows that have each label
+        drawn = [
+            rng.permutation(problem.train[problem.wanted[problem.train, label] > 0])[:shots]
+            for label in range(problem.wanted.shape[1])
+        ]
+        return np.unique(np.concatenate(drawn))
     target = problem.target[problem.train]
     picked = [
         rng.permutation(problem.train[target == emotion])[:shots] for emotion in np.unique(target)

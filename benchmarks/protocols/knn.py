@@ -21,6 +21,7 @@ import torch
 from benchmarks.backbones import Features
 from benchmarks.folds import Index
 from benchmarks.protocols.base import Prediction, Prob, Problem, unit
+from benchmarks.protocols.numbers import goodness
 
 LEARNS = True
 Votes = Callable[..., list[Prob]]  # queries -> (Q, K) shares per candidate for k
@@ -37,13 +38,16 @@ class Settings:
 def predict(problem: Problem, settings: Settings) -> Prediction:
     """Votes of the k nearest training rows, k chosen by leaving blocks of training rows out."""
     features = unit(problem.features)
-    train, target = features[problem.train], problem.target[problem.train]
-    num_emotions = len(problem.emotions)
+    train = features[problem.train]
+    target, num_emotions = problem.target[problem.train], len(problem.emotions)
     deepest = min(max(settings.neighbours), len(train))
 
     def votes(queries: Features, not_in: tuple[Index, Index] | None = None) -> list[Prob]:
         sim, row = nearest(queries, train, deepest, not_in)
         weight = np.exp((sim.astype(np.float64) - 1) / settings.temperature)
+        if problem.values is not None:
+            wanted = problem.values[problem.train]
+            return [_average(weight[:, :k], wanted[row[:, :k]]) for k in candidates]
         return [_vote(weight[:, :k], target[row[:, :k]], num_emotions) for k in candidates]
 
     candidates = sorted({min(k, deepest) for k in settings.neighbours})
@@ -61,6 +65,8 @@ def _choose(problem: Problem, settings: Settings, features: Features, votes: Vot
         size = min(settings.choose_rows, len(problem.train))
         asked = np.sort(rng.choice(problem.train, size, replace=False))
         not_in = (problem.blocks[asked], problem.blocks[problem.train])
+    if problem.values is not None:
+        return int(np.argmax([goodness(problem, asked, v) for v in votes(features[asked], not_in)]))
     right = [(p.argmax(1) == problem.target[asked]).mean() for p in votes(features[asked], not_in)]
     return int(np.argmax(right))
 
@@ -86,6 +92,13 @@ def nearest(
         sims.append(top.values)
         found.append(top.indices)
     return torch.cat(sims).numpy(), torch.cat(found).numpy()
+
+
+def _average(weight: Prob, wanted: Prob) -> Prob:
+    """(Q, K) means of the neighbours' numbers (Q, k, K) under their weights (Q, k)."""
+    share = weight / np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
+    found: Prob = np.einsum("qk,qko->qo", share, wanted)
+    return found
 
 
 def _vote(weight: Prob, emotion: Index, num_emotions: int) -> Prob:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.protocols.base import Prediction, Problem
 from emo8.errors import ModelError
 
@@ -36,9 +38,11 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
     plain = [name for name in problem.emotions if name not in words]
     words |= {name: [p.format(name.replace("_", " ")) for p in PLAIN_PROMPTS] for name in plain}
     classifier = zeroshot.classifier(encoder, words, problem.emotions)
-    prob = zeroshot.probabilities(
-        problem.features[problem.test], classifier, logit_scale=encoder.logit_scale
-    )
+    vectors = problem.features[problem.test]
+    if vectors.shape[1] == 2 * encoder.dim:  # scene and person side by side
+        vectors = vectors[:, : encoder.dim] + vectors[:, encoder.dim :]
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    prob = zeroshot.probabilities(vectors, classifier, logit_scale=encoder.logit_scale)
     note = f"plain prompts for {', '.join(plain)}: the prompts file does not know them"
     return Prediction(
         prob=prob.astype("float64")[None],

@@ -1,12 +1,15 @@
 """Seconds of exact and wide search for copies, from 10,000 to 1,000,000 rows, and of peers.
 
-    taskset -c 0 python -m benchmarks.speed.duplicates --pictures 'corpus/images-*.parquet'
+    taskset -c 0 python -m benchmarks.speed.duplicates --pictures 'corpus/images-*.parquet' \\
+        --out benchmarks/results/speed/duplicates.json
 
 Hashes: `random` (uniform, one in ten a near copy), `real` (of random windows of real pictures, so
 as skewed as pictures are), `identical` (one hash a hundred thousand times among real ones). Wide:
 vectors like those of `emo8.copies.find`, one in ten a planted copy; recall = planted copies named.
-Peers, in the same run: FAISS IndexBinaryFlat and a loop over ImageHash, on as many rows as they
-finish in time. All on one thread.
+Peers, in the same run: FAISS IndexBinaryFlat, imagededup (both its searches; it is no dependency:
+`pip install --no-deps --target peers imagededup` and PYTHONPATH=peers; left out where it is not
+found) and a loop over ImageHash, on as many rows as they finish in time. Seconds of CPU of this
+process, all on one thread.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,6 +124,27 @@ def peer_imagehash(hashes: np.ndarray) -> dict[str, Any]:
     return {"peer": "ImageHash loop", "rows": len(hashes), "seconds": seconds, "pairs": int(pairs)}
 
 
+def peer_imagededup(hashes: np.ndarray, method: str) -> dict[str, Any] | None:
+    """imagededup's search of its own hashes; None where it is not installed."""
+    try:
+        from imagededup.methods import PHash
+    except ImportError:
+        return None
+    encoded = {str(row): f"{int(value):016x}" for row, value in enumerate(hashes)}
+    search = PHash(verbose=False).find_duplicates
+    seconds, found = _timed(
+        lambda: search(
+            encoding_map=encoded,
+            max_distance_threshold=MAX_DISTANCE,
+            search_method=method,
+            num_dist_workers=0,
+        )
+    )
+    pairs = sum(len(others) for others in found.values()) // 2
+    name = f"imagededup {method}"
+    return {"peer": name, "rows": len(hashes), "seconds": seconds, "pairs": pairs}
+
+
 def exponent(told: Sequence[dict[str, Any]]) -> float:
     """Growth of the seconds with the rows, from the first size to the last."""
     first, last = told[0], told[-1]
@@ -139,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--wide-sizes", type=int, nargs="*", default=[10_000, 30_000, 100_000])
     parser.add_argument("--peer-rows", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="also write the result there")
     arguments = parser.parse_args(argv)
     rng = np.random.default_rng(arguments.seed)
     sizes = sorted(arguments.sizes)
@@ -160,10 +186,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     found["peers"] = [
         {"peer": "ours", **ours[0]},
         peer_imagehash(few[: arguments.peer_rows]),
+        *(
+            told
+            for method in ("bktree", "brute_force_cython")
+            if (told := peer_imagededup(few[: arguments.peer_rows], method))
+        ),
         {"peer": "ours", **ours[1]},
         peer_faiss(few[: 10 * arguments.peer_rows]),
     ]
-    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    text = json.dumps(found, indent=1) + "\n"
+    if arguments.out:
+        arguments.out.write_text(text)
+    sys.stdout.write(text)
     return 0
 
 

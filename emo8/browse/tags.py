@@ -96,7 +96,7 @@ def _lines(sample: Any, annotator: str) -> Iterator[tuple[str, Line]]:
         label = sample[kind]
         if label is not None and label.label is not None and is_edited(label):
             column = {"emotion": {"emotion": label.label, "kind": "choice"}}
-            said = column.get(kind, {"style": label.label, "kind": "style"})
+            said = column.get(kind, {"style_vote": label.label, "kind": "style"})
             yield f"edited {kind} of {where}", {**base, **said}
 
 
@@ -105,7 +105,7 @@ def _said(kind: str, name: str, sample: Any) -> dict[str, str]:
     if kind == "reject":
         return {"reject": "yes", "reason": name}
     if kind == "style":
-        return {"style": name, "kind": "style"}
+        return {"style_vote": name, "kind": "style"}
     if name.lower() in _ANSWERS:
         shown = getattr(sample.emotion, "was", None) if sample.emotion is not None else None
         return {"emotion": shown or "", "answer": name.lower(), "kind": "yes_no"}

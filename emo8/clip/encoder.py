@@ -53,7 +53,9 @@ class Encoder:
         weights_sha256: str,
         license: str,
         device: str = "cpu",
+        precision: str = "fp32",
     ) -> None:
+        from open_clip import get_input_dtype
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
         if tokenizer is None or not hasattr(model, "encode_text"):
@@ -66,6 +68,7 @@ class Encoder:
         self.weights_sha256 = weights_sha256
         self.license = license
         self.device = device
+        self.input_dtype = get_input_dtype(precision)  # some weights stay fp32 in any precision
         config = PreprocessCfg(**self.model.visual.preprocess_cfg)
         size = config.size
         self.image_size = int(size if isinstance(size, int) else size[0])
@@ -89,10 +92,15 @@ class Encoder:
         self, images: Iterable[np.ndarray | Image.Image], *, batch_size: int = 32
     ) -> np.ndarray:
         """Unit image vectors (N, D) float32 of uint8 RGB arrays (H, W, 3) or PIL pictures."""
+        return self.embed_preprocessed(map(self.preprocess, images), batch_size=batch_size)
+
+    def embed_preprocessed(
+        self, tensors: Iterable[torch.Tensor], *, batch_size: int = 32
+    ) -> np.ndarray:
+        """Unit image vectors (N, D) float32 of what `preprocess` gave, (3, S, S) each."""
         import torch
 
-        groups = _batched(images, batch_size)
-        batches = (torch.stack([self.preprocess(image) for image in group]) for group in groups)
+        batches = (torch.stack(group) for group in _batched(tensors, batch_size))
         return self._embed(self.model.encode_image, batches)
 
     def embed_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> np.ndarray:
@@ -103,11 +111,12 @@ class Encoder:
     def _embed(self, tower: Any, batches: Iterator[torch.Tensor]) -> np.ndarray:
         import torch
 
-        dtype = next(self.model.parameters()).dtype
         found: list[np.ndarray] = []
         with torch.inference_mode():
             for batch in batches:
-                moved = batch.to(self.device, dtype if batch.is_floating_point() else None)
+                moved = batch.to(
+                    self.device, self.input_dtype if batch.is_floating_point() else None
+                )
                 features = torch.nn.functional.normalize(tower(moved).float(), dim=-1)
                 found.append(features.cpu().numpy())
         if not found:
@@ -152,6 +161,21 @@ def best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def best_precision(name: str) -> str:
+    """ "bf16" where this machine computes in it, else "fp32"; the embedded model stays in fp32.
+
+    It is so small that little is won, and its published figures were measured in fp32.
+    """
+    import torch
+
+    if name == EMBEDDED:
+        return "fp32"
+    if best_device() == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return "bf16" if found.get("avx512_bf16") or found.get("amx_bf16") else "fp32"
+
+
 def fresh(folder: Path) -> tuple[torch.nn.Module, Any]:
     """An untrained model as `folder`'s config describes it, and its tokenizer; for training."""
     import open_clip
@@ -159,6 +183,21 @@ def fresh(folder: Path) -> tuple[torch.nn.Module, Any]:
     path = f"{_LOCAL}{folder}"
     model = open_clip.create_model(path, load_weights=False)
     return model, open_clip.get_tokenizer(path, **_tokenizer_options(folder))
+
+
+def write_untrained(architecture: str, folder: Path) -> str:
+    """The name by which `load` finds an untrained model of this architecture, put in `folder`."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    model = open_clip.create_model(architecture, load_weights=False)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    config = {
+        "model_cfg": open_clip.get_model_config(architecture),
+        "preprocess_cfg": open_clip.get_model_preprocess_cfg(model),
+    }
+    (folder / CONFIG_NAME).write_text(json.dumps(config))
+    return f"{_LOCAL}{folder}"
 
 
 def _load_folder(name: str, folder: Path, device: str, precision: str) -> Encoder:
@@ -182,7 +221,15 @@ def _load_folder(name: str, folder: Path, device: str, precision: str) -> Encode
         ) from error
     license = json.loads((folder / CONFIG_NAME).read_text()).get("license", "unknown")
     digest = _file_sha256(weights[0])
-    return Encoder(name, model, tokenizer, weights_sha256=digest, license=license, device=device)
+    return Encoder(
+        name,
+        model,
+        tokenizer,
+        weights_sha256=digest,
+        license=license,
+        device=device,
+        precision=precision,
+    )
 
 
 def _tokenizer_options(folder: Path) -> dict[str, str]:
@@ -216,7 +263,15 @@ def _load_public(name: str, device: str, precision: str) -> Encoder:
     start = next((key for key in _TAG_LICENSES if tag.startswith(key)), None)
     license = _TAG_LICENSES[start] if start else "see the model's own card"
     digest = _file_sha256(Path(weights))
-    return Encoder(name, model, tokenizer, weights_sha256=digest, license=license, device=device)
+    return Encoder(
+        name,
+        model,
+        tokenizer,
+        weights_sha256=digest,
+        license=license,
+        device=device,
+        precision=precision,
+    )
 
 
 def stored_sha256(name: str) -> str | None:

@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="BUILD", help="its folder")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: all cores)")
     parser.add_argument(
+        "--retry-failed", action="store_true", help="fetch links again that failed, and only those"
+    )
+    parser.add_argument(
         "--engine", default="local", metavar="local|ray", help="where parts are worked on"
     )
     parser.add_argument(
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8.build import build
+    from emo8.builder import build
     from emo8.errors import Emo8Error
     from emo8.report import funnel_lines
 
@@ -53,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         workers=arguments.workers,
         engine=arguments.engine,
         address=arguments.address,
+        retry_failed=arguments.retry_failed,
     )
     if result.already_complete:
         print(f"{arguments.out} is already complete: nothing to do")

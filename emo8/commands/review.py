@@ -23,10 +23,11 @@ DESCRIPTION = """\
   emo8 review BUILD --export-votes v.csv    the votes themselves, under pseudonyms
 
 A vote file (.csv, .tsv or .parquet) has the columns id, annotator, emotion; optionally answer
-(yes or no: is it that emotion?), style, reject (yes: the picture should leave), reason, time and
-consent (no: do not use it). In the App tag emotion:awe, style:cartoon, reject:blurry, emotion:yes
-or emotion:no; emotion:awe@ann says who. What has any mistake is refused whole, with every mistake
-and its place. An import shows what it would change first, and asks where it can.
+(yes or no: is it that emotion?), style_vote (one of the five styles), reject (yes: the picture
+should leave), reason, time and consent (no: do not use it). In the App tag emotion:awe,
+style:cartoon, reject:blurry, emotion:yes or emotion:no; emotion:awe@ann says who. What has any
+mistake is refused whole, with every mistake and its place. An import shows what it would change
+first, and asks where it can.
 """
 
 

@@ -8,7 +8,7 @@ so that what was tested on stays in the test split.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,10 @@ import pyarrow.parquet as pq
 
 from emo8.config import DecideConfig
 from emo8.copies import clusters, find
+from emo8.copies.compare import compare_all
 from emo8.copies.verify import VERSION as COMPARE_VERSION
 from emo8.copies.views import COLUMNS, Views, views_of
+from emo8.engines import Engine
 from emo8.filters.base import PHASH_RECIPE
 from emo8.filters.copies import VIEWS_RECIPE
 from emo8.labels import Model, embeddings
@@ -40,6 +42,7 @@ class Copies:
     build: Path
     model: Model  # its embeddings are the second witness
     earlier: Mapping[str, str]  # id -> split of an earlier run
+    engine: Engine  # its workers compare the pairs
 
     def drop(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Fill cluster, survivor, step, reason, value and detail of rows that are copies."""
@@ -75,15 +78,15 @@ class Copies:
 
     def _near(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         """Pairs of these rows that are copies or possibly copies."""
-        with tempfile.NamedTemporaryFile(dir=self.build / "tables", prefix=".thumbs-") as file:
-            views = read_views(self.build, rows, self.model, file.name)
-            pairs = find.candidates(
-                views, int(self.config.max_near_distance), int(self.config.near_neighbours)
-            )
-            found = self._measured(views, pairs, verdicts["id"].to_numpy())
+        with tempfile.TemporaryDirectory(dir=self.build / "tables", prefix=".views-") as name:
+            views = read_views(self.build, rows, self.model, Path(name))
+            pairs = find.candidates(views, self.config)
+            found = self._measured(views, pairs, verdicts["id"].to_numpy(), Path(name))
         return find.judged(found, find.limits_of(verdicts["style"].tolist(), self.config))
 
-    def _measured(self, views: Views, pairs: np.ndarray, ids: np.ndarray) -> pd.DataFrame:
+    def _measured(
+        self, views: Views, pairs: np.ndarray, ids: np.ndarray, folder: Path
+    ) -> pd.DataFrame:
         """The numbers of all pairs; those compared by an earlier run are looked up."""
         path = self.build / "tables" / _COMPARED
         mark = fingerprint(
@@ -102,7 +105,7 @@ class Copies:
             joined = asked.assign(**dict.fromkeys(find.NUMBERS, np.nan))
         new = joined["distance"].isna().to_numpy()
         if new.any():
-            fresh = find.measured(views, pairs[new], self.config.min_crop_sim)
+            fresh = compare_all(views, pairs[new], self.config.min_crop_sim, folder, self.engine)
             for name in find.NUMBERS:
                 column = joined[name].astype(float)
                 column[new] = fresh[name].to_numpy(float)
@@ -131,21 +134,19 @@ def without_disputes(told: pd.DataFrame, emotions: np.ndarray) -> pd.DataFrame:
     return told.assign(verdict=verdict)
 
 
-def read_views(build: Path, rows: pd.DataFrame, model: Model, file: str | None) -> Views:
-    """The views of these rows (`part`, `row`, ascending) of a build."""
+def read_views(build: Path, rows: pd.DataFrame, model: Model, folder: Path | None) -> Views:
+    """The views of these rows (`part`, `row`, ascending) of a build, as files in `folder`."""
     part_of, row_of = rows["part"].to_numpy(), rows["row"].to_numpy()
-    vectors = np.zeros((len(rows), model.dim), np.float32)
-    pieces = []
-    for part in np.unique(part_of).tolist():
-        where = np.flatnonzero(part_of == part)
-        column = read_columns(part_path(build, model.table, part), ["embedding"])
-        vectors[where] = embeddings(column.column("embedding"), model.dim)[row_of[where]]
-        pieces.append((part, pa.array(row_of[where])))
-    tables = (
-        read_columns(part_path(build, "measure", part), list(COLUMNS)).take(wanted)
-        for part, wanted in pieces
-    )
-    return views_of(tables, len(rows), vectors, file)
+
+    def pieces() -> Iterator[tuple[pa.Table, np.ndarray]]:
+        for part in np.unique(part_of).tolist():
+            wanted = row_of[part_of == part]
+            column = read_columns(part_path(build, model.table, part), ["embedding"])
+            vectors = embeddings(column.column("embedding"), model.dim)[wanted]
+            table = read_columns(part_path(build, "measure", part), list(COLUMNS))
+            yield table.take(pa.array(wanted)), vectors
+
+    return views_of(pieces(), len(rows), model.dim, folder)
 
 
 def _chain_equal(keys: np.ndarray) -> np.ndarray:

@@ -15,14 +15,14 @@ import pandas as pd
 
 from emo8.config import DecideConfig
 from emo8.copies import search
-from emo8.copies.verify import UNLIKE, compare
+from emo8.copies.verify import UNLIKE, compare, plausible
 from emo8.copies.views import Views, mirrored
 from emo8.taxonomy import STYLES
 
 EMBEDDING_WEIGHT = 0.7  # beside the layout's 1: found by recall at 8 neighbours, flat around it
 PROJECTED_DIM = 128  # wider embeddings are projected for the search
-POSSIBLE = 3.0  # times the threshold: such pairs are shown as possible copies, and stay
-NUMBERS = ("distance", "sim", "residual", "crop_residual", "mirrored")
+POSSIBLE = 1.5  # times the threshold: such pairs are shown as possible copies, and stay
+NUMBERS = ("distance", "sim", "residual", "crop_residual", "colour", "mirrored")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,7 @@ class Limits:
     min_sim: np.ndarray
     residual: np.ndarray
     crop_residual: np.ndarray
+    colour: np.ndarray
 
 
 def limits_of(styles: Sequence[str | None], config: DecideConfig) -> Limits:
@@ -42,15 +43,16 @@ def limits_of(styles: Sequence[str | None], config: DecideConfig) -> Limits:
         min_sim=np.array([row.min_near_sim for row in rows], np.float32),
         residual=np.array([row.max_near_residual for row in rows], np.float32),
         crop_residual=np.array([row.max_crop_residual for row in rows], np.float32),
+        colour=np.array([row.max_near_colour for row in rows], np.float32),
     )
 
 
-def candidates(views: Views, max_distance: int, num_neighbours: int) -> np.ndarray:
+def candidates(views: Views, config: DecideConfig) -> np.ndarray:
     """(P, 2) row pairs worth comparing, first < second, from both searches."""
-    found = [hash_candidates(views.hashes, max_distance)]
-    if num_neighbours and len(views) > 1:
-        found.append(wide_candidates(views, num_neighbours))
-    return _ordered(np.concatenate(found), len(views))
+    found = [hash_candidates(views.hashes, config.max_near_distance)]
+    if config.near_neighbours and len(views) > 1:
+        found.append(wide_candidates(views, config.near_neighbours))
+    return plausible(views, _ordered(np.concatenate(found), len(views)), config.min_crop_sim)
 
 
 def hash_candidates(hashes: np.ndarray, max_distance: int) -> np.ndarray:
@@ -106,6 +108,7 @@ def measured(views: Views, pairs: np.ndarray, min_crop_sim: float) -> pd.DataFra
             "sim": compared.sim,
             "residual": compared.residual,
             "crop_residual": compared.crop_residual,
+            "colour": compared.colour,
             "mirrored": compared.mirrored,
         }
     )
@@ -129,9 +132,10 @@ def judged(found: pd.DataFrame, limits: Limits) -> pd.DataFrame:
         limits.crop_residual[left], limits.crop_residual[right]
     )
     sim_ok = found["sim"] >= np.minimum(limits.min_sim[left], limits.min_sim[right])
+    colour_ok = found["colour"] <= np.minimum(limits.colour[left], limits.colour[right])
     score = np.minimum(framed, crop).where(sim_ok, UNLIKE)
     relation = np.where(found["mirrored"], "mirrored", "same frame")
     relation = np.where(framed <= crop, relation, "light crop")
-    verdict = np.where(score <= 1, "copy", "possible")
+    verdict = np.where((score <= 1) & colour_ok, "copy", "possible")
     told = found.assign(relation=relation, verdict=verdict)
     return told[score <= POSSIBLE].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""What copies are recognised by: hashes of four views of a picture, and two small grey pictures.
+"""What copies are recognised by: hashes of four views of a picture, and small pictures of two.
 
 The four views are the picture as it is and without its plain border, each straight and mirrored.
 """
@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from emo8.filters.base import Check, Picture, perceptual_hash
+from emo8.filters.base import Check, Picture, hash_square, square_hash
 
-VIEWS_RECIPE = "views64-v1"  # of everything below: values of different recipes never compare
+VIEWS_RECIPE = "views64-v2"  # of everything below: values of different recipes never compare
 THUMB_SIDE_PX = 64
+CHROMA_SIDE_PX = 16
 # A border row may stray this far from one colour: JPEG noise does, a gradient soon strays more.
 BORDER_TOLERANCE = 8
 BORDER_ODD_SHARE = 0.02  # of the pixels of a border row may stray further
@@ -30,40 +31,60 @@ class Copies:
         "phash_trimmed_mirrored": pa.uint64(),
         "thumb": pa.binary(THUMB_SIDE_PX**2),  # grey, row by row
         "thumb_trimmed": pa.binary(THUMB_SIDE_PX**2),  # null where there is no border to trim
+        "chroma": pa.binary(2 * CHROMA_SIDE_PX**2),  # Cr and Cb of every pixel, row by row
+        "chroma_trimmed": pa.binary(2 * CHROMA_SIDE_PX**2),  # null where there is no border
     }
     checks: ClassVar[tuple[Check, ...]] = ()
 
     def measure(self, picture: Picture) -> dict[str, Any]:
-        grey, content = picture.grey, trim_border(picture.grey)
+        grey, box = picture.grey, content_box(picture.grey)
+        content = grey[box]
         trimmed = content.shape != grey.shape
+        square = hash_square(content) if trimmed else picture.square
         return {
-            "phash_trimmed": perceptual_hash(content),
-            "phash_mirrored": perceptual_hash(grey[:, ::-1]),
-            "phash_trimmed_mirrored": perceptual_hash(content[:, ::-1]),
+            "phash_trimmed": square_hash(square),
+            "phash_mirrored": square_hash(picture.square[:, ::-1]),
+            "phash_trimmed_mirrored": square_hash(square[:, ::-1]),
             "thumb": thumbnail(grey).tobytes(),
             "thumb_trimmed": thumbnail(content).tobytes() if trimmed else None,
+            "chroma": chroma(picture.small).tobytes(),
+            "chroma_trimmed": chroma(picture.small[box]).tobytes() if trimmed else None,
         }
 
 
-def trim_border(grey: np.ndarray) -> np.ndarray:
-    """The (h, w) uint8 picture without rows and columns of one colour along its edges."""
+def content_box(grey: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns of an (h, w) uint8 picture inside edges of one colour."""
     height, width = grey.shape
     top, bottom = _border(grey), _border(grey[::-1])
     left, right = _border(grey.T), _border(grey.T[::-1])
     max_rows, max_columns = height * (1 - MIN_CONTENT), width * (1 - MIN_CONTENT)
     if top + bottom > max_rows or left + right > max_columns:
-        return grey
-    return grey[top : height - bottom, left : width - right]
+        return slice(0, height), slice(0, width)
+    return slice(top, height - bottom), slice(left, width - right)
 
 
 def _border(lines: np.ndarray) -> int:
     """How many lines from the first on have the first one's colour."""
-    strays = np.abs(lines.astype(np.int16) - np.median(lines[0])) > BORDER_TOLERANCE
-    other = strays.mean(axis=1) > BORDER_ODD_SHARE
-    return int(other.argmax()) if other.any() else len(lines)
+    middle = lines.shape[1] // 2
+    colour = int(np.partition(lines[0], middle)[middle])  # the median
+    start, size = 0, 2
+    max_strays = BORDER_ODD_SHARE * lines.shape[1]
+    while start < len(lines):  # most pictures have no border: a few lines tell
+        strays = np.abs(lines[start : start + size].astype(np.int16) - colour) > BORDER_TOLERANCE
+        other = np.count_nonzero(strays, axis=1) > max_strays
+        if other.any():
+            return start + int(other.argmax())
+        start, size = start + size, 4 * size
+    return len(lines)
 
 
 def thumbnail(grey: np.ndarray) -> np.ndarray:
     """(64, 64) uint8: the (h, w) picture squeezed to a square."""
     side = (THUMB_SIDE_PX, THUMB_SIDE_PX)
     return np.asarray(cv2.resize(grey, side, interpolation=cv2.INTER_AREA))
+
+
+def chroma(rgb: np.ndarray) -> np.ndarray:
+    """(16, 16, 2) uint8: Cr and Cb of the (h, w, 3) picture squeezed to a square."""
+    small = cv2.resize(rgb, (CHROMA_SIDE_PX, CHROMA_SIDE_PX), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(cv2.cvtColor(small, cv2.COLOR_RGB2YCrCb)[:, :, 1:])

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from emo8.filters.base import Check, Picture, perceptual_hash
+from emo8.filters.base import Check, Picture, square_hash
 
 
 class Integrity:
@@ -37,7 +37,7 @@ class Integrity:
             "suffix_agrees": suffix_agrees(picture.suffix, picture.decoded.format),
             "has_gps": picture.decoded.has_gps,
             "pixel_sha256": picture.decoded.pixel_sha256(),
-            "phash": perceptual_hash(picture.grey),
+            "phash": square_hash(picture.square),
         }
 
 

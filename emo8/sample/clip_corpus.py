@@ -21,8 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from emo8.sample.drawn_faces import portraits
 from emo8.taxonomy import EMOTIONS, STYLES
 
+DRAWN_PACKAGE = "emo8.sample.drawn_faces"
 CACHE_SIDE_PX = 72
 # Artist families nobody trains on: three to test, two to choose settings.
 TEST_FAMILIES = ("twemoji", "openmoji", "open-peeps")
@@ -98,6 +100,25 @@ def read_corpus(folder: Path) -> Corpus:
     )
 
 
+def with_drawn_faces(corpus: Corpus, count: int, seed: int = 0) -> Corpus:
+    """`corpus` and `count` portraits of `drawn_faces` behind it; one design per emotion."""
+    pictures, emotions = portraits(count, CACHE_SIDE_PX, seed)
+    names = [EMOTIONS[k] for k in emotions]
+    first = int(corpus.designs.max()) + 1
+    return Corpus(
+        pixels=np.concatenate([corpus.pixels, np.stack([_cached(p) for p in pictures])]),
+        ids=[*corpus.ids, *(f"drawn-{seed}-{k}" for k in range(count))],
+        packages=[*corpus.packages, *[DRAWN_PACKAGE] * count],
+        licenses=[*corpus.licenses, *["Apache-2.0"] * count],
+        names=[*corpus.names, *(f"person who shows {name}" for name in names)],
+        captions=[*corpus.captions, *(f"drawn portrait, {name}" for name in names)],
+        keywords=[*corpus.keywords, *(["person", "face", "portrait", name] for name in names)],
+        designs=np.concatenate([corpus.designs, first + emotions]),
+        emotions=np.concatenate([corpus.emotions, emotions]),
+        styles=np.concatenate([corpus.styles, np.full(count, STYLES.index("cartoon"))]),
+    )
+
+
 def read_faces(folder: Path, vendors: tuple[str, ...]) -> dict[str, Faces]:
     """The labelled faces of each family in `vendors`."""
     rows = pq.read_table(folder / "emotion_faces.parquet").to_pylist()
@@ -117,8 +138,11 @@ def _decode_all(images: list[object]) -> np.ndarray:
 
 
 def _decode(image: object) -> np.ndarray:
-    """One picture as (C, C, 4) uint8, trimmed to what is not transparent, premultiplied."""
-    picture = Image.open(io.BytesIO(_bytes(image))).convert("RGBA")
+    return _cached(Image.open(io.BytesIO(_bytes(image))).convert("RGBA"))
+
+
+def _cached(picture: Image.Image) -> np.ndarray:
+    """An RGBA picture as (C, C, 4) uint8, trimmed to what is not transparent, premultiplied."""
     box = picture.getchannel("A").getbbox()
     premultiplied = picture.crop(box).convert("RGBa")
     small = premultiplied.resize((CACHE_SIDE_PX, CACHE_SIDE_PX), Image.Resampling.BICUBIC)

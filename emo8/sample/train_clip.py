@@ -25,7 +25,14 @@ from torch.nn import functional
 from emo8.clip.encoder import CONFIG_NAME, EMBEDDED_DIR, fresh, load
 from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.sample.clip_augment import augment
-from emo8.sample.clip_corpus import CHOICE_FAMILIES, Corpus, read_corpus, read_faces
+from emo8.sample.clip_corpus import (
+    CHOICE_FAMILIES,
+    DRAWN_PACKAGE,
+    Corpus,
+    read_corpus,
+    read_faces,
+    with_drawn_faces,
+)
 from emo8.sample.clip_eval import evaluate
 from emo8.sample.clip_texts import TextMix, Texts, clip_loss
 from emo8.taxonomy import STYLES
@@ -54,9 +61,12 @@ class Settings:
     small_side_px: int = 48  # side of the pictures at first; then the model's own
     small_share: float = 0.3  # share of the steps at that side
     augment: float = 0.9  # how many pictures are changed in colour and line
-    hinted_weight: float = 5.0  # how much more often pictures with an emotion hint are drawn
-    emotion_loss: float = 2.0  # weight of naming the emotion among eight prompts
-    style_loss: float = 0.2  # weight of naming the style among five prompts
+    hinted_weight: float = 4.0  # how much more often pictures with an emotion hint are drawn
+    rare_style_weight: float = 3.0  # how much more often pictures that are no cartoons are drawn
+    drawn_faces: int = 2400  # portraits drawn by chance, all emotions equally often
+    drawn_share: float = 0.15  # of each batch, on average
+    emotion_loss: float = 1.5  # weight of naming the emotion among eight prompts
+    style_loss: float = 0.3  # weight of naming the style among five prompts
     smoothing: float = 0.1  # label smoothing of both
 
 
@@ -71,8 +81,10 @@ class Trainer:
         self.texts = Texts(corpus, prompts, TextMix())
         self.rng = np.random.default_rng(settings.seed)
         self.torch_rng = torch.Generator().manual_seed(settings.seed)
-        weight = np.where(corpus.emotions >= 0, settings.hinted_weight, 1.0)
-        self.share = weight / weight.sum()
+        self.share = _shares(corpus, settings)
+        # A style counts by the root of how rare it is, so that naming all "cartoon" does not pay.
+        counts = np.bincount(corpus.styles, minlength=len(STYLES)).clip(1)
+        self.style_weight = torch.from_numpy((counts**-0.5 / (counts**-0.5).mean()).astype("f4"))
         self.optimizer = _optimizer(self.model, settings)
 
     def step(self, number: int) -> dict[str, float]:
@@ -88,7 +100,9 @@ class Trainer:
         losses = {
             "clip": clip_loss(images, words[: s.batch], torch.from_numpy(truth), scale),
             "emotion": self._name(images, emotion_words, self.corpus.emotions[rows], scale),
-            "style": self._name(images, style_words, self.corpus.styles[rows], scale),
+            "style": self._name(
+                images, style_words, self.corpus.styles[rows], scale, self.style_weight
+            ),
         }
         total = losses["clip"] + s.emotion_loss * losses["emotion"] + s.style_loss * losses["style"]
         self._update(total, number)
@@ -107,13 +121,18 @@ class Trainer:
         return unit(images.float(), dim=-1), unit(words.float(), dim=-1), scale
 
     def _name(
-        self, images: torch.Tensor, words: torch.Tensor, labels: np.ndarray, scale: torch.Tensor
+        self,
+        images: torch.Tensor,
+        words: torch.Tensor,
+        labels: np.ndarray,
+        scale: torch.Tensor,
+        weight: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Cross-entropy of naming each labelled picture among one prompt per name."""
         target = torch.from_numpy(labels)
         smoothing = self.settings.smoothing
         return functional.cross_entropy(
-            scale * images @ words.T, target, ignore_index=-1, label_smoothing=smoothing
+            scale * images @ words.T, target, weight, ignore_index=-1, label_smoothing=smoothing
         )
 
     def _update(self, loss: torch.Tensor, number: int) -> None:
@@ -127,6 +146,16 @@ class Trainer:
         self.optimizer.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, math.log(_MAX_LOGIT_SCALE))
+
+
+def _shares(corpus: Corpus, settings: Settings) -> np.ndarray:
+    """How often each row is drawn, adding up to 1."""
+    drawn = np.array([package == DRAWN_PACKAGE for package in corpus.packages])
+    weight = np.where(corpus.emotions >= 0, settings.hinted_weight, 1.0)
+    weight *= np.where(corpus.styles == STYLES.index("cartoon"), 1.0, settings.rare_style_weight)
+    weight[~drawn] *= (1 - settings.drawn_share * drawn.any()) / weight[~drawn].sum()
+    weight[drawn] *= settings.drawn_share / max(1.0, weight[drawn].sum())
+    return np.asarray(weight / weight.sum())
 
 
 def _optimizer(model: torch.nn.Module, settings: Settings) -> torch.optim.Optimizer:
@@ -160,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     settings = Settings(seed=args.seed, **json.loads(args.settings))
     prompts = load_prompts()
-    corpus = read_corpus(args.corpus)
+    corpus = with_drawn_faces(read_corpus(args.corpus), settings.drawn_faces)
     print(
         f"{len(corpus)} pictures, {int((corpus.emotions >= 0).sum())} with an emotion", flush=True
     )

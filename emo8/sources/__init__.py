@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emo8.config import Recipe
-from emo8.sources import archive, folder, hub, table, webdataset
+from emo8.sources import archive, folder, hub, table, urls, webdataset
 from emo8.sources.base import Candidate, Chunk
 
 _KINDS = {
     "folder": folder,
     "archive": archive,
     "table": table,
+    "urls": urls,
     "hub": hub,
     "webdataset": webdataset,
 }

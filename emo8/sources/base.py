@@ -49,6 +49,7 @@ class Candidate:
     data: bytes | None = None
     reason: str | None = None
     value: float | None = None
+    detail: str | None = None  # the cause in words, where there is more than the reason
     claims: Claims = field(default_factory=Claims)
 
 

@@ -159,6 +159,7 @@ def build_classifier(
     num_classes: int,
     mlp_ratio: float = 4.0,
     norm_eps: float = 1e-6,
+    drop_path: float = 0.0,
 ) -> VisionTransformer:
     """A ViT for fine-tuning: mean of the patch tokens, `fc_norm`, linear `head`.
 
@@ -176,4 +177,5 @@ def build_classifier(
         num_classes=num_classes,
         global_pool="avg",
         norm_layer=partial(nn.LayerNorm, eps=norm_eps),
+        drop_path_rate=drop_path,
     )

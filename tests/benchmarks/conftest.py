@@ -67,7 +67,8 @@ def measure(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
 
     def call(data: Path | str, **options: Any) -> list[dict[str, Any]]:
         defaults = {"models": ("pixels:4",), "protocols": ("knn",), "cache": tmp_path / "cache"}
-        return list(run(RunConfig(data=str(data), **(defaults | options))))
+        config = RunConfig(data=str(data), **(defaults | options))
+        return [result for result, _ in run(config)]
 
     return call
 

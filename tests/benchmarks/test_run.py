@@ -15,7 +15,8 @@ def test_result__has_the_contracts_fields(faces, measure):
     assert result["model"] == "pixels:4"
     assert (result["dataset"], result["protocol"]) == ("faces", "linear")
     assert (result["group"], result["seed"], result["n"]) == (None, 0, 48)
-    assert set(result["metrics"]) == {"accuracy", "macro_f1", "balanced_accuracy", "ece"}
+    names = {"accuracy", "macro_f1", "balanced_accuracy", "ece", "top3"}
+    assert set(result["metrics"]) == names
     assert result["baselines"]["chance"] == 0.25
     assert result["labels"] == "human, source"
     assert result["metrics"]["accuracy"] > 0.6

@@ -7,6 +7,9 @@ import pytest
 
 from emo8.agreement import alpha_of_each, dawid_skene, fleiss_kappa, krippendorff_alpha
 
+# The examples and results below were compared with public copies of them: Wikipedia's "Fleiss'
+# kappa"; the example of the PyPI package `krippendorff`, which cites the paper; and two public
+# implementations that carry Table 1 of Dawid and Skene, one of them with the published results.
 # Ten subjects, fourteen raters, five names: the worked example of Wikipedia's article on kappa.
 FOURTEEN_RATERS = np.array(
     [
@@ -98,12 +101,23 @@ def test_alpha_of_each__of_two_names_is_the_alpha_of_both() -> None:
     np.testing.assert_allclose(alpha_of_each(counts), krippendorff_alpha(counts))
 
 
+# Dawid and Skene (1979), Table 2, rounded to two places: true grade by row, grade given by column.
+ERROR_RATES = """
+.89 .11 0 0 | .07 .88 .05 0 | 0 .34 .66 0 | 0 0 .56 .44
+.83 .17 0 0 | .05 .63 .31 0 | 0 0 1 0 | 0 0 0 1
+1 0 0 0 | .11 .79 .11 0 | 0 .40 .20 .40 | 0 0 .67 .33
+.94 .06 0 0 | .05 .84 .10 0 | 0 0 .80 .20 | 0 0 .33 .67
+1 0 0 0 | .16 .73 .11 0 | 0 .21 .79 0 | 0 0 .33 .67
+"""
+
+
 def test_dawid_skene__the_anaesthetists() -> None:
     found = dawid_skene(_anaesthetists())
-    # shares of the grades and error rates of observer 1, as they are quoted from the paper
+    published = np.array(ERROR_RATES.replace("|", " ").split(), float).reshape(5, 4, 4)
+    np.testing.assert_allclose(found.confusion, published, atol=0.0065)
     np.testing.assert_allclose(found.prior, [0.40, 0.42, 0.11, 0.07], atol=0.006)
-    np.testing.assert_allclose(found.confusion[0, 0], [0.89, 0.11, 0, 0], atol=0.006)
-    np.testing.assert_allclose(found.confusion[0, 1], [0.07, 0.88, 0.05, 0], atol=0.006)
+    assert found.prob[6, :2] == pytest.approx([0.98, 0.02], abs=0.006)  # Table 4, patient 7
+    assert found.prob.argmax(axis=1)[[0, 1, 2, 3, 10]].tolist() == [0, 3, 1, 1, 3]
 
 
 def test_dawid_skene__believes_the_reliable_over_the_many() -> None:

@@ -65,6 +65,36 @@ def test_import__yes_no_sheet_passes_over_what_nobody_answered(build: Path) -> N
     assert read_votes(build)["answer"].tolist() == [True, False]
 
 
+def test_import__styles_alone_and_beside_emotions(build: Path) -> None:
+    text = (
+        "id,annotator,emotion,style_vote\n"
+        f"{IDS[0]},Ann,awe,sci-fi\n{IDS[1]},Ann,,cartoon\n{IDS[2]},Ann,,\n"
+    )
+    found = import_votes(build, _file(build, text))
+    assert (found.num_votes, found.num_rows, found.num_unanswered) == (3, 2, 1)
+    votes = read_votes(build)
+    assert votes["kind"].tolist() == ["choice", "style", "style"]
+    assert votes["style"].tolist() == [None, "science_fiction", "cartoon"]
+    only = f"id,annotator,style_vote\n{IDS[3]},Bob,natural\n"
+    assert import_votes(build, _file(build, only, "only.csv")).num_votes == 1
+
+
+def test_import__style_misspelt_or_voted_on_twice_is_refused(build: Path) -> None:
+    lines = f"{IDS[0]},Ann,cartoony\n{IDS[1]},Ann,natural\n{IDS[1]},Ann,cartoon\n"
+    with pytest.raises(Emo8Error, match="2 mistakes") as caught:
+        import_votes(build, _file(build, "id,annotator,style_vote\n" + lines))
+    assert "did you mean 'cartoon'" in str(caught.value)
+    assert "before, in line 3" in str(caught.value)
+    assert not path_of(build).exists()
+
+
+def test_read_votes__written_before_styles_could_be_voted_on(build: Path) -> None:
+    import_votes(build, _ok(build))
+    old = pq.read_table(path_of(build)).drop(["style"])
+    pq.write_table(old, path_of(build))
+    assert read_votes(build)["style"].tolist() == [None, None]
+
+
 def test_import__rejections_and_consent(build: Path) -> None:
     text = f"id,annotator,emotion,reject,consent\n{IDS[0]},Ann,,yes,yes\n{IDS[1]},Bob,awe,,no\n"
     import_votes(build, _file(build, text))
@@ -145,15 +175,15 @@ def test_import__missing_file_and_the_same_file_twice(build: Path) -> None:
 
 def test_import__styles_reasons_and_times(build: Path) -> None:
     text = (
-        "id,annotator,emotion,style,reject,reason,time\n"
+        "id,annotator,emotion,style_vote,reject,reason,time\n"
         f"{IDS[0]},Ann,awe,sci-fi,,,2026-01-31T12:00:00+02:00\n"
         f"{IDS[1]},Ann,,cartoon,,,\n{IDS[2]},Ann,,,yes,watermark,\n"
     )
     found = import_votes(build, _file(build, text))
     assert found.num_votes == 4
     votes = read_votes(build)
-    assert votes["kind"].tolist() == ["style", "choice", "style", "reject"]
-    assert votes["style"].tolist() == ["science_fiction", None, "cartoon", None]
+    assert votes["kind"].tolist() == ["choice", "style", "style", "reject"]
+    assert votes["style"].tolist() == [None, "science_fiction", "cartoon", None]
     assert votes["reason"].tolist() == [None, None, None, "watermark"]
     assert str(votes["time"][0]) == "2026-01-31 10:00:00+00:00"
     assert votes["time"].notna().all()  # without one, the time of the import
@@ -172,7 +202,7 @@ def test_read_votes__files_written_before_a_column_was_there(build: Path) -> Non
 
 def test_votes_file__comes_back_as_it_went_out(build: Path, tmp_path: Path) -> None:
     text = (
-        "id,annotator,kind,emotion,answer,style,reject,reason,consent,time\n"
+        "id,annotator,kind,emotion,answer,style_vote,reject,reason,consent,time\n"
         f"{IDS[0]},Ann,choice,awe,,,,,yes,2026-01-31T12:00:00Z\n{IDS[0]},Bob,yes_no,awe,no,,,,,\n"
         f"{IDS[1]},Bob,choice,fear,,,,,,\n{IDS[2]},Bob,,,,cartoon,,,,\n"
         f"{IDS[3]},Bob,,,,,yes,blurry,,\n"

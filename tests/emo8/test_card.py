@@ -93,7 +93,7 @@ def test_front_matter__several_licences_list_other_with_name_and_link() -> None:
 
 
 def test_build_without_a_kept_row_still_has_a_card(tmp_path: Path) -> None:
-    from emo8.build import build
+    from emo8.builder import build
     from tests.conftest import encoded, picture, write_recipe
 
     (tmp_path / "p").mkdir()

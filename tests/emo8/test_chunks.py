@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from emo8 import dataset, schema
+from emo8.builder import build
+from emo8.publish import to_folder
+from tests.conftest import encoded, write_recipe
 
 MIN_CHUNK, MAX_CHUNK = 8 << 10, 128 << 10
 MASK = np.uint64(0xFFFF << 48)
@@ -83,6 +87,54 @@ def test_chunks__one_percent_more_rows_are_at_most_five_percent_new_bytes(tmp_pa
     fresh = sum(size for key, size in after.items() if key not in before)
     share = fresh / sum(after.values())
     assert 0.005 < share <= 0.05
+
+
+def test_chunks__pages_fall_into_step_behind_rows_added_in_the_middle(tmp_path: Path) -> None:
+    old, added = list(range(1200)), list(range(5000, 5012))
+    grown = [*old[:600], *added, *old[600:]]
+    before, after = write(tmp_path / "a", old), write(tmp_path / "b", grown)
+    fresh = sum(size for key, size in after.items() if key not in before)
+    assert fresh / sum(after.values()) < 0.07  # one shard passes 12 rows on to the next one
+
+
+def released_chunks(build_dir: Path, folder: Path) -> dict[str, int]:
+    """Chunks of everything a release uploads."""
+    to_folder(build_dir, folder)
+    found: dict[str, int] = {}
+    for path in folder.rglob("*.*"):
+        if path.is_file():
+            found.update(chunks(path.read_bytes()))
+    return found
+
+
+def test_release__one_percent_more_rows_all_over_a_folder_are_at_most_five_percent_new_bytes(
+    tmp_path: Path,
+) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    rng = np.random.default_rng(0)
+
+    def add(name: str) -> None:
+        noise = Image.fromarray(rng.integers(0, 256, (96, 128, 3), np.uint8))
+        data = encoded(noise.resize((320, 240)), quality=85)
+        (pictures / f"{name}.jpg").write_bytes(data)
+
+    for number in range(500):
+        add(f"{number:03d}")
+    recipe = write_recipe(
+        tmp_path,
+        f'[[source]]\nkind = "folder"\npath = "{pictures}"\nstyle = "natural"\n'
+        'license = "CC0-1.0"\n[splits]\ntrain = 1.0\nval = 0.0\ntest = 0.0',
+    )
+    build(recipe, tmp_path / "BUILD", workers=2)
+    before = released_chunks(tmp_path / "BUILD", tmp_path / "first")
+    for number in range(50, 500, 100):
+        add(f"{number:03d}-new")
+    build(recipe, tmp_path / "BUILD", workers=2)
+    after = released_chunks(tmp_path / "BUILD", tmp_path / "second")
+    fresh = sum(size for key, size in after.items() if key not in before)
+    share = fresh / sum(after.values())
+    assert 0.01 < share <= 0.05
 
 
 def test_chunks__are_stable_under_a_shift() -> None:

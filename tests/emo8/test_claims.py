@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from emo8.clip.calibrate import softmax
 from emo8.config import LabelsConfig, VotesConfig
 from emo8.errors import BuildError, RecipeError
 from emo8.schema import VOTES
-from emo8.taxonomy import EMOTIONS
+from emo8.taxonomy import EMOTIONS, STYLES
 from emo8.votes import counted
 
 AWE, FEAR = EMOTIONS.index("awe"), EMOTIONS.index("fear")
@@ -62,6 +63,20 @@ def test_final_labels__people_before_the_source_before_clip() -> None:
     found = _claims(votes=[["r0", "a", "fear"]]).final_labels(rows)
     assert found["emotion"].tolist() == ["fear", "sadness", "awe", None]
     assert found["emotion_rule"].tolist() == ["human", "source", "clip", None]
+
+
+def test_final_labels__style_of_people_before_the_source_before_clip() -> None:
+    rows = _rows(emotion_prob=[_prob(AWE, 0.9)] * 3)
+    rows["style_source"] = ["cartoon", "cartoon", None]
+    claims = _claims()
+    vote = {"id": "r0", "annotator": "a", "kind": "style", "style": "natural"}
+    cast = counted(pd.DataFrame([vote], columns=VOTES.names))
+    found = dataclasses.replace(claims, cast=cast).final_labels(rows)
+    assert found["style"].tolist() == ["natural", "cartoon", STYLES[0]]
+    assert found["style_rule"].tolist() == ["human", "source", "clip"]
+    labels = LabelsConfig(style_rule=("source", "clip"))
+    found = dataclasses.replace(claims, cast=cast, labels=labels).final_labels(rows)
+    assert found["style"].tolist() == ["cartoon", "cartoon", STYLES[0]]
 
 
 def test_final_labels__the_recipe_sets_the_order_and_leaves_out() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from emo8.cluster import RayEngine
-from tests.emo8.test_build import tree_hash
+from tests.emo8.test_builder import tree_hash
 from tests.emo8.test_engines import Job
 
 TWO_NODES = """
@@ -53,6 +53,8 @@ def test_build__engine_options_that_make_no_sense_are_named(
     assert "'spark'" in capsys.readouterr().err
     assert main([*command, "--address", "10.0.0.1:6379"]) == 2
     assert "ray" in capsys.readouterr().err
+    assert main(["build", str(small / "recipe.toml"), "-o", "s3://bucket/BUILD"]) == 2
+    assert "s3:/bucket/BUILD" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from tests.conftest import write_recipe
-from tests.emo8.test_build import funnel, tree_hash
+from tests.emo8.test_builder import funnel, tree_hash
 
 
 def tried(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.build import build
+from emo8.builder import build
 from emo8.calibration import Calibrations, Fit
 from emo8.cli import main
 from emo8.clip.calibrate import Calibration
@@ -126,6 +126,8 @@ def test_review__votes_become_human_labels_and_undo_takes_them_back(
     assert rows.loc[target[0], "emotion_votes"][EMOTIONS.index("disgust")] == 1
     assert rows.loc[target, "num_votes"].eq(2).all()
     assert out not in rows.index
+    card = (built / "BUILD" / "dataset" / "README.md").read_text()
+    assert "People voted on 3 rows; agreement: annotators 2" in card
     left = pq.read_table(built / "BUILD" / "tables" / "rejected.parquet").to_pandas()
     assert left.set_index("id").loc[out, "reason"] == "rejected_by_review"
     assert main(["review", folder, "--undo", batch]) == 0
@@ -145,6 +147,9 @@ def test_calibrate__is_applied_by_the_next_build_and_decodes_nothing(
     assert {step for step, number in redone.items() if number} == {"calibrate"}
     rows = published(built)
     assert not rows["emotion_calibration"].eq("none").any()
+    card = (folder / "dataset" / "README.md").read_text()
+    fitted = json.loads((folder / "tables" / "calibration.json").read_text())["all"]
+    assert f"error {fitted['before']['ece']} before, {fitted['after']['ece']} after" in card
     raw = np.stack(rows["emotion_raw_prob"].to_list())
     assert np.abs(raw - np.stack(rows["emotion_prob"].to_list())).max() > 0.01
     change('clip = ["embedded"]', 'clip = ["embedded"]\nmax_risk = 0.01')
@@ -228,7 +233,7 @@ def _label_step(tmp_path: Path, num_models: int, *, style_prompts: bool) -> Labe
     arrays = {}
     models = tuple(
         Model(name=f"m{k}", weights_sha256="", dim=8, logit_scale=5.0, logit_bias=None,
-              context_length=77)
+              context_length=77, precision="fp32")
         for k in range(num_models)
     )  # fmt: skip
     for model in models:
@@ -276,7 +281,13 @@ def test_label__wording_follows_the_style_of_the_row(tmp_path: Path) -> None:
 
 def test_calibrate__a_style_uses_its_own_fit_where_there_is_one() -> None:
     def flat(temperature: float) -> Fit:
-        return Fit(calibration=Calibration(temperature=temperature), n=9, curve={})
+        return Fit(
+            calibration=Calibration(temperature=temperature),
+            n=9,
+            curve={},
+            ece_before=0.2,
+            ece_after=0.1,
+        )
 
     step = Calibrate(
         calibrations=Calibrations(overall=flat(2), by_style={"natural": flat(50)}, state="fitted")

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from emo8 import fingerprints
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from emo8.errors import Emo8Error
 from tests.conftest import encoded, picture, write_recipe
@@ -49,6 +49,8 @@ def test_leaks__recompressed_resized_mirrored_and_framed_are_stopped(
         "resized.png": encoded(picture(502).resize((97, 71)), "PNG"),
         "mirrored.jpg": encoded(picture(503).transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
         "grey.jpg": encoded(picture(504).convert("L")),
+        "cropped.jpg": encoded(picture(505).crop((6, 3, 154, 116))),
+        "framed.jpg": encoded(ImageOps.expand(picture(506), 12, "black")),
         "clean.jpg": encoded(picture(700)),
         "in-train.jpg": encoded(picture(600)),
     }
@@ -60,18 +62,34 @@ def test_leaks__recompressed_resized_mirrored_and_framed_are_stopped(
     reasons = {
         name: (row["reason"], row["detail"]) for name, row in left(tmp_path / "BUILD").items()
     }
-    leaked = ("same.jpg", "recompressed.jpg", "resized.png", "mirrored.jpg", "grey.jpg")
+    leaked = [name for name in changed if name not in ("clean.jpg", "in-train.jpg")]
     assert reasons == dict.fromkeys(leaked, ("leak", "Bench"))
     named = pq.read_table(tmp_path / "BUILD" / "tables" / "leaks.parquet").to_pylist()
     assert len(named) == len(leaked)
-    assert {row["benchmark_id"] for row in named} == {f"test/awe/{n}.jpg" for n in range(5)}
+    card = (tmp_path / "BUILD" / "dataset" / "README.md").read_text()
+    assert f"looked for: Bench ({len(leaked)} rows left)" in card
+    assert {row["benchmark_id"] for row in named} == {f"test/awe/{n}.jpg" for n in range(7)}
+
+
+def test_leaks__blank_and_tiny_benchmarks_stop_nobody_else(tmp_path: Path) -> None:
+    for number, size in enumerate([(200, 150), (1, 1), (300, 1)]):
+        for shade in (0, 255):
+            image = Image.new("RGB", size, (shade,) * 3)
+            save(tmp_path / "bench", f"{number}-{shade}.png", image, fmt="PNG")
+    out = tmp_path / "bench.parquet"
+    assert main(["fingerprint", str(tmp_path / "bench"), "-o", str(out), "--name", "Odd"]) == 0
+    for seed in range(3):
+        save(tmp_path / "pictures", f"{seed}.jpg", picture(seed))
+    recipe = write_recipe(tmp_path, SOURCE + '[leaks]\nfiles = ["bench.parquet"]')
+    build(recipe, tmp_path / "BUILD", workers=1)
+    assert not left(tmp_path / "BUILD")
 
 
 def test_fingerprint__holds_no_picture_and_reads_back(benchmark: Path) -> None:
     prints = fingerprints.read(benchmark)
     assert len(prints) == 8 and prints.about.name == "Bench"
     assert pq.read_schema(benchmark).names == fingerprints.SCHEMA.names
-    assert benchmark.stat().st_size < 20_000
+    assert benchmark.stat().st_size < 30_000
     found = fingerprints.match(prints, prints, max_distance=20, min_sim=0.8)
     assert (found.row == np.arange(8)).all() and (found.distance == 0).all()
 
@@ -116,6 +134,22 @@ def test_splits__a_cluster_that_joins_train_and_test_sends_the_train_side_away(
     assert told["left_as_split_bridge"] == 1
     again = build(recipe, target, workers=1)
     assert again.already_complete
+
+
+def test_splits__keep_names_a_published_dataset_whose_rows_stay_put(tmp_path: Path) -> None:
+    for seed in range(12):
+        save(tmp_path / "pictures", f"{seed}.jpg", picture(seed))
+    shares = "[splits]\ntrain = 0.5\nval = 0.25\ntest = 0.25\n"
+    build(write_recipe(tmp_path, SOURCE + shares), tmp_path / "OLD", workers=1)
+    before = pq.read_table(tmp_path / "OLD" / "tables" / "verdicts.parquet").to_pandas()
+    for seed in range(12, 20):
+        save(tmp_path / "pictures", f"{seed}.jpg", picture(seed))
+    other = shares.replace("[splits]", 'seed = 5\n[splits]\nkeep = ["OLD/dataset"]')
+    build(write_recipe(tmp_path, other + SOURCE), tmp_path / "NEW", workers=1)
+    after = pq.read_table(tmp_path / "NEW" / "tables" / "verdicts.parquet").to_pandas()
+    now = after.set_index("id")["split"]
+    assert now.loc[before["id"]].tolist() == before["split"].tolist()
+    assert len(now) == 20 and before["split"].nunique() == 3
 
 
 def test_check_splits__copies_across_splits_fail_and_clean_ones_pass(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,18 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emo8 import people, sample
-from emo8.errors import ModelError
-from emo8.people import (
-    MODELS,
-    NOT_RUN,
-    People,
-    Resolved,
-    TorchvisionDetector,
-    by_prominence,
-    prominence,
-    resolve,
-)
+from emo8 import sample
+from emo8.detectors import Resolved
+from emo8.people import NOT_RUN, People, by_prominence, prominence
 from emo8.schema import IMAGE, PERSON
 from tests.conftest import encoded, picture
 
@@ -97,61 +87,3 @@ def test_prominence__finds_the_larger_figure_of_the_samples_composites() -> None
             assert (top["x1"] - top["x0"]) * (top["y1"] - top["y0"]) == pytest.approx(
                 areas[0], abs=1e-3
             )
-
-
-def test_resolve__offline_it_gives_the_cause_and_does_not_fail(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def refuse(*args: object, **options: object) -> None:
-        raise OSError("no network here")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(people.socket, "getaddrinfo", refuse)
-    found = resolve("torchvision:fasterrcnn_mobilenet_v3_large_320_fpn")
-    assert found.weights == ""
-    assert "no network here" in found.cause
-    assert resolve("off").cause == "turned off in the recipe"
-
-
-def test_resolve__unknown_detector_names_the_nearest() -> None:
-    with pytest.raises(ModelError, match="did you mean 'torchvision:ssd300_vgg16'"):
-        resolve("torchvision:ssd300_vgg")
-
-
-def test_models__are_those_of_torchvision() -> None:
-    from torchvision.models import detection, list_models
-
-    assert set(MODELS) == {n for n in list_models(module=detection) if "keypoint" not in n}
-
-
-def test_torchvision_detector__boxes_are_fractions_of_the_picture() -> None:
-    import torch
-
-    class Answers(torch.nn.Module):
-        def forward(self, batch: list[torch.Tensor]) -> list[dict[str, torch.Tensor]]:
-            return [
-                {
-                    "boxes": torch.tensor([[16.0, 12.0, 80.0, 60.0], [0.0, 0.0, 5.0, 5.0]]),
-                    "labels": torch.tensor([1, 18]),
-                    "scores": torch.tensor([0.9, 0.8]),
-                }
-                for _ in batch
-            ]
-
-    detector = TorchvisionDetector(Answers(), lambda tensor: tensor / 255, "cpu")
-    found = detector.find([np.asarray(picture(1))])
-    assert len(found[0]) == 1  # the dog is no person
-    assert found[0][0] == pytest.approx(_box(0.1, 0.1, 0.5, 0.5, 0.9))
-
-
-def test_torchvision_detector__a_real_untrained_network_runs() -> None:
-    import torch
-    from torchvision.models.detection import ssdlite320_mobilenet_v3_large
-
-    torch.manual_seed(0)
-    model = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None)
-    detector = TorchvisionDetector(model, lambda tensor: tensor / 255, "cpu")
-    found = detector.find([np.asarray(picture(1)), np.asarray(picture(2, (90, 200)))])
-    assert len(found) == 2
-    for box in found[0] + found[1]:
-        assert 0 <= box["x0"] <= box["x1"] <= 1.0001

@@ -19,14 +19,14 @@ from emo8.errors import BuildError, GateError
 from emo8.publish import to_folder
 from emo8.release import verify_folder
 from emo8.shards import read_rows
-from tests.emo8.test_build import tree_hash
+from tests.emo8.test_builder import tree_hash
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Row = dict[str, Any]
 
 
 def edit_recipe_and_build(folder: Path, extra: str) -> None:
-    from emo8.build import build
+    from emo8.builder import build
 
     recipe = folder / "recipe.toml"
     recipe.write_text(recipe.read_text() + extra)
@@ -100,7 +100,7 @@ def test_image_policy__withheld_pictures_go_out_as_address_and_hash(
 
 
 def test_image_policy__only_the_licences_named_are_withheld(own: Path, tmp_path: Path) -> None:
-    from emo8.build import build
+    from emo8.builder import build
 
     recipe = own / "recipe.toml"
     text = recipe.read_text().replace('kind = "table"', 'kind = "table"\nattribution = "somebody"')
@@ -218,7 +218,7 @@ def recipes_for_readers() -> list[str]:
 
 def test_docs__recipes_for_readers_run_without_our_code(released: Path, tmp_path: Path) -> None:
     blocks = recipes_for_readers()
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     script = [f"DIR = {str(released)!r}"]
     for number, block in enumerate(blocks):
         script += [f"def recipe_{number}():", *(f"    {line}" for line in block.splitlines())]
@@ -230,7 +230,8 @@ def test_docs__recipes_for_readers_run_without_our_code(released: Path, tmp_path
         "assert 0 < len(found_3['trusted']) < len(found_3['rows'])",
         "assert found_4['batch']['pixels'].shape == (4, 3, 96, 96)",
         "assert len(found_5['frame']) == found_6['table'].num_rows > 20",
-        "assert 'labels/id' in found_7['first']",
+        "assert all(len(row) == 3 for row in found_7['sure'])",
+        "assert 'labels/id' in found_8['first']",
         "import sys; assert 'emo8' not in sys.modules",
     ]
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_DATASETS_CACHE": str(tmp_path)}
@@ -239,6 +240,52 @@ def test_docs__recipes_for_readers_run_without_our_code(released: Path, tmp_path
         env=environment, capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert reply.returncode == 0, reply.stderr[-3000:]
+
+
+def test_croissant__has_every_column_and_reads_boxes_and_copies(released: Path) -> None:
+    import mlcroissant
+
+    from emo8 import schema
+
+    content = json.loads((released / "croissant.json").read_text())
+    for record_set in content["recordSet"]:
+        named = {field["name"] for field in record_set["field"]}
+        assert named == set(schema.published_schema(images=record_set["name"] != "labels").names)
+    dataset = mlcroissant.Dataset(str(released / "croissant.json"))
+    wanted = {row["id"]: row for row in pq.read_table(released / "labels").to_pylist()}
+    boxes = copies = 0
+    for record in dataset.records("labels"):
+        row = wanted.pop(record["labels/id"].decode())
+        for box, found in zip(row["people"] or [], record["labels/people"], strict=False):
+            boxes += 1
+            assert found == {f"labels/people/{key}": value for key, value in box.items()}
+        for copy, found in zip(row["also_from"], record["labels/also_from"], strict=True):
+            copies += 1
+            assert found["labels/also_from/source"].decode() == copy["source"]
+            assert found["labels/also_from/source_url"] is copy["source_url"] is None
+    assert not wanted and boxes >= 12 and copies >= 1
+
+
+def test_readers__duckdb_and_pandas_see_the_same_rows(
+    released: Path,
+) -> None:
+    import duckdb
+    import pandas as pd
+
+    places = f"{released}/data/*/*.parquet"
+    by_rule = dict(
+        duckdb.sql(
+            f"select emotion_rule, count(*) from '{places}' group by emotion_rule"
+        ).fetchall()
+    )
+    frame = pd.concat(pd.read_parquet(path) for path in sorted(released.glob("data/*/*.parquet")))
+    assert frame["emotion_rule"].value_counts().to_dict() == by_rule
+    query = f"select id, sha256(image.bytes), published_sha256, people[1].x1 from '{places}'"
+    rows = duckdb.sql(query).fetchall()
+    assert len(rows) == len(frame) and all(own == said for _, own, said, _ in rows)
+    assert sum(edge is not None for *_, edge in rows) >= 12
+    first = frame.iloc[0]["image"]["bytes"]
+    assert hashlib.sha256(first).hexdigest() == frame.iloc[0]["published_sha256"]
 
 
 def test_croissant__gives_records_with_pictures(released: Path) -> None:

@@ -112,7 +112,7 @@ def test_to_hub__again_sends_nothing_and_stays_at_its_version(hub: Hub, small: P
 def test_to_hub__removed_picture_leaves_with_a_new_version(
     hub: Hub, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emo8.build import build
+    from emo8.builder import build
 
     own = Path(shutil.copytree(small, tmp_path / "own"))
     to_hub(own / "BUILD", REPO)

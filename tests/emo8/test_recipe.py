@@ -29,6 +29,7 @@ def test_parse_recipe__defaults_and_style_overrides() -> None:
         ({"source": [{**FOLDER, "pth": "x"}]}, ["pth", "'path'"]),
         ({"source": [{**FOLDER, "kind": "foldr"}]}, ["foldr", "'folder'"]),
         ({"source": [{"kind": "folder"}]}, ["path", "required"]),
+        ({"source": [{**FOLDER, "path": "s3://b/p"}]}, ["s3://b/p", "mount"]),
         ({"source": [FOLDER], "decide": {"min_side_px": "big"}}, ["min_side_px", "big"]),
         ({"source": [FOLDER], "splits": {"train": 0.9}}, ["splits", "1.1"]),
         ({"source": [FOLDER], "decide": {"style": {"cartoons": {}}}}, ["cartoons", "'cartoon'"]),
@@ -37,6 +38,7 @@ def test_parse_recipe__defaults_and_style_overrides() -> None:
             ["min_side_px"],
         ),
         ({"source": [FOLDER], "labels": {"clip": []}}, ["labels.clip", "embedded"]),
+        ({"source": [FOLDER], "labels": {"precision": "bf61"}}, ["precision", "'bf16'"]),
         ({"name": "x"}, ["[[source]]"]),
     ],
 )

@@ -21,7 +21,7 @@ from emo8.filters.base import prepare
 from emo8.images import FORMATS, DecodeError, decode
 from emo8.reasons import REASONS
 from tests.conftest import encoded, picture, write_recipe
-from tests.emo8.test_build import tree_hash
+from tests.emo8.test_builder import tree_hash
 
 # Runs a command and prints the peak memory, in KB, of the largest process in it.
 PEAK_MEMORY = """

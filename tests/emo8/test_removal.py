@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from emo8 import removal
-from emo8.build import build
+from emo8.builder import build
 from emo8.cli import main
 from emo8.errors import Emo8Error, GateError
 from emo8.publish import to_folder

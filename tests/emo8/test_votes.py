@@ -8,7 +8,7 @@ import pytest
 
 from emo8.config import VotesConfig
 from emo8.schema import VOTES
-from emo8.votes import counted, human_labels, stamp
+from emo8.votes import counted, human_labels, human_styles, stamp
 
 
 def _vote(
@@ -106,38 +106,6 @@ def test_human_labels__rejections_are_a_share_of_the_annotators() -> None:
     assert found["emotion"][0] == "awe"
 
 
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        ({"rule": "majority"}, ["cartoon", None]),
-        ({"rule": "distribution"}, ["cartoon", None]),
-        ({"rule": "threshold", "min_share": 0.7}, [None, None]),
-        ({"rule": "dawid_skene"}, ["cartoon", None]),
-        ({"rule": "majority", "min_votes": 4}, [None, None]),
-    ],
-)
-def test_human_labels__styles_have_votes_of_their_own(
-    config: dict[str, object], expected: list[str | None]
-) -> None:
-    votes = _votes(
-        *(_vote("x", who, None, kind="style", style="cartoon") for who in "ab"),
-        _vote("x", "c", None, kind="style", style="natural"),
-        _vote("y", "a", None, kind="style", style="cartoon"),
-        _vote("y", "b", None, kind="style", style="natural"),
-    )
-    found = _labels(votes, ["x", "y"], **config)
-    assert found["style"].tolist() == expected
-    assert found["emotion"].tolist() == [None, None]
-    assert found["emotion_votes"].tolist() == [None, None]
-
-
-def test_human_labels__a_vote_on_the_style_is_none_on_the_emotion() -> None:
-    votes = _votes(_vote("x", "a", "awe"), _vote("x", "b", None, kind="style", style="cartoon"))
-    found = _labels(votes, ["x"], rule="majority", min_votes=2)
-    assert found["emotion"].tolist() == [None]
-    assert found["num_votes"].tolist() == [2]
-
-
 def test_human_labels__the_reason_most_people_give() -> None:
     votes = _votes(
         *(_vote("x", who, None, kind="reject", reason="blurry") for who in "ab"),
@@ -178,3 +146,33 @@ def test_human_labels__nobody_voted() -> None:
     assert found["emotion"].tolist() == [None, None]
     assert found["num_votes"].tolist() == [0, 0]
     assert found["rejected"].tolist() == [0, 0]
+
+
+STYLES_CAST = _votes(
+    *(_vote("x", who, None, kind="style", style=name) for who, name in zip("abc", ["natural"] * 2 + ["cartoon"])),
+    _vote("y", "a", None, kind="style", style="natural"),
+    _vote("y", "b", None, kind="style", style="cartoon"),
+    _vote("y", "a", None, kind="style", style="cartoon", batch="b2"),
+    _vote("x", "d", "awe"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"rule": "majority"}, ["natural", "cartoon", None]),
+        ({"rule": "distribution", "min_votes": 3}, ["natural", None, None]),
+        ({"rule": "threshold", "min_share": 0.7}, [None, "cartoon", None]),
+        ({"rule": "dawid_skene", "min_share": 0.6}, ["natural", "cartoon", None]),
+    ],
+)
+def test_human_styles__by_rule(config: dict[str, object], expected: list[str | None]) -> None:
+    cast = counted(STYLES_CAST)
+    found = human_styles(cast, pd.Series(["x", "y", "nobody"]), VotesConfig(**config))  # type: ignore[arg-type]
+    assert found.tolist() == expected
+    assert human_labels(cast, pd.Series(["x", "y"]), VotesConfig())["num_votes"].tolist() == [1, 0]
+    assert stamp(cast) != stamp(cast[cast["kind"] != "style"])
+
+
+def test_human_styles__nobody_voted() -> None:
+    assert human_styles(_votes(), pd.Series(["x"]), VotesConfig()).tolist() == [None]

@@ -1,13 +1,15 @@
 """Batches are a pure function of seed, step and rank."""
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pretrain import recipes
-from pretrain.batches import Batch, StepBatches, fixed_batches, training_batches
+from pretrain.batches import Batch, StepBatches, epoch_order, fixed_batches, training_batches
 from pretrain.cache import open_source
 from pretrain.config import PretrainConfig
 from pretrain.data import Source
@@ -71,7 +73,8 @@ def test_loader__starts_anywhere_with_any_number_of_workers(
 ) -> None:
     config = changed(num_workers=num_workers)
     batches = training_batches(source, config, first_step=10, rank=0, num_ranks=1)
-    assert_equal(next(batches), StepBatches(source, changed())[9])
+    (batch,) = next(batches)
+    assert_equal(batch, StepBatches(source, changed())[9])
 
 
 def test_views__person_is_the_whole_picture_where_nobody_is_found(source: Source) -> None:
@@ -101,3 +104,48 @@ def test_broken_picture__is_skipped_with_its_id(tmp_path: Path, in_memory: bool)
     assert skipped == [broken]
     assert all(broken not in batch.ids and len(batch.ids) == 8 for batch in batches)
     assert len(source.ids) == SPLITS["train"] - in_memory
+
+
+class Labelled:
+    """As much of a source as an order needs."""
+
+    def __init__(self) -> None:
+        self.ids = [str(row) for row in range(24)]
+        self.labels = {
+            "emotion": ["awe"] * 18 + ["fear"] * 6,
+            "style": ["natural", "cartoon"] * 12,
+        }
+
+
+def test_balance__every_emotion_as_often_rare_ones_repeated() -> None:
+    order = epoch_order(np.random.default_rng(0), Labelled(), "emotion")  # type: ignore[arg-type]
+    counts = Counter(order.tolist())
+    assert len(order) == 24
+    assert sum(counts[row] for row in range(18)) == sum(counts[row] for row in range(18, 24)) == 12
+    assert {counts[row] for row in range(18, 24)} == {2}
+    assert {counts[row] for row in range(18)} == {0, 1}
+
+
+def test_balance__of_two_columns_counts_their_pairs() -> None:
+    rng = np.random.default_rng(0)
+    order = epoch_order(rng, Labelled(), "emotion+style")  # type: ignore[arg-type]
+    pairs = Counter((row >= 18, row % 2) for row in order.tolist())
+    assert set(pairs.values()) == {6}
+
+
+def test_balance__missing_column_is_named() -> None:
+    source = Labelled()
+    source.labels = {}
+    with pytest.raises(ValueError, match="no column 'emotion'"):
+        epoch_order(np.random.default_rng(0), source, "emotion")  # type: ignore[arg-type]
+
+
+def test_balance__trains_from_a_dataset(dataset_dir: Path) -> None:
+    source = open_source(str(dataset_dir), "train", changed(balance="style"))
+    assert set(source.labels) == {"emotion", "style", "emotion_rule"}
+    batches = StepBatches(source, changed(balance="style", batch_size=5))
+    rows = {row_id: row for row, row_id in enumerate(source.ids)}
+    styles = Counter(
+        source.labels["style"][rows[row_id]] for step in range(4) for row_id in batches[step].ids
+    )
+    assert max(styles.values()) - min(styles.values()) <= 3 and len(styles) == 5

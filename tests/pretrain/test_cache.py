@@ -13,7 +13,8 @@ from pretrain import recipes
 from pretrain.batches import StepBatches
 from pretrain.cache import PackedImages, open_source, read_cache
 from pretrain.cli import main
-from pretrain.config import PretrainConfig, TeacherConfig, resolve_features
+from pretrain.config import PretrainConfig, TeacherConfig
+from pretrain.resolve import resolve_features
 from pretrain.teacher import load_teacher
 
 ROOT = Path(__file__).parents[2]

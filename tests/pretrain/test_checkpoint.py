@@ -11,7 +11,6 @@ from safetensors.torch import load_file
 
 from pretrain import checkpoint, recipes
 from pretrain.models.uniemox import build_model
-from pretrain.optim import build_optimizer
 from tests.conftest import picture
 
 
@@ -90,27 +89,3 @@ def test_load__missing_or_foreign_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"cut off")
     with pytest.raises(ValueError, match="not a complete safetensors file"):
         checkpoint.load_encoder(tmp_path)
-
-
-def test_save__keeps_the_one_before(tmp_path: Path) -> None:
-    config = recipes.cpu_smoke()
-    model = build_model(config.model, teacher_dim=32, seed=0)
-    optimizer = build_optimizer(model, config.optim)
-    for step in (2, 4, 6):
-        checkpoint.save(tmp_path, step=step, config=config, model=model, optimizer=optimizer)
-    steps = [
-        json.loads((tmp_path / name / checkpoint.STATE).read_text())["step"]
-        for name in ("previous", "last")
-    ]
-    assert steps == [4, 6]
-    assert not (tmp_path / ".saving").exists()
-
-
-def test_resume__both_damaged_names_them(tmp_path: Path) -> None:
-    config = recipes.cpu_smoke()
-    model = build_model(config.model, teacher_dim=32, seed=0)
-    optimizer = build_optimizer(model, config.optim)
-    checkpoint.save(tmp_path, step=2, config=config, model=model, optimizer=optimizer)
-    (tmp_path / "last" / checkpoint.TRAINING).unlink()
-    with pytest.raises(ValueError, match=r"no usable checkpoint.*incomplete"):
-        checkpoint.resume(tmp_path, model, optimizer)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pretrain import config, recipes
+from pretrain import config, overrides, recipes, resolve
 
 
 @pytest.mark.parametrize("name", ["cpu_smoke", "cpu_demo", "b16", "l16_paper"])
@@ -23,7 +23,7 @@ def test_recipes__unknown_name_gets_the_nearest() -> None:
 
 
 def test_override__sets_nested_fields_by_type() -> None:
-    found = config.override(
+    found = overrides.override(
         recipes.cpu_smoke(),
         {
             "optim.lr": "1e-3",
@@ -44,7 +44,7 @@ def test_override__sets_nested_fields_by_type() -> None:
 
 def test_override__unknown_field_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"--optim.lrr; did you mean --optim.lr\?"):
-        config.override(recipes.cpu_smoke(), {"optim.lrr": "1"})
+        overrides.override(recipes.cpu_smoke(), {"optim.lrr": "1"})
 
 
 @pytest.mark.parametrize(
@@ -63,23 +63,23 @@ def test_override__unknown_field_names_the_nearest() -> None:
 )
 def test_override__impossible_value_is_explained(name: str, value: str, message: str) -> None:
     with pytest.raises(ValueError) as problem:
-        config.override(recipes.cpu_smoke(), {name: value})
+        overrides.override(recipes.cpu_smoke(), {name: value})
     assert message in str(problem.value)
 
 
 def test_override__steps_replace_epochs() -> None:
-    found = config.override(recipes.b16(), {"steps": "5"})
+    found = overrides.override(recipes.b16(), {"steps": "5"})
     assert (found.steps, found.epochs) == (5, 0.0)
 
 
 def test_resolve_steps__counts_the_global_batch() -> None:
     recipe = dataclasses.replace(recipes.b16(), epochs=2.0)
-    assert config.resolve_steps(recipe, 1000, 2).steps == 4
+    assert resolve.resolve_steps(recipe, 1000, 2).steps == 4
 
 
 def test_differences__name_setting_and_both_values() -> None:
     old = config.as_dict(recipes.cpu_smoke())
-    new = config.as_dict(config.override(recipes.cpu_smoke(), {"optim.lr": "1.0"}))
+    new = config.as_dict(overrides.override(recipes.cpu_smoke(), {"optim.lr": "1.0"}))
     assert config.differences(old, new) == ["optim.lr: 0.00015 before, 1.0 now"]
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pretrain import losses, recipes, step
-from pretrain.config import override
 from pretrain.models.uniemox import build_model
+from pretrain.overrides import override
 from pretrain.views import jittered, recolour
 from tests.pretrain.test_step import WORLD, FixedTeacher
 
@@ -17,7 +17,7 @@ def stepped(settings: dict[str, str]) -> tuple[step.TrainState, dict[str, torch.
     teacher = FixedTeacher()
     state = step.make_state(config, WORLD, teacher, teacher.text_features([""] * 8))
     torch.manual_seed(0)
-    return state, step.train_step(state, step._random_batch(config, teacher.dim), 1e-3)
+    return state, step.train_step(state, [step._random_batch(config, teacher.dim)], 1e-3)
 
 
 @pytest.mark.parametrize(

@@ -49,3 +49,16 @@ def test_features__nan_is_refused_with_its_row() -> None:
     features[2, 1] = float("nan")
     with pytest.raises(ValueError, match=r"some\.file: 1 rows .* first at 2"):
         check_features(features, "some.file")
+
+
+def test_use_precision__bf16_weights_give_what_autocast_gives(teacher_name: str) -> None:
+    views = torch.randint(0, 256, (4, 3, 64, 64), dtype=torch.uint8)
+    cast, stored = (
+        load_teacher(TeacherConfig(name=teacher_name), torch.device("cpu")) for _ in range(2)
+    )
+    stored.use_precision("bf16")
+    with torch.autocast("cpu", torch.bfloat16):
+        wanted, found = cast.image_features(views), stored.image_features(views)
+    assert torch.nn.functional.cosine_similarity(wanted, found).min() > 0.999
+    texts = ["a picture", "two pictures"]
+    assert torch.equal(cast.text_features(texts), stored.text_features(texts))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.backbones import Backbone
-from benchmarks.protocols import PROTOCOLS, few_shot, knn, linear, load, zeroshot
+from benchmarks.protocols import few_shot, knn, linear, load, zeroshot
 from benchmarks.protocols.base import Problem, inner_folds
 from benchmarks.speed.probes import clouds
 
@@ -44,7 +44,7 @@ def test_protocol__learns_and_gives_probabilities(name, least):
     assert accuracy(task, prob) > least
 
 
-@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "zero_shot"])
+@pytest.mark.parametrize("name", ["knn", "linear", "few_shot"])
 def test_protocol__never_looks_at_test_labels(name):
     task, module = problem(), load(name)
     blind = task.target.copy()

@@ -102,8 +102,16 @@ def open_browser() -> Iterator[Callable[[str], Any]]:
         driver.quit()
 
 
-def _says(driver: Any, words: str) -> bool:
-    return words in driver.find_element("tag name", "body").text
+def _wait_for(driver: Any, words: str) -> None:
+    """Wait until the page says `words`; else an error with what it says instead."""
+
+    def text() -> str:
+        return str(driver.find_element("tag name", "body").text)
+
+    try:
+        _until(lambda: words in text(), words)
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {driver.current_url} says {text()!r}") from None
 
 
 def _shot(driver: Any, path: Path) -> Image.Image:
@@ -129,16 +137,16 @@ def test_browser__grid_view_and_map(
 ) -> None:
     dataset = fiftyone.load_dataset(served.url.rpartition("/")[2])
     grid = open_browser(served.url)
-    _until(lambda: _says(grid, f"{len(dataset)} samples"), "the count of samples")
+    _wait_for(grid, f"{len(dataset)} samples")
     _shot(grid, tmp_path / "grid.png")
     view = dataset.load_saved_view("style: cartoon")
     page = open_browser(f"{served.url}?view=style-cartoon")
-    _until(lambda: _says(page, f"{len(view)} samples"), "the saved view")
+    _wait_for(page, f"{len(view)} samples")
     _shot(page, tmp_path / "view.png")
     maps = open_browser(f"{served.url}?workspace=embedding-map")
     _until(lambda: maps.find_element("xpath", "//*[text()='map_pca']"), "the list of maps").click()
     points = len(dataset.load_brain_results("map_pca").points)
-    _until(lambda: _says(maps, f"{points} points"), "the points of the map")
+    _wait_for(maps, f"{points} points")
     _shot(maps, tmp_path / "map.png")
 
 
@@ -149,7 +157,7 @@ def test_browser__two_at_once_and_a_tag_comes_home(
     dataset = fiftyone.load_dataset(name)
     first, second = open_browser(served.url), open_browser(served.url)
     for driver in (first, second):
-        _until(lambda driver=driver: _says(driver, f"{len(dataset)} samples"), "both browsers")
+        _wait_for(driver, f"{len(dataset)} samples")
     sample = dataset.match({"verdict": "kept"}).first()
     sample.tags.append("emotion:fear@ann")
     sample.save()
@@ -164,7 +172,7 @@ def test_browser__a_vanished_file_costs_one_tile(
     dataset = fiftyone.load_dataset(served.url.rpartition("/")[2])
     Path(dataset.match({"verdict": "kept"}).first().filepath).unlink()
     page = open_browser(served.url)
-    _until(lambda: _says(page, f"{len(dataset)} samples"), "the count of samples")
+    _wait_for(page, f"{len(dataset)} samples")
     _shot(page, tmp_path / "vanished.png")
 
 

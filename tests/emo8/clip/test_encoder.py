@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw
 
-from emo8.clip.encoder import CONFIG_NAME, EMBEDDED_DIR, Encoder, load
+from emo8.clip.encoder import CONFIG_NAME, EMBEDDED_DIR, Encoder, best_precision, load
 from emo8.errors import ModelError
 
 
@@ -175,3 +177,41 @@ def test_load__a_model_without_a_text_tower_is_refused(tmp_path: Path) -> None:
     (tmp_path / "open_clip_model.safetensors").write_bytes(b"")
     with pytest.raises(ModelError, match="with a text tower"):
         load(f"local-dir:{tmp_path}")
+
+
+def test_resolve__a_build_keeps_the_precision_it_chose_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from emo8 import labels
+    from emo8.clip import encoder
+
+    monkeypatch.setattr(encoder, "best_precision", lambda name: "bf16")
+    first = labels.resolve("embedded", [], "auto")
+    assert first.precision == "bf16"
+    monkeypatch.setattr(encoder, "best_precision", lambda name: "fp32")
+    known = [dataclasses.asdict(first)]
+    assert labels.resolve("embedded", known, "auto").precision == "bf16"
+    assert labels.resolve("embedded", known, "fp32").precision == "fp32"
+
+
+def test_embed__step_in_bf16_is_close_to_fp32_and_another_step(sample_pictures: list[Path]) -> None:
+    from emo8 import labels
+
+    model = labels.resolve("embedded", [], "fp32")
+    files = [path.read_bytes() for path in sample_pictures if path.suffix == ".webp"][:3]
+    rows = pa.table({"image": [{"bytes": data, "path": None} for data in [files[0], *files]]})
+    batch = {"rows": rows, "measure": pa.table({"decode_reason": pa.nulls(4, pa.string())})}
+    found = []
+    for precision in ("fp32", "bf16"):
+        own = dataclasses.replace(model, precision=precision)
+        step = labels.Embed(model=own, max_pixels=10**8)
+        found.append(np.array(step.run(batch, step.setup())["embedding"].to_pylist(), np.float32))
+    assert step.options() != labels.Embed(model=model, max_pixels=10**8).options()
+    cosine = (found[0] * found[1]).sum(1)
+    assert (cosine > 0.999).all() and (found[0] != found[1]).any()
+    assert (found[0][0] == found[0][1]).all()
+
+
+def test_best_precision__embedded_stays_in_fp32() -> None:
+    assert best_precision("embedded") == "fp32"
+    assert best_precision("ViT-B-32/openai") in ("fp32", "bf16")

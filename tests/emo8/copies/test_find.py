@@ -13,9 +13,9 @@ from benchmarks.plants import KINDS, plant
 from emo8 import sample
 from emo8.config import DecideConfig
 from emo8.copies import find
-from emo8.copies.views import COLUMNS, Views, views_of
+from emo8.copies.views import COLUMNS, Views, empty_views, views_of
 from emo8.filters.base import perceptual_hash, prepare
-from emo8.filters.copies import Copies, trim_border
+from emo8.filters.copies import Copies, content_box
 from emo8.images import DecodeError, decode
 from emo8.taxonomy import STYLES
 from tests.conftest import encoded
@@ -32,12 +32,13 @@ def views(contents: list[bytes]) -> Views:
         pixels.append(decoded.rgb)
     types = [(name, Copies.columns.get(name, pa.uint64())) for name in COLUMNS]
     table = pa.Table.from_pylist(records, pa.schema(types))
-    return views_of([table], len(contents), load("embedded").embed_images(pixels))
+    vectors = load("embedded").embed_images(pixels)
+    return views_of([(table, vectors)], len(contents), vectors.shape[1])
 
 
 def copies(contents: list[bytes], styles: list[str]) -> set[tuple[int, int]]:
     config, seen = DecideConfig(), views(contents)
-    pairs = find.candidates(seen, config.max_near_distance, config.near_neighbours)
+    pairs = find.candidates(seen, config)
     found = find.measured(seen, pairs, config.min_crop_sim)
     told = find.judged(found, find.limits_of(styles, config))
     told = told[told["verdict"] == "copy"]
@@ -113,20 +114,15 @@ def test_find__hostile_pictures_do_not_crash(make: Callable[[int], Image.Image])
 
 
 def test_find__nothing_to_search_finds_nothing() -> None:
-    empty = Views(
-        hashes=np.zeros((0, 4), np.uint64),
-        thumbs=np.zeros((0, 2, 64, 64), np.uint8),
-        embedding=np.zeros((0, 8), np.float32),
-        layout=np.zeros((0, 2, 64), np.float32),
-    )
-    assert find.candidates(empty, 3, 8).shape == (0, 2)
+    assert find.candidates(empty_views(0, 8), DecideConfig()).shape == (0, 2)
 
 
-def test_trim_border__takes_the_frame_and_leaves_the_picture() -> None:
+def test_content_box__takes_the_frame_and_leaves_the_picture() -> None:
     inner = np.random.default_rng(0).integers(0, 256, (60, 80), dtype=np.uint8)
     framed = np.pad(inner, 12, constant_values=255)
-    assert (trim_border(framed) == inner).all()
-    assert trim_border(np.full((50, 50), 9, np.uint8)).shape == (50, 50)
+    assert (framed[content_box(framed)] == inner).all()
+    blank = np.full((50, 50), 9, np.uint8)
+    assert blank[content_box(blank)].shape == (50, 50)
 
 
 def test_plant__recompressed_copy_has_other_bytes_and_like_pixels() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,11 @@ from emo8 import (
     builddir,
     dataset,
     decide,
+    evidence,
     ingest,
     leaks,
     pipeline,
+    places,
     removal,
     report,
     sources,
@@ -42,6 +45,9 @@ from emo8.progress import stage
 from emo8.recipe import load_recipe
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
+from emo8.web.rig import Crew
+from emo8.web.stage import Fetch
+from emo8.web.store import mark
 
 DECIDE_VERSION = 3
 
@@ -62,11 +68,13 @@ def build(
     workers: int | None = None,
     engine: str = "local",
     address: str | None = None,
+    retry_failed: bool = False,
 ) -> BuildResult:
     """Build the dataset that a recipe asks for in the folder `out`.
 
     `engine` is "local" or "ray"; `address` names a running Ray cluster, `workers` defaults to all
-    cores. Raises an `Emo8Error` for a mistake of the user's; a failed part is counted, not raised.
+    cores; `retry_failed` tries links again that could not be fetched. Raises an `Emo8Error` for a
+    mistake of the user's; a failed part is counted, not raised.
     """
     recipe = load_recipe(recipe_path)
     builddir.check_target(out, recipe, recipe_path)
@@ -74,14 +82,20 @@ def build(
     runner = make_engine(engine, workers=workers, address=address)
     out = out.absolute()  # the same place for workers that start elsewhere
     with builddir.writing(out), runner:
-        return _Run(recipe, recipe_path, out, chunks, runner).run()
+        return _Run(recipe, recipe_path, out, chunks, runner, retry_failed).run()
 
 
 class _Run:
     """One run of a build: state shared by the stages below."""
 
     def __init__(
-        self, recipe: Recipe, recipe_path: Path, out: Path, chunks: list[Chunk], engine: Engine
+        self,
+        recipe: Recipe,
+        recipe_path: Path,
+        out: Path,
+        chunks: list[Chunk],
+        engine: Engine,
+        retry_failed: bool,
     ) -> None:
         self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
         self.recipe_dir = recipe_path.resolve().parent
@@ -90,6 +104,11 @@ class _Run:
         self.cast = votes.counted(votes.read_votes(out))
         self.removals = removal.load()
         self.previous = load_plan(out)
+        self.fetch = Fetch(
+            build=out, chunks=chunks, config=recipe.fetch, max_bytes=recipe.ingest.max_bytes
+        )
+        if retry_failed:
+            self.fetch.retry_failed()
         self.plan = self._plan()
 
     def run(self) -> BuildResult:
@@ -98,7 +117,7 @@ class _Run:
             return BuildResult(funnel=funnel, failed_parts=0, already_complete=True)
         self.plan.save(self.out)
         self._drop_surplus_parts()
-        self._run_stage(ROWS, self._ingest_task)
+        self._ingest()
         for step in self.steps:
             self._run_stage(step.name, self._step_task(step))
         verdicts = self._decide()
@@ -114,8 +133,7 @@ class _Run:
 
     def _plan(self) -> Plan:
         """The fingerprint every part must carry, and that of the decision over all of them."""
-        max_bytes = self.recipe.ingest.max_bytes
-        marks = {ROWS: [ingest.chunk_fingerprint(chunk, max_bytes) for chunk in self.chunks]}
+        marks = {ROWS: [self._rows_mark(part) for part in range(len(self.chunks))]}
         for step in self.steps:
             marks[step.name] = [
                 step.fingerprint({table: marks[table][part] for table in marks})
@@ -127,6 +145,7 @@ class _Run:
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
         rules = [
             recipe.labels.rule,
+            recipe.labels.style_rule,
             recipe.labels.max_risk,
             self.resolved.calibrations.thresholds(recipe.labels.max_risk),
             votes.stamp(self.cast),
@@ -157,14 +176,47 @@ class _Run:
                 if int(path.stem.removeprefix("part-")) >= len(self.chunks):
                     path.unlink()
 
+    def _rows_mark(self, part: int) -> str:
+        """The fingerprint of a part of rows/: of links also the rules and the round of tries."""
+        mark = ingest.chunk_fingerprint(self.chunks[part], self.recipe.ingest.max_bytes)
+        if self.chunks[part].source.kind != "urls":
+            return mark
+        return fingerprint(mark, self.fetch.policy(part), self.fetch.round(part))
+
+    def _ingest(self) -> None:
+        """Write the stale parts of rows/: links window by window, everything else at once."""
+        stale = self.plan.stale(self.out, ROWS)
+        self.plan.reused[ROWS] = len(self.chunks) - len(stale)
+        links = [part for part in stale if self.chunks[part].source.kind == "urls"]
+        here = [self._ingest_task(part) for part in stale if part not in set(links)]
+        if here:
+            self._run_tasks(ROWS, here)
+        distributor, address = self.engine.distributor() if links else ("", "")
+        crew = Crew(
+            processes=self.engine.workers or os.cpu_count() or 1,
+            distributor=distributor,
+            ray_address=address,
+        )
+        for parts, error in self.fetch.windows(links, crew):
+            if error:
+                self.plan.failed.setdefault(ROWS, {}).update({str(p): error for p in parts})
+                self.plan.save(self.out)
+            else:
+                self._run_tasks(ROWS, [self._ingest_task(part) for part in parts])
+                self.fetch.forget()
+
     def _ingest_task(self, part: int) -> Task:
-        return ingest.IngestTask(
+        task = ingest.IngestTask(
             chunk=self.chunks[part],
             max_bytes=self.recipe.ingest.max_bytes,
             build=self.out,
             part=part,
             fingerprint=self.plan.fingerprints[ROWS][part],
         )
+        if self.chunks[part].source.kind != "urls":
+            return task
+        notes = mark(self.fetch.policy(part), self.fetch.round(part))
+        return dataclasses.replace(task, found=self.fetch.found(part), notes=notes)
 
     def _step_task(self, step: Step) -> Callable[[int], Task]:
         marks = self.plan.fingerprints[step.name]
@@ -200,6 +252,8 @@ class _Run:
         if parts:
             frames.insert(0, self._decider(earlier).run(read_narrow(self.out, parts)))
         verdicts = pd.concat(frames, ignore_index=True)
+        lacking = set(decide.COLUMNS) - set(verdicts.columns)  # where every part failed
+        verdicts = verdicts.assign(**dict.fromkeys(lacking))
         drawn = splits.assign(verdicts, earlier, config, seed)
         claimed = verdicts["split_source"]
         verdicts["split"] = splits.keep_claimed(drawn, verdicts["cluster"], claimed)
@@ -207,6 +261,9 @@ class _Run:
         summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
         write_text(self.out / "report" / "splits.json", summary + "\n")
         verdicts["also_from"] = _provenance_of_copies(verdicts)
+        known = places.published(self.out, self.recipe_dir, config.keep)
+        part_rows = self.recipe.ingest.part_rows
+        verdicts[["shard", "rank"]] = places.assign(verdicts, known, part_rows)
         return verdicts
 
     def _decider(self, earlier: Mapping[str, str]) -> decide.Decider:
@@ -216,7 +273,13 @@ class _Run:
             leaks=leaks.Leaks(
                 config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
             ),
-            copies=Copies(config=self.recipe.decide, build=self.out, model=model, earlier=earlier),
+            copies=Copies(
+                config=self.recipe.decide,
+                build=self.out,
+                model=model,
+                earlier=earlier,
+                engine=self.engine,
+            ),
             removals=self.removals,
             claims=Claims(
                 labels=self.recipe.labels,
@@ -244,7 +307,12 @@ class _Run:
         tasks = dataset.plan_shards(self.out, verdicts, self.recipe.ingest.max_pixels)
         if tasks:
             self._run_tasks("dataset", list(tasks))
+        dataset.remove_surplus(self.out, tasks)
         stats = report.statistics(verdicts, [model.name for model in self.resolved.models])
+        stats["agreement"] = evidence.agreement(self.out)
+        stats["calibration"] = evidence.calibration(self.resolved.calibrations)
+        stats["leaks"] = evidence.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
+        stats["fetch"] = report.fetch_statistics(verdicts, self.recipe)
         report.write_report(self.out, verdicts, stats)
         name = self.recipe.name
         given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.build import build
+from emo8.builder import build
 from emo8.errors import BuildError, SourceError
 from emo8.reasons import REASONS
 from tests.conftest import encoded, picture, write_recipe

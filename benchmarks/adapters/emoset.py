@@ -1,0 +1,122 @@
+"""EmoSet-118K: eight emotions with six attributes, official 80/5/15 split.
+
+Two forms of `info.json` and two of the split rows are in circulation; both are read. The index of
+EmoSet (amusement, awe, contentment, excitement, anger, …) is never used: names are the keys.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.adapters import files
+from benchmarks.adapters.base import Benchmark, LabelledRows
+from emo8.errors import SourceError
+from emo8.taxonomy import EMOTIONS
+
+INFO = Benchmark(
+    name="emoset",
+    title="EmoSet-118K: 118,102 pictures, 8 emotions, 6 attributes",
+    get="the download link of the project page (a zip of the 118K set), by yourself",
+    license="images: not stated, research use; the authors' loader is MIT",
+    layout="ROOT/{info,train,val,test}.json, ROOT/image/<emotion>/*.jpg, ROOT/annotation/…",
+    tasks=("single", "polarity"),
+    split="official 80/5/15 (train.json, val.json, test.json)",
+)
+SPLITS = ("train", "val", "test")
+SINGLE = ("brightness", "colorfulness", "scene", "facial_expression", "human_action")
+
+
+def read(root: Path) -> LabelledRows:
+    """The rows of the three split files, in their order; attributes are columns."""
+    lines = [(split, *row) for split in SPLITS for row in _rows(root, split)]
+    if not lines:
+        raise SourceError(f"{root}: the split files name no pictures.")
+    notes = _check_order(root)
+    names = [image for _, _, image, _ in lines]
+    annotated = _Attributes(root, [annotation for *_, annotation in lines])
+    rows = files.rows_of(
+        INFO.name, root, names, [emotion for _, emotion, *_ in lines],
+        split=[split for split, *_ in lines], notes=notes,
+    )  # fmt: skip
+    plain = rows.column
+    object.__setattr__(  # attributes are read from 118,102 small files only when asked for
+        rows, "column", lambda name: annotated(name) if name in SINGLE else plain(name)
+    )
+    object.__setattr__(rows, "column_names", (*rows.column_names, *SINGLE))
+    return rows
+
+
+def _rows(root: Path, split: str) -> list[tuple[str, str, str]]:
+    """(emotion, image, annotation) of the rows [emotion, image, annotation] or with an id second.
+
+    A split file may be missing (some copies hold only two), all three may not.
+    """
+    path = root / f"{split}.json"
+    if not path.is_file():
+        if not any((root / f"{name}.json").is_file() for name in SPLITS):
+            raise SourceError(f"{root}: no train.json, val.json or test.json. {INFO.layout}.")
+        return []
+    raw = _json(path)
+    if not isinstance(raw, list):
+        raise SourceError(f"{path}: a list of rows is expected, found a {type(raw).__name__}.")
+    found = []
+    for place, row in enumerate(raw):
+        if not isinstance(row, list) or len(row) not in (3, 4):
+            raise SourceError(
+                f"{path}, row {place}: 3 columns [emotion, image, annotation] or 4 [emotion, id, "
+                f"image, annotation] are expected, found {row!r}."
+            )
+        found.append((str(row[0]).strip(), str(row[-2]), str(row[-1])))
+    return found
+
+
+def _check_order(root: Path) -> tuple[str, ...]:
+    """A note on the emotion numbering of `info.json`, old form (top level) or new (per name)."""
+    path = root / "info.json"
+    if not path.is_file():
+        return ("no info.json: attribute vocabularies are not known; labels do not need it",)
+    info = _json(path)
+    table = info.get("emotion", info) if isinstance(info, dict) else {}
+    order = table.get("label2idx") if isinstance(table, dict) else None
+    if not isinstance(order, dict):
+        raise SourceError(
+            f"{path}: no label2idx, neither at the top (old form) nor under emotion (new form)."
+        )
+    unknown = sorted(set(order) - set(EMOTIONS))
+    if unknown:
+        raise SourceError(f"{path}: label2idx names {', '.join(unknown)}, no emotion of EmoSet.")
+    if sorted(map(str, order.values())) != [str(i) for i in range(len(order))]:
+        raise SourceError(f"{path}: label2idx does not number its labels 0 to {len(order) - 1}.")
+    return ()
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(files.read_text(path))
+    except json.JSONDecodeError as error:
+        raise SourceError(f"{path} is not JSON: {error}.") from error
+
+
+class _Attributes:
+    """Attribute columns: "" where absent, numbers with one decimal, names stripped."""
+
+    def __init__(self, root: Path, names: Sequence[str]) -> None:
+        self._root, self._names = root, names
+        self._read: list[dict[str, Any]] | None = None
+
+    def __call__(self, attribute: str) -> list[str | None]:
+        if self._read is None:
+            paths = [files.inside(self._root, name) for name in self._names]
+            self._read = [_json(p) if p.is_file() else {} for p in paths]
+        return [_text(line.get(attribute)) for line in self._read]
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float):
+        return f"{float(value):.1f}"
+    return str(value).strip() or None  # "boxing " is in the files with its space

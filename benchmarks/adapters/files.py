@@ -1,0 +1,134 @@
+"""Rows whose pictures are files below a root: what the adapters of public datasets share."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.adapters.base import IMAGE_SUFFIXES, LabelledRows, emotion_names, read_file
+from emo8.errors import SourceError
+
+MAX_TEXT_BYTES = 512 * 1024 * 1024  # of an annotation file: more is no annotation file
+
+
+def rows_of(
+    name: str,
+    root: Path,
+    files: Sequence[str],
+    emotion: Sequence[str | None],
+    *,
+    split: Sequence[str | None] | None = None,
+    columns: Mapping[str, Sequence[str | None]] | None = None,
+    notes: Sequence[str] = (),
+    **more: Any,
+) -> LabelledRows:
+    """The rows of files named relative to `root`; each also has the column `file`."""
+    spelled, said = emotion_names(list(emotion))
+    known: dict[str, list[str | None]] = {"file": list(files)}
+    known |= {column: list(values) for column, values in (columns or {}).items()}
+
+    def images(wanted: Sequence[int]) -> list[bytes | None]:
+        return [read_file(inside(root, files[row])) for row in wanted]
+
+    return LabelledRows(
+        name=name,
+        origin=str(root),
+        emotion=spelled,
+        rule=["human"] * len(files),
+        split=list(split) if split is not None else [None] * len(files),
+        images=images,
+        column=lambda column: known[column],
+        column_names=tuple(known),
+        notes=(*notes, *said),
+        **more,
+    )
+
+
+def inside(root: Path, name: str) -> Path:
+    """The path of `name` below `root`; a name that leads out of it names a file that is not."""
+    path = root / name
+    if path.is_absolute() and ".." not in Path(name).parts and not Path(name).is_absolute():
+        return path
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        return root / ".outside"
+    return path
+
+
+def folders(root: Path) -> list[Path]:
+    """The folders in `root`, sorted by name, hidden ones left out."""
+    if not root.is_dir():
+        return []
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def pictures(folder: Path, root: Path) -> list[str]:
+    """Picture files below `folder`, as names relative to `root`, sorted."""
+    found = [
+        (Path(parent) / name).relative_to(root).as_posix()
+        for parent, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+    ]
+    return sorted(found)
+
+
+def descend(root: Path, names: Sequence[str]) -> Path:
+    """`root`, or the folder of one of `names` in it where the archive was unpacked one deeper."""
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    return root
+
+
+def require(path: Path, what: str, layout: str) -> Path:
+    """The path where it exists; SourceError that shows the expected layout otherwise."""
+    if not path.exists():
+        raise SourceError(f"{path} is missing: {what}. Expected layout: {layout}.")
+    return path
+
+
+def read_text(path: Path) -> str:
+    """A text file of sane size, UTF-8 with or without byte order mark."""
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise SourceError(f"{path}: over {MAX_TEXT_BYTES >> 20} MB, no annotation file.")
+        return path.read_text("utf-8-sig", errors="replace")
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_csv(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
+    """The lines of a CSV with a header, names stripped; SourceError where columns are missing."""
+    lines = list(csv.DictReader(read_text(path).splitlines(), skipinitialspace=True))
+    known = [_bare(name) for name in (lines[0] if lines else {}) if name is not None]
+    missing = [name for name in needed if name not in known]
+    if missing:
+        raise SourceError(
+            f"{path} has no column {', '.join(missing)}; found {', '.join(known) or 'no lines'}."
+        )
+    return [
+        {_bare(k): _bare(v or "") for k, v in line.items() if k is not None and not _is_list(v)}
+        for line in lines
+    ]
+
+
+def _bare(cell: str) -> str:
+    """A cell without spaces and the single quotes that some files put around it."""
+    return cell.strip().strip("'").strip()
+
+
+def _is_list(cell: object) -> bool:
+    return isinstance(cell, list)  # what a line has beyond its header's columns
+
+
+def number(text: str | None, where: str) -> float:
+    """A number, NaN for nothing; SourceError that says where it stands otherwise."""
+    if text is None or not text.strip() or text.strip().lower() in ("nan", "none", "null"):
+        return float("nan")
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SourceError(f"{where}: {text!r} is not a number.") from error

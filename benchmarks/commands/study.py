@@ -1,0 +1,61 @@
+"""`emo8-bench study claim`: the preregistered comparison, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """The parser of `study`."""
+    study = commands.add_parser(
+        "study",
+        help="pretrain and probe the arms of benchmarks/claim.md, write results/claim.md",
+        description="The same command continues a study that was cut off, arm by arm and seed by "
+        "seed. Read benchmarks/claim.md first: it says what is asked and how it is tested.",
+    )
+    add_ = study.add_argument
+    add_("name", choices=("claim",))
+    add_("--corpus", type=Path, required=True, help="images-*.parquet and emotion_faces.parquet")
+    add_("--work", type=Path, required=True, help="folder for caches and RUNs")
+    add_("--out", type=Path, default=Path("benchmarks/results"), help="folder for the results")
+    budget = study.add_mutually_exclusive_group()
+    budget.add_argument("--steps", type=int, default=300, help="per arm and seed; default 300")
+    budget.add_argument(
+        "--budget-minutes", type=float, help="steps that two quiet cores do for `full` in this time"
+    )
+    add_("--seeds", type=int, default=3, help="pretraining seeds; default 3")
+    add_("--probe-seeds", type=int, default=5)
+    add_("--arms", nargs="+", metavar="ARM", help="default: the first five")
+    add_("--composites", type=int, default=2000, help="pictures with exact person boxes")
+    add_("--only", choices=("pretrain", "probe", "report"), help="one part of the work")
+    add_("--open-test", action="store_true", help="measure the test families (logged)")
+    study.set_defaults(call=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 0 when what was asked is done."""
+    from benchmarks.study import claim
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    steps = arguments.steps
+    if arguments.budget_minutes is not None:
+        steps = max(1, round(arguments.budget_minutes * claim.STEPS_PER_MINUTE))
+    config = claim.StudyConfig(
+        corpus=arguments.corpus,
+        work=arguments.work,
+        out=arguments.out,
+        steps=steps,
+        seeds=arguments.seeds,
+        probe_seeds=arguments.probe_seeds,
+        arms=tuple(arguments.arms or claim.FIRST_FIVE),
+        composites=arguments.composites,
+        open_test=arguments.open_test,
+        only=arguments.only,
+    )
+    for line in claim.run(config):
+        print(line, flush=True)
+    return 0

@@ -1,0 +1,129 @@
+"""Time of building again after one change, against the first build of the same rows.
+
+    python -m benchmarks.speed.rebuild --pictures 'pictures/*.parquet' --out rebuild.json
+
+Builds with the embedded CLIP and without a detector, then changes one thing at a time: nothing, a
+threshold, a word of a prompt, the calibration. Every run is a fresh process of `emo8 build`; wall
+and CPU seconds include its start. `pictures_decoded` is false where `emo8 status` shows that every
+part of the steps that read pictures was reused and the writer encoded none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8.clip.prompts import DEFAULT_PATH
+
+_COLUMNS = ("image", "caption", "style", "license", "emotion_hint")
+_RECIPE = """\
+name = "rebuild"
+[[source]]
+kind = "table"
+path = "rows.parquet"
+columns = { image = "image", caption = "caption", style = "style", license = "license", \
+emotion = "emotion_hint" }
+[people]
+detector = "off"
+[decide]
+min_contrast = 2.0
+[labels]
+clip = ["embedded"]
+"""
+_READ_PICTURES = ("rows", "measure", "people", "embed-embedded")
+
+
+def prepare(folder: Path, pattern: str, rows: int) -> None:
+    """A recipe and `rows` of the pictures, drawn evenly from all files."""
+    names = sorted(glob.glob(pattern))
+    if not names:
+        raise SystemExit(f"{pattern}: no such file")
+    table = pa.concat_tables(pq.read_table(name, columns=list(_COLUMNS)) for name in names)
+    places = np.linspace(0, len(table) - 1, min(rows, len(table))).astype(int)
+    pq.write_table(table.take(pa.array(places)), folder / "rows.parquet")
+    (folder / "recipe.toml").write_text(_RECIPE)
+
+
+def emo8(folder: Path, *arguments: str) -> tuple[float, float]:
+    """Wall and CPU seconds of one command, its workers included; SystemExit where it fails."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = [sys.executable, "-m", "emo8.cli", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    wall = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(f"emo8 {' '.join(arguments)} failed:\n{done.stderr}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def run_again(folder: Path, first: tuple[float, float], workers: int) -> dict[str, Any]:
+    """One more build: its times, their ratio to the first, and which steps ran."""
+    wall, cpu = emo8(folder, "build", "recipe.toml", "-o", "BUILD", "--workers", str(workers))
+    command = [sys.executable, "-m", "emo8.cli", "status", "BUILD", "--json"]
+    text = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    steps = json.loads(text)["steps"]
+    redone = [name for name, n in steps.items() if n["parts_reused"] < n["parts_total"]]
+    return {
+        "wall_s": round(wall, 2),
+        "cpu_s": round(cpu, 2),
+        "times_faster_wall": round(first[0] / wall, 1),
+        "times_faster_cpu": round(first[1] / cpu, 1),
+        "steps_run": redone,
+        "pictures_decoded": bool(set(redone) & set(_READ_PICTURES)),
+    }
+
+
+def measure(folder: Path, workers: int) -> dict[str, Any]:
+    """The first build and one rebuild per change."""
+    build = ("build", "recipe.toml", "-o", "BUILD", "--workers", str(workers))
+    first = emo8(folder, *build)
+    results: dict[str, Any] = {"first": {"wall_s": round(first[0], 2), "cpu_s": round(first[1], 2)}}
+    results["nothing"] = run_again(folder, first, workers)
+    _edit(folder, "min_contrast = 2.0", "min_contrast = 12.0")
+    results["threshold"] = run_again(folder, first, workers)
+    own = DEFAULT_PATH.read_text(encoding="utf-8").replace('"rage"', '"wrath"', 1)
+    (folder / "own.toml").write_text(own, encoding="utf-8")
+    _edit(folder, 'clip = ["embedded"]', 'clip = ["embedded"]\nprompts = "own.toml"')
+    results["prompt"] = run_again(folder, first, workers)
+    emo8(folder, "calibrate", "BUILD")
+    results["calibration"] = run_again(folder, first, workers)
+    return results
+
+
+def _edit(folder: Path, old: str, new: str) -> None:
+    path = folder / "recipe.toml"
+    path.write_text(path.read_text().replace(old, new, 1))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--pictures", required=True, help="parquet files with captions, a glob")
+    parser.add_argument("--rows", type=int, default=5000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as name:
+        prepare(Path(name), arguments.pictures, arguments.rows)
+        results = measure(Path(name), arguments.workers)
+    text = json.dumps({"rows": arguments.rows, **results}, indent=1) + "\n"
+    sys.stdout.write(text)
+    if arguments.out:
+        arguments.out.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Studies: a question, its arms and its tests, written down before the answer is looked at."""

@@ -1,0 +1,152 @@
+"""emo8 from Python: what `emo8.build`, `emo8.open_build` and `emo8.label` are.
+
+import emo8
+
+made = emo8.build("recipe.toml", "BUILD")
+made.funnel, made.to_pandas()
+emo8.label(["one.jpg", "two.png"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datasets
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from PIL import Image
+
+    Picture = str | Path | Image.Image | np.ndarray
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build's folder, with its results as tables."""
+
+    path: Path
+
+    @property
+    def funnel(self) -> dict[str, Any]:
+        """`{"inputs": n, "kept": n, "rejected": {reason: n}}`."""
+        from emo8 import builddir
+
+        return builddir.read_json(self.path / "report" / "funnel.json") or {}
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The kept rows with their `split`; all columns but the pictures unless named."""
+        from emo8 import schema, shards
+
+        names = list(columns or (name for name in schema.PUBLISHED if name != "image"))
+        return shards.read_rows(self.path / "dataset", names).drop_columns(["shard"])
+
+    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """`table` as pandas, emotions and styles by name."""
+        from emo8.taxonomy import EMOTIONS, STYLES
+
+        frame: pd.DataFrame = self.table(columns).to_pandas()
+        for column, names in (("emotion", EMOTIONS), ("style", STYLES)):
+            if column in frame and frame[column].dtype.kind in "if":
+                frame[column] = frame[column].map(dict(enumerate(names)))
+        return frame
+
+    def rejected(self) -> pd.DataFrame:
+        """Every input that left: id, where from, step, reason, value."""
+        import pandas as pd
+
+        return pd.read_parquet(self.path / "tables" / "rejected.parquet")
+
+    def load(self, split: str | None = None) -> datasets.Dataset | datasets.DatasetDict:
+        """The dataset as `datasets.load_dataset` gives it, pictures included."""
+        import datasets
+
+        return datasets.load_dataset(str(self.path / "dataset"), split=split)
+
+
+def open_build(path: str | Path) -> Build:
+    """A finished or unfinished build; BuildError for a folder that is none."""
+    from emo8 import builddir
+
+    builddir.require_build(Path(path))
+    return Build(Path(path))
+
+
+def build(
+    recipe: str | Path,
+    out: str | Path,
+    *,
+    workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+) -> Build:
+    """Builds, continues or updates `out` as `emo8 build` does; BuildError when parts failed."""
+    from emo8 import builder
+    from emo8.errors import BuildError
+
+    result = builder.build(Path(recipe), Path(out), workers=workers, engine=engine, address=address)
+    if result.failed_parts:
+        raise BuildError(
+            f"{result.failed_parts} parts of {out} failed; `emo8 status {out}` says why, and "
+            "building again tries them again"
+        )
+    return Build(Path(out))
+
+
+def label(
+    pictures: Sequence[Picture], *, model: str = "embedded", prompts: str | Path | None = None
+) -> pd.DataFrame:
+    """CLIP's claims about pictures (files, PIL pictures or uint8 RGB arrays), one line each.
+
+    Columns `emotion`, `style`, `emotion_prob` and `style_prob` (in taxonomy order), `margin`
+    between the two likeliest emotions. Uncalibrated: a build can calibrate them on labelled rows.
+    ImageError names a file that is no picture.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from emo8.clip import encoder, zeroshot
+    from emo8.clip.prompts import load_prompts
+    from emo8.taxonomy import EMOTIONS, STYLES
+
+    clip = encoder.load(model, device=encoder.best_device())
+    words = load_prompts(Path(prompts) if prompts else None)
+    vectors = clip.embed_images(_pixels(picture) for picture in pictures)
+    asked = {"emotion": (words.emotion, EMOTIONS), "style": (words.style, STYLES)}
+    prob = {
+        what: zeroshot.probabilities(
+            vectors, zeroshot.classifier(clip, texts, names), logit_scale=clip.logit_scale
+        )
+        for what, (texts, names) in asked.items()
+    }
+    best = np.sort(prob["emotion"], axis=1)
+    return pd.DataFrame(
+        {
+            "emotion": [EMOTIONS[k] for k in prob["emotion"].argmax(axis=1)],
+            "style": [STYLES[k] for k in prob["style"].argmax(axis=1)],
+            "emotion_prob": list(prob["emotion"]),
+            "style_prob": list(prob["style"]),
+            "margin": best[:, -1] - best[:, -2],
+        },
+        index=[str(p) if isinstance(p, str | Path) else n for n, p in enumerate(pictures)],
+    )
+
+
+def _pixels(picture: Picture) -> Any:
+    """What the encoder takes; files through the same safe decoder as a build's."""
+    if not isinstance(picture, str | Path):
+        return picture
+    from emo8 import images
+    from emo8.config import IngestConfig
+    from emo8.errors import ImageError
+
+    try:
+        data = Path(picture).read_bytes()
+        return images.decode(data, max_pixels=IngestConfig().max_pixels).rgb
+    except FileNotFoundError:
+        raise ImageError(f"{picture}: no such file") from None
+    except images.DecodeError as error:
+        raise ImageError(f"{picture}: not a readable picture ({error})") from error

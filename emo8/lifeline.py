@@ -1,0 +1,24 @@
+"""Processes that do not outlive the one that started them, even when that one is killed."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """End this process when the thread that started it ends (Linux; elsewhere this does nothing).
+
+    Also when the parent was gone before this one could say so: its process id is `parent`, or what
+    multiprocessing knows.
+    """
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    starter = multiprocessing.parent_process()
+    parent = parent or (starter.pid if starter else None)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)

@@ -1,0 +1,108 @@
+"""Lists of links (CSV, JSONL, parquet; one file or a glob): pictures that lie on the web.
+
+Planning reads the list and nothing else. What the links lead to is fetched by `emo8/web/stage.py`
+before a chunk is read; every line of the list ends as a row or as a reason, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+from emo8.config import SourceConfig
+from emo8.errors import SourceError
+from emo8.sources import records
+from emo8.sources.base import (
+    CLAIM_COLUMNS,
+    Candidate,
+    Chunk,
+    Claims,
+    check_columns,
+    claims_from,
+    common_root,
+    no_style,
+    stem_split,
+)
+
+URL_COLUMNS = (*CLAIM_COLUMNS, "sha256")
+MAX_SHOWN_CHARS = 2000  # of a link in our tables; longer ones are no addresses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line of a list."""
+
+    link: str  # as the list has it; "" where it has none
+    claims: Claims
+    sha256: str | None  # what the picture's bytes must hash to, where the list says so
+
+    @property
+    def shown(self) -> str:
+        return self.link if len(self.link) <= MAX_SHOWN_CHARS else self.link[:MAX_SHOWN_CHARS] + "…"
+
+
+def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
+    """Chunks of consecutive lines, file by file in sorted order; their stamp is their content."""
+    check_columns(source, URL_COLUMNS)
+    pattern = recipe_dir / source.path
+    paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
+    if not paths:
+        raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
+    root = common_root(source, recipe_dir)
+    for path in paths:
+        mapping = _mapping(path, source)
+        total = records.num_rows(path, source.name)
+        for start in range(0, total, part_rows):
+            stop = min(start + part_rows, total)
+            table = records.slice_rows(path, start, stop, list(mapping.values()), source.name)
+            content = json.dumps(table.to_pylist(), default=str).encode()
+            yield Chunk(
+                source=source,
+                root=str(root),
+                items=((str(path.relative_to(root)), start, stop, mapping),),
+                num_inputs=stop - start,
+                stamp=(hashlib.sha256(content).hexdigest(),),
+            )
+
+
+def lines(chunk: Chunk) -> list[Line]:
+    """The lines of a chunk, in order."""
+    (name, start, stop, mapping), source = chunk.items[0], chunk.source
+    path = Path(chunk.root) / name
+    table = records.slice_rows(path, start, stop, list(mapping.values()), source.name)
+    split = stem_split(path) if source.keep_splits and "split" not in mapping else None
+    found = []
+    for record in table.rename_columns(list(mapping)).to_pylist():
+        claims = claims_from({"split": split, **record}, source)
+        digest = record.get("sha256")
+        found.append(
+            Line(
+                link=claims.url or "",
+                claims=claims,
+                sha256=str(digest).strip().lower() or None if digest is not None else None,
+            )
+        )
+    return found
+
+
+def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
+    """Not without the web: `IngestTask` is given what was fetched."""
+    raise AssertionError("links are read by emo8/web/found.py, after they were fetched")
+
+
+def _mapping(path: Path, source: SourceConfig) -> dict[str, str]:
+    """Our column names to the file's own, for the columns this file really has."""
+    found = records.column_names(path, source.name)
+    wanted = {name: source.columns.get(name, name) for name in URL_COLUMNS}
+    wanted["style"] = source.style_from or wanted["style"]
+    wanted["emotion"] = source.emotion_from or wanted["emotion"]
+    required = ("url", *source.columns, *(("style",) if source.style_from else ()))
+    records.check_required(path, found, wanted, required, source.name)
+    mapping = {ours: theirs for ours, theirs in wanted.items() if theirs in found}
+    if "style" not in mapping and not source.style:
+        raise no_style(source)
+    return mapping

@@ -1,0 +1,111 @@
+"""Every protocol on small trees of the public datasets, and the tasks they bring."""
+
+from __future__ import annotations
+
+import pytest
+
+from emo8.errors import Emo8Error, SourceError
+from tests.benchmarks.adapters import trees
+
+TREES = {
+    "emoset": lambda root: trees.emoset(root, new=True, columns=3, each=6),
+    "fi": trees.fi,
+    "emotion6": trees.emotion6,
+    "unbiased_emotion": trees.unbiased,
+    "caer_s": trees.caer_s,
+    "heco": trees.heco,
+    "emotic": trees.emotic_mat,
+    "artphoto": trees.artphoto,
+    "abstract": trees.abstract,
+    "webemo": trees.webemo,
+    "findingemo": trees.findingemo,
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_run__learning_protocols_on_each_tree(name, measure, tmp_path):
+    root = TREES[name](tmp_path / "tree")
+    results = measure(
+        name, path=root, models=("pixels:4",), protocols=("knn", "linear", "few_shot", "attentive"),
+        draws=2, set=("epochs=2", "lr=0.001", "l2=0.3"),
+    )  # fmt: skip
+    assert [result["protocol"] for result in results] == ["knn", "linear", "few_shot", "attentive"]
+    for result in results:
+        main = "mAP" if name == "emotic" else "accuracy"
+        assert 0 <= result["metrics"][main] <= 1
+        low, high = result["interval95"][main]
+        assert low <= high
+
+
+def test_run__zero_shot_on_labels_that_clip_has_no_prompts_for(measure, tmp_path):
+    (result,) = measure(
+        "emotic", path=trees.emotic_csv(tmp_path / "t"), models=("embedded",),
+        protocols=("zero_shot",),
+    )  # fmt: skip
+    assert len(result["emotions"]) == 26
+    assert result["task"] == "multi_label"
+    assert 0 < result["metrics"]["mAP"] < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "metric"),
+    [
+        ("emotion6", "dominant", "accuracy"),
+        ("emotion6", "distribution", "kl"),
+        ("emotion6", "regression", "rmse"),
+        ("emotion6", "polarity", "accuracy"),
+        ("heco", "regression", "mae"),
+        ("emotic", "regression", "pearson"),
+        ("abstract", "distribution", "cosine"),
+    ],
+)
+def test_run__every_task(name, task, metric, measure, tmp_path):
+    root = TREES[name](tmp_path / "tree")
+    results = measure(
+        name, path=root, models=("pixels:4",), protocols=("knn", "linear", "attentive"),
+        task=task, set=("epochs=2", "lr=0.001", "l2=0.3"),
+    )  # fmt: skip
+    for result in results:
+        assert result["task"] == task
+        assert metric in result["metrics"]
+
+
+def test_run__views_differ_and_need_boxes(measure, tmp_path):
+    root = trees.heco(tmp_path / "tree")
+    hashes = {}
+    for view in ("scene", "person", "both"):
+        (result,) = measure("heco", path=root, view=view)
+        hashes[view] = result["config_hash"]
+        assert result.get("view", "scene") == view
+    assert len(set(hashes.values())) == 3
+    with pytest.raises(SourceError, match="gives no person boxes"):
+        measure("fi", path=trees.fi(tmp_path / "fi", each=6), view="person")
+
+
+def test_run__from_one_dataset_to_another_by_a_map(measure, tmp_path):
+    fi, six = trees.fi(tmp_path / "fi", each=12), trees.emotion6(tmp_path / "six")
+    (result,) = measure(
+        "emotion6", path=six, train_on="fi", train_path=fi, label_map="mikels8-to-ekman6-1"
+    )
+    assert result["dataset"] == "fi -> emotion6"
+    assert set(result["emotions"]) == {"anger", "disgust", "fear", "joy", "sadness"}
+    assert result["n"] == 10  # two test pictures of each shared folder
+    assert any("awe" in note and "not in it" in note for note in result["notes"])
+    with pytest.raises(Emo8Error, match="no such label map"):
+        measure("emotion6", path=six, label_map="mikels8")
+
+
+def test_run__settings_by_name(measure, tmp_path):
+    root = trees.artphoto(tmp_path / "t")
+    with pytest.raises(Emo8Error, match=r"has no such setting.*Did you mean 'neighbours'"):
+        measure("artphoto", path=root, set=("neighbors=3",))
+    (result,) = measure("artphoto", path=root, set=("neighbours=3",), folds=2)
+    assert result["settings"]["neighbours"] == [3]
+
+
+def test_run__tasks_that_a_protocol_cannot_do(measure, tmp_path):
+    root = trees.emotion6(tmp_path / "t")
+    with pytest.raises(Emo8Error, match="few_shot needs labels"):
+        measure("emotion6", path=root, task="regression", protocols=("few_shot",))
+    with pytest.raises(Emo8Error, match="choose one of single"):
+        measure("emotion6", path=root, task="ranking")

@@ -1,0 +1,87 @@
+"""emo8 from Python."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emo8
+from emo8.errors import BuildError, ImageError
+from emo8.taxonomy import EMOTIONS, STYLES
+from tests.conftest import encoded, picture
+
+RECIPE = """
+name = "small"
+[[source]]
+kind = "folder"
+path = "pictures"
+style = "natural"
+license = "CC0-1.0"
+[labels]
+clip = ["embedded"]
+[people]
+detector = "off"
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("api")
+    (folder / "pictures").mkdir()
+    for seed in range(12):
+        (folder / "pictures" / f"{seed}.jpg").write_bytes(encoded(picture(seed)))
+    (folder / "pictures" / "broken.jpg").write_bytes(b"nothing")
+    (folder / "recipe.toml").write_text(RECIPE)
+    return folder / "recipe.toml"
+
+
+@pytest.fixture(scope="module")
+def made(recipe: Path) -> emo8.Build:
+    return emo8.build(recipe, recipe.parent / "BUILD", workers=1)
+
+
+def test_build__gives_tables_and_funnel(made: emo8.Build) -> None:
+    assert made.funnel["inputs"] == 13 and made.funnel["kept"] == 12
+    frame = made.to_pandas()
+    assert len(frame) == 12 and "image" not in frame and set(frame["emotion"]) <= set(EMOTIONS)
+    assert set(frame["style"]) == {"natural"} and set(frame["split"]) <= {"train", "val", "test"}
+    assert made.table(["id"]).column_names == ["id", "split"]
+    assert list(made.rejected()["reason"]) == ["not_an_image"]
+
+
+def test_build__loads_with_pictures(made: emo8.Build) -> None:
+    assert made.load(split="train")[0]["image"].size == (160, 120)
+
+
+def test_open_build__folder_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=str(tmp_path)):
+        emo8.open_build(tmp_path)
+
+
+def test_label__files_arrays_and_pil_agree(recipe: Path) -> None:
+    file = recipe.parent / "pictures" / "3.jpg"
+    pixels = np.asarray(picture(3))
+    frame = emo8.label([file, pixels, picture(3)])
+    assert list(frame.index) == [str(file), 1, 2]
+    assert set(frame["emotion"]) <= set(EMOTIONS) and set(frame["style"]) <= set(STYLES)
+    np.testing.assert_allclose(frame["emotion_prob"][1], frame["emotion_prob"][2], atol=1e-5)
+    np.testing.assert_allclose(frame["emotion_prob"].iloc[0], frame["emotion_prob"][1], atol=0.1)
+    assert np.sum(frame["emotion_prob"][1]) == pytest.approx(1, abs=1e-5)
+
+
+def test_label__file_that_is_no_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no")
+    with pytest.raises(ImageError, match=r"a\.jpg: not a readable picture"):
+        emo8.label([tmp_path / "a.jpg"])
+    with pytest.raises(ImageError, match=r"b\.jpg: no such file"):
+        emo8.label([tmp_path / "b.jpg"])
+
+
+def test_import__stays_light() -> None:
+    code = (
+        "import sys, emo8, pretrain; print(sorted(set(sys.modules) & {'torch', 'numpy', 'pandas'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
