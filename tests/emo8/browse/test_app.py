@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from emo8.build import build as run_build
+from emo8.builder import build as run_build
 
 from emo8.browse import app
 from emo8.browse.rows import dataset_name
