@@ -48,7 +48,7 @@ def read(build: Path) -> Rows:
     table = _with_claims(build, verdicts)
     table["sha256"] = table["id"].map(_published_hashes(build))
     table["leak_of"] = table["id"].map(_leaks(build))
-    table["num_votes"] = table["num_votes"].fillna(0).astype(int)
+    table["num_votes"] = pd.to_numeric(table["num_votes"]).fillna(0).astype(int)
     table["picture_key"] = table["id"]
     table = with_interest(table)
     title = resolved["recipe"]["name"]

@@ -36,7 +36,7 @@ def read(data: str) -> Rows:
         root = _download(data)
     reader: _Shards | _Pictures
     table, reader = _of_shards(root) if _is_ours(root) else _of_pictures(str(root))
-    table["num_votes"] = table["num_votes"].fillna(0).astype(int)
+    table["num_votes"] = pd.to_numeric(table["num_votes"]).fillna(0).astype(int)
     table["picture_key"] = table["sha256"]
     table = with_interest(table)
     table["assigned"] = [[] for _ in range(len(table))]
