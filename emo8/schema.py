@@ -59,9 +59,11 @@ VOTES = pa.schema(
         ("annotator", pa.string()),  # pseudonym, never a name or an address
         ("kind", pa.string()),  # choice, yes_no, style or reject
         ("emotion", pa.string()),  # chosen or asked about; null for style and reject
-        ("style", pa.string()),  # chosen; null for all kinds but style
         ("answer", pa.bool_()),  # yes_no: whether it is that emotion; else null
+        ("style", pa.string()),  # chosen; null for all kinds but style
+        ("reason", pa.string()),  # reject: why, in the annotator's words; null = not said
         ("consent", pa.bool_()),  # may the vote be used and published? null = not asked
+        ("time", pa.timestamp("s", tz="UTC")),  # when it was cast, or else imported
         ("batch", pa.string()),  # the import it came with, for undoing
     ]
 )
