@@ -41,14 +41,15 @@ class Copies:
         content = grey[box]
         trimmed = content.shape != grey.shape
         square = hash_square(content) if trimmed else picture.square
+        colours = cv2.merge([picture.red, picture.green, picture.blue])
         return {
             "phash_trimmed": square_hash(square),
             "phash_mirrored": square_hash(picture.square[:, ::-1]),
             "phash_trimmed_mirrored": square_hash(square[:, ::-1]),
             "thumb": thumbnail(grey).tobytes(),
             "thumb_trimmed": thumbnail(content).tobytes() if trimmed else None,
-            "chroma": chroma(picture.small).tobytes(),
-            "chroma_trimmed": chroma(picture.small[box]).tobytes() if trimmed else None,
+            "chroma": chroma(colours).tobytes(),
+            "chroma_trimmed": chroma(inside(colours, grey, box)).tobytes() if trimmed else None,
         }
 
 
@@ -61,6 +62,15 @@ def content_box(grey: np.ndarray) -> tuple[slice, slice]:
     if top + bottom > max_rows or left + right > max_columns:
         return slice(0, height), slice(0, width)
     return slice(top, height - bottom), slice(left, width - right)
+
+
+def inside(colours: np.ndarray, grey: np.ndarray, box: tuple[slice, slice]) -> np.ndarray:
+    """The part of an (h, w, 3) picture that `box` is of the larger `grey` form of it."""
+    cut = []
+    for side, whole, part in zip(colours.shape, grey.shape, box):
+        start = min(round(part.start * side / whole), side - 1)
+        cut.append(slice(start, max(start + 1, round(part.stop * side / whole))))
+    return colours[tuple(cut)]
 
 
 def _border(lines: np.ndarray) -> int:
