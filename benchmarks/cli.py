@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.commands import compare, study
+from benchmarks.commands import browse, compare, study
 from benchmarks.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also draw confusion, reliability, intervals and per-style bars as SVG",
     )  # fmt: skip
     table.set_defaults(call=_table)
+    browse.add(commands)
     check = commands.add_parser(
         "check", help="count a benchmark's files against what is documented"
     )

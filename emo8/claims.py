@@ -36,7 +36,8 @@ class Claims:
     calibrations: Calibrations
 
     def final_labels(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The columns in COLUMNS, and `review_rejected`: share of annotators who reject the row.
+        """The columns in COLUMNS, `review_rejected` (share of annotators who reject the row) and
+        `review_reason` (why).
 
         `rows` has `id`, `style_source`, `style_prob`, `emotion_source`, `emotion_prob`.
         """
@@ -62,6 +63,7 @@ class Claims:
         found["emotion_votes"] = human["emotion_votes"]
         found["num_votes"] = human["num_votes"].astype("int32")
         found["review_rejected"] = human["rejected"]
+        found["review_reason"] = human["reject_reason"]
         return found
 
     def _sure(self, prob: pd.Series, style: pd.Series) -> pd.Series:

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from emo8 import __version__
 from emo8.commands import (
+    browse,
     build,
     calibrate,
     check_splits,
@@ -42,6 +43,7 @@ COMMANDS: dict[str, ModuleType] = {
     "failures": failures,
     "decide": decide,
     "report": report,
+    "browse": browse,
     "review": review,
     "calibrate": calibrate,
     "prompts": prompts,
@@ -65,6 +67,7 @@ Build, label and publish emotion datasets of images.
   emo8 status BUILD                  what came in, what left and why, what is stale
   emo8 failures BUILD                links that gave no picture, by host and cause
   emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
+  emo8 browse BUILD                  look and tag in the FiftyOne App
   emo8 review BUILD                  people's votes in and out, and how far they agree
   emo8 calibrate BUILD               learn from labelled rows how sure CLIP really is
   emo8 prompts score --data DATA     which templates and words name emotions best

@@ -57,16 +57,18 @@ class Decider:
         _reject(verdicts, asked, "removal", bits)
         reason, value = checks.failures(self.config, verdicts["style"], rows)
         _reject(verdicts, reason, "decide", value)
-        self._apply_review(verdicts, labels["review_rejected"])
+        self._apply_review(verdicts, labels["review_rejected"], labels["review_reason"])
         self.leaks.reject(verdicts, rows)
         self.copies.drop(verdicts, rows)
         return verdicts
 
-    def _apply_review(self, verdicts: pd.DataFrame, rejected: pd.Series) -> None:
-        """Rows that too many of their annotators want out."""
+    def _apply_review(self, verdicts: pd.DataFrame, rejected: pd.Series, why: pd.Series) -> None:
+        """Rows that too many of their annotators want out, and their reason as `detail`."""
         reason = pd.Series(None, index=rejected.index, dtype=object)
         reason[rejected > self.claims.votes.max_reject_share] = "rejected_by_review"
         _reject(verdicts, reason, "review", rejected)
+        left = verdicts["reason"].eq("rejected_by_review")
+        verdicts.loc[left, "detail"] = why[left]
 
 
 def _reject(verdicts: pd.DataFrame, reason: pd.Series, step: str, value: pd.Series) -> None:

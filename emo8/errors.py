@@ -31,5 +31,9 @@ class GateError(Emo8Error):
     """A release that must not go out as it is: the message lists what blocks it."""
 
 
+class BrowseError(Emo8Error):
+    """FiftyOne cannot show anything on this machine: the message says what to install or start."""
+
+
 class HubError(OSError):
     """The Hub could not take a release, through no mistake of the user's: run it again."""

@@ -38,7 +38,8 @@ REASONS: dict[str, str] = {
     "fetch_failed": "the link could not be fetched; detail = cause, value = HTTP status",
     "opt_out": "the site opted out of this use; detail = where it says so",
     "removed": "on the removal list",
-    "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share",
+    "rejected_by_review": "more annotators than votes.max_reject_share want it out; value = share, "
+    "detail = the reason they give",
 }
 
 

@@ -2,7 +2,7 @@
 
 Shards are linked from the build, not copied. Where a licence forbids passing pictures on, the
 shard is written again without those pictures. Beside them: the rows without pictures, the card,
-Croissant, the changelog, and `release.json` with the hash of every file.
+Croissant, `fiftyone.yml`, the changelog, and `release.json` with the hash of every file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8 import builddir, dataset, facts, figures, schema, versions
+from emo8 import builddir, dataset, facts, fiftyone_file, figures, schema, versions
 from emo8.card import CardInput, write_card
 from emo8.config import PublishConfig
 from emo8.errors import BuildError
@@ -89,6 +89,7 @@ def stage(build: Path, root: Path, *, repo: str, previous: Previous | None) -> R
     name = resolved["recipe"]["name"]
     link_shards(build / "dataset", root, publish)
     write_labels(root)
+    fiftyone_file.write(root, name=repo or name)
     pictures = facts.sample_pictures(root)
     (root / "assets").mkdir()
     grid = figures.sample_grid(lambda emotion, style: pictures.get((emotion, style)))

@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8 import agreement, votes
+from emo8.ballots import COLUMNS
 from emo8.errors import BuildError, Emo8Error
 from emo8.narrow import read_narrow
 from emo8.parts import fingerprint, read_fingerprint, write_part
+from emo8.queue import open_rows, ranked
 from emo8.taxonomy import EMOTIONS
 
 QUEUE_NAME = "review_queue.parquet"
@@ -44,7 +46,8 @@ _FROM_NARROW = (
     "emotion_margin", "emotion_entropy",
 )  # fmt: skip
 _SHEET = ("id", "source", "source_path", "style", "emotion_now", "rule_now", "emotion_clip")
-PICKS = ("queue", "unsure", "unlabelled", "all")
+_ANSWERS = ("answer", "style_vote", "reject", "reason", "consent")
+PICKS = ("queue", "errors", "unsure", "unlabelled", "all")
 
 
 def claims_table(build: Path) -> pd.DataFrame:
@@ -85,10 +88,21 @@ def disagreements(rows: pd.DataFrame) -> pd.DataFrame:
     both from cleanlab: Northcutt et al. (2021), "Confident learning: estimating uncertainty in
     dataset labels".
     """
+    found = label_scores(rows)
+    found = found[found["emotion"] != found["emotion_clip"]]
+    return (
+        found.sort_values(["label_quality", "id"])
+        .reindex(columns=QUEUE.names)
+        .reset_index(drop=True)
+    )
+
+
+def label_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a person or the source labelled, with `label_quality` and `is_issue`."""
     labelled = rows[rows["emotion_rule"].isin(["human", "source"])]
     labelled = labelled[labelled["emotion"].notna()]
     if labelled.empty:
-        return pd.DataFrame(columns=QUEUE.names)
+        return labelled.assign(label_quality=np.zeros(0), is_issue=np.zeros(0, bool))
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
@@ -96,26 +110,36 @@ def disagreements(rows: pd.DataFrame) -> pd.DataFrame:
     prob = np.maximum(prob, 1e-6)  # cleanlab takes shares of it
     prob /= prob.sum(axis=1, keepdims=True)
     label = labelled["emotion"].map(EMOTIONS.index).to_numpy(dtype=int)
-    found = labelled.assign(
+    return labelled.assign(
         label_quality=get_label_quality_scores(label, prob),
         is_issue=find_label_issues(label, prob, n_jobs=1),
     )
-    found = found[found["emotion"] != found["emotion_clip"]]
-    return found.sort_values(["label_quality", "id"])[QUEUE.names].reset_index(drop=True)
 
 
 def write_sheet(
-    build: Path, file: Path, *, pick: str = "queue", limit: int = 0, yes_no: bool = False
+    build: Path,
+    file: Path,
+    *,
+    pick: str = "queue",
+    limit: int = 0,
+    yes_no: bool = False,
+    annotator: str = "",
 ) -> int:
     """Write rows to vote on as CSV or parquet; how many there are.
 
-    `pick`: queue = labels that are likely wrong; unsure = CLIP's labels, least certain first;
-    unlabelled = rows without a human or source label; all. With `yes_no` each line proposes the
-    label it has now and asks for an `answer`.
+    `pick`: queue = by expected value (emo8/queue.py); errors = labels that are likely wrong, worst
+    first; unsure = CLIP's labels, least certain first; unlabelled = rows without a human or source
+    label; all. With `annotator` only the open rows assigned to that person. With `yes_no` each line
+    proposes the label it has now and asks for an `answer`.
     """
     rows = claims_table(build)
     rows = rows.assign(emotion_now=rows["emotion"], rule_now=rows["emotion_rule"])
-    if pick == "queue":
+    if annotator:
+        rows = rows.set_index("id", drop=False)
+        rows = rows.loc[[key for key in open_rows(build, annotator) if key in rows.index]]
+    elif pick == "queue":
+        rows = ranked(rows)
+    elif pick == "errors":
         wanted = queue(build).column("id").to_pylist()
         rows = rows.set_index("id", drop=False).loc[wanted]
     elif pick in ("unsure", "unlabelled"):
@@ -125,10 +149,9 @@ def write_sheet(
     elif pick != "all":
         raise Emo8Error(f"--pick {pick!r}: use {', '.join(PICKS)}")
     sheet = (rows.head(limit) if limit else rows)[list(_SHEET)].copy()
-    sheet["annotator"] = ""
+    sheet["annotator"] = annotator
     sheet["emotion"] = sheet["emotion_now"].fillna(sheet["emotion_clip"]) if yes_no else ""
-    answers = ("style_vote", "reject", "consent")
-    for column in ("answer", *answers) if yes_no else answers:
+    for column in _ANSWERS if yes_no else _ANSWERS[1:]:
         sheet[column] = ""
     _write(sheet, file)
     return len(sheet)
@@ -141,8 +164,12 @@ def write_votes_file(build: Path, file: Path) -> int:
         raise Emo8Error(f"{build} has no votes to export: import some with --import FILE")
     answer = cast["answer"].map({True: "yes", False: "no"}).fillna("")
     consent = cast["consent"].map({True: "yes", False: "no"}).fillna("")
-    columns = ["id", "annotator", "kind", "emotion", "answer", "style_vote", "consent"]
-    _write(cast.assign(answer=answer, consent=consent, style_vote=cast["style"])[columns], file)
+    reject = cast["kind"].eq("reject").map({True: "yes", False: ""})
+    time = cast["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    filled = cast.assign(
+        answer=answer, consent=consent, reject=reject, time=time, style_vote=cast["style"]
+    )
+    _write(filled[list(COLUMNS)], file)
     return len(cast)
 
 

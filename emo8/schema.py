@@ -59,9 +59,11 @@ VOTES = pa.schema(
         ("annotator", pa.string()),  # pseudonym, never a name or an address
         ("kind", pa.string()),  # choice, yes_no, style or reject
         ("emotion", pa.string()),  # chosen or asked about; null for style and reject
-        ("style", pa.string()),  # chosen; null for all kinds but style
         ("answer", pa.bool_()),  # yes_no: whether it is that emotion; else null
+        ("style", pa.string()),  # chosen; null for all kinds but style
+        ("reason", pa.string()),  # reject: why, in the annotator's words; null = not said
         ("consent", pa.bool_()),  # may the vote be used and published? null = not asked
+        ("time", pa.timestamp("s", tz="UTC")),  # when it was cast, or else imported
         ("batch", pa.string()),  # the import it came with, for undoing
     ]
 )
@@ -146,7 +148,14 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "source_url": (pa.string(), "where the picture was found, if known"),
     "also_from": (pa.list_(DUPLICATE_OF), "sources of copies that were left out"),
     "cluster": (pa.string(), "id of the oldest row among its near copies"),
-    "pixel_sha256": (pa.string(), "SHA-256 of the decoded, upright RGB pixels"),
+    "faces_blurred": (
+        pa.int32(),
+        "regions blurred as faces or heads before publishing; null = not asked for",
+    ),
+    "pixel_sha256": (
+        pa.string(),
+        "SHA-256 of the decoded, upright RGB pixels, before any blurring",
+    ),
     "published_sha256": (pa.string(), "SHA-256 of image.bytes"),
 }
 

@@ -31,17 +31,27 @@ STYLES: tuple[str, ...] = (
     "advertising_cover",
 )
 
-# One fixed, colour-blind-safe colour per emotion, the same in every figure. Built on Okabe and
-# Ito (2008), "Color Universal Design"; its yellow is darkened so that it shows on white.
+# One fixed colour per emotion and per style, the same in every figure and in the App. They were
+# searched for so that any two differ by at least 20 (emotions) and 17 (styles) CIEDE2000 for normal
+# eyes and under simulated protan-, deuteran- and tritanopia (Machado et al. 2009, "A
+# physiologically-based model for simulation of color vision deficiency"), and show on white.
 EMOTION_COLORS: dict[str, str] = {
-    "amusement": "#E69F00",
-    "anger": "#D55E00",
-    "awe": "#56B4E9",
-    "contentment": "#009E73",
-    "disgust": "#7A5C00",
-    "excitement": "#C9B400",
-    "fear": "#5B3A8E",
-    "sadness": "#0072B2",
+    "amusement": "#E2DD56",
+    "anger": "#840000",
+    "awe": "#088D8D",
+    "contentment": "#7AE9CD",
+    "disgust": "#808437",
+    "excitement": "#E373FF",
+    "fear": "#4C3248",
+    "sadness": "#0719DB",
+}
+# From the scheme "muted" of Paul Tol (2021), "Colour schemes", SRON/EPS/TN/09-002.
+STYLE_COLORS: dict[str, str] = {
+    "cartoon": "#CC6677",
+    "natural": "#117733",
+    "realistic": "#332288",
+    "science_fiction": "#88CCEE",
+    "advertising_cover": "#DDCC77",
 }
 
 _EMOTION_ALIASES: dict[str, str] = {

@@ -3,8 +3,8 @@
 `BUILD/tables/votes.parquet` holds every vote that was ever imported and not undone, in the columns
 of `schema.VOTES`. Where one annotator voted twice on the same question in two imports, the later
 one counts. Four kinds of votes: `choice` (one emotion), `yes_no` (is it this emotion? as EmoSet
-asks), `style` (one style) and `reject` (the picture should leave). Annotators are pseudonyms; a
-vote whose annotator refused consent is kept and never used.
+asks), `style` (one style) and `reject` (the picture should leave, and why). Annotators are
+pseudonyms; a vote whose annotator refused consent is kept and never used.
 
 Rules (`[votes] rule`), over the share that each emotion has of the votes it could have got:
 majority = more than half; threshold = at least `min_share`; distribution = more than any other;
@@ -49,22 +49,24 @@ def read_votes(build: Path) -> pd.DataFrame:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise BuildError(f"{path} cannot be read: {error}; restore it from a copy") from error
-    if "style" not in table.column_names:  # written before annotators could vote on style
-        table = table.append_column("style", pa.nulls(table.num_rows, pa.string()))
+    for field in schema.VOTES:
+        if field.name not in table.column_names:  # written before the column was there
+            table = table.append_column(field, pa.nulls(len(table), field.type))
     return table.select(schema.VOTES.names).cast(schema.VOTES).to_pandas()
 
 
 def write_votes(build: Path, votes: pd.DataFrame) -> None:
     """Replace the votes of a build; the file appears whole or not at all."""
     table = pa.Table.from_pandas(votes, schema=schema.VOTES, preserve_index=False)
-    write_part(table, path_of(build), fingerprint(table.to_pylist()))
+    lines = [{**vote, "time": str(vote["time"])} for vote in table.to_pylist()]
+    write_part(table, path_of(build), fingerprint(lines))
 
 
 def stamp(votes: pd.DataFrame) -> str:
     """Hash of the votes that count, which every decision depends on; empty without votes."""
     if votes.empty:
         return ""
-    columns = ["id", "annotator", "kind", "emotion", "style", "answer"]
+    columns = ["id", "annotator", "kind", "emotion", "style", "answer", "reason"]
     lines = votes[columns].astype(object).where(votes[columns].notna(), None)
     text = "\n".join(sorted(repr(line) for line in lines.itertuples(index=False, name=None)))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -82,10 +84,12 @@ def counted(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.DataFrame:
-    """Per row: `emotion` (null = no human label), `emotion_votes`, `num_votes`, `rejected`.
+    """Per row: `emotion` (null = no human label), `emotion_votes`, `num_votes`, `rejected`,
+    `reject_reason`.
 
     `votes` are those that count; `emotion_votes` is the share each emotion has, null without
-    votes, and `rejected` the share of the row's annotators who reject the picture.
+    votes; `rejected` is the share of the row's annotators who reject the picture, and
+    `reject_reason` the reason most of them give.
     """
     index = {key: number for number, key in enumerate(ids.drop_duplicates())}
     own = votes[votes["id"].isin(index) & votes["kind"].ne("style")]
@@ -96,6 +100,7 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
     label = _labels(own, item, shares, annotators, config)
     rejecting = own["kind"].eq("reject").to_numpy()
     rejected = np.bincount(item[rejecting], minlength=n) / np.maximum(annotators, 1)
+    reasons = _reasons(own[rejecting], item[rejecting], n)
     total = shares.sum(axis=1, keepdims=True)
     spread = np.round(shares / np.where(total > 0, total, 1), schema.PUBLISHED_DECIMALS)
     place = ids.map(index).to_numpy(dtype=int)
@@ -105,6 +110,7 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
             "emotion_votes": [spread[k].tolist() if total[k, 0] > 0 else None for k in place],
             "num_votes": annotators[place],
             "rejected": rejected[place],
+            "reject_reason": reasons[place],
         },
         index=ids.index,
     )
@@ -185,6 +191,17 @@ def _labels(
     names = np.array(EMOTIONS, dtype=object)[top]
     names[~accepted] = None
     return names
+
+
+def _reasons(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:
+    """The reason (N,) given most often to reject each row, the first by name among equals."""
+    found = np.full(n, None, dtype=object)
+    said = votes.assign(item=item)[votes["reason"].notna().to_numpy()]
+    counts = said.groupby(["item", "reason"]).size().rename("n").reset_index()
+    most = counts.sort_values(["item", "n", "reason"], ascending=[True, False, True])
+    most = most.drop_duplicates("item")
+    found[most["item"].to_numpy(dtype=int)] = most["reason"]
+    return found
 
 
 def _posterior(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = "people's votes on a build: out to a file, in from a file, and what they come to"
+if TYPE_CHECKING:
+    from emo8.ballots import Ballots
+
+_APP = Path("-")  # stands for the App where `--import` has no file
+
+HELP = "a queue of rows to look at, people's votes in and out, and what they come to"
 DESCRIPTION = """\
   emo8 review BUILD                         how many votes, how far annotators agree
+  emo8 review BUILD --assign ann ben --overlap 2 --limit 200    who looks at what, best first
   emo8 review BUILD --export sheet.csv      rows to vote on; fill in annotator and emotion
   emo8 review BUILD --import sheet.csv      votes in; then `emo8 build` again applies them
+  emo8 review BUILD --import                tags and edited labels of `emo8 browse` in
   emo8 review BUILD --undo BATCH            take one import back
   emo8 review BUILD --export-votes v.csv    the votes themselves, under pseudonyms
 
 A vote file (.csv, .tsv or .parquet) has the columns id, annotator, emotion; optionally answer
-(yes or no: is it that emotion?), style_vote (one of the five styles), reject (yes: the picture should leave) and consent (no: do not
-use it). A file with any mistake is refused whole, with every mistake and its line.
+(yes or no: is it that emotion?), style_vote (one of the five styles), reject (yes: the picture
+should leave), reason, time and consent (no: do not use it). In the App tag emotion:awe,
+style:cartoon, reject:blurry, emotion:yes or emotion:no; emotion:awe@ann says who. What has any
+mistake is refused whole, with every mistake and its place. An import shows what it would change
+first, and asks where it can.
 """
 
 
@@ -23,27 +35,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", type=Path, metavar="BUILD")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--export", type=Path, metavar="FILE", help="write rows to vote on")
-    what.add_argument("--import", type=Path, metavar="FILE", dest="import_", help="read votes")
+    what.add_argument(
+        "--import",
+        type=Path,
+        nargs="?",
+        const=_APP,
+        metavar="FILE",
+        dest="import_",
+        help="read votes from a file, or without FILE from the FiftyOne App",
+    )
     what.add_argument("--undo", metavar="BATCH", help="take an import back")
     what.add_argument("--export-votes", type=Path, metavar="FILE", help="write the votes")
+    what.add_argument("--assign", nargs="+", metavar="NAME", help="share the queue out")
     what.add_argument("--json", action="store_true", help="the numbers, for scripts")
     parser.add_argument(
         "--pick",
         default="queue",
         metavar="ROWS",
-        help="for --export: queue (labels likely wrong; default), unsure, unlabelled or all",
+        help="for --export: queue (by expected value; default), errors, unsure, unlabelled or all",
     )
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="for --export: at most N")
+    parser.add_argument(
+        "--limit", type=int, default=0, metavar="N", help="for --export and --assign: at most N"
+    )
+    parser.add_argument(
+        "--overlap", type=int, default=1, metavar="K", help="for --assign: annotators per row"
+    )
     parser.add_argument(
         "--yes-no", action="store_true", help="for --export: propose the label, ask for an answer"
     )
     parser.add_argument(
-        "--annotator", default="", metavar="NAME", help="for --import: who voted, if no column says"
+        "--annotator",
+        default="",
+        metavar="NAME",
+        help="for --import: who voted, where nothing says; for --export: that person's open rows",
     )
+    parser.add_argument("--dry-run", action="store_true", help="for --import: only show the change")
+    parser.add_argument("--yes", action="store_true", help="for --import: do not ask")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import ballots, builddir, review
+    from emo8 import ballots, builddir, queue, review
 
     build = arguments.build
     builddir.require_build(build)
@@ -54,20 +85,26 @@ def run(arguments: argparse.Namespace) -> int:
             pick=arguments.pick,
             limit=arguments.limit,
             yes_no=arguments.yes_no,
+            annotator=arguments.annotator,
         )
         print(f"{number} rows to vote on in {arguments.export}")
     elif arguments.export_votes:
         number = review.write_votes_file(build, arguments.export_votes)
         print(f"{number} votes in {arguments.export_votes}")
-    elif arguments.import_:
+    elif arguments.assign:
         with builddir.writing(build):
-            found = ballots.import_votes(build, arguments.import_, annotator=arguments.annotator)
-        print(
-            f"{found.num_votes} votes on {found.num_rows} rows by {found.num_annotators} "
-            f"annotators, as batch {found.batch}; {found.num_replaced} earlier answers replaced, "
-            f"{found.num_unanswered} lines without an answer passed over\n"
-            f"apply them: emo8 build RECIPE -o {build}"
-        )
+            asked = queue.assign(
+                build,
+                review.claims_table(build),
+                arguments.assign,
+                overlap=arguments.overlap,
+                limit=arguments.limit,
+            )
+        for name, number in asked["annotator"].value_counts(sort=False).items():
+            print(f"{name}: {number} rows")
+        print(f"see them: emo8 browse {build}, or --export sheet.csv --annotator NAME")
+    elif arguments.import_:
+        return _import(arguments)
     elif arguments.undo:
         with builddir.writing(build):
             number = ballots.undo(build, arguments.undo)
@@ -75,6 +112,51 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _show(review.vote_report(build), as_json=arguments.json)
     return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    """Read votes, show what they change, and add them unless that was all, or the user says no."""
+    from emo8 import ballots, builddir, review_diff
+
+    build = arguments.build
+    with builddir.writing(build):
+        if arguments.import_ == _APP:
+            new = _from_app(build, arguments.annotator)
+        else:
+            new = ballots.read_file(build, arguments.import_, annotator=arguments.annotator)
+        if new.votes.empty:
+            print("nothing new to import")
+            return 0
+        print("\n".join(review_diff.diff_lines(build, new)))
+        if arguments.dry_run or not (arguments.yes or _agreed(len(new.votes))):
+            print("nothing was imported")
+            return 0
+        found = ballots.add(build, new)
+    print(
+        f"{found.num_votes} votes on {found.num_rows} rows by {found.num_annotators} "
+        f"annotators, as batch {found.batch}; {found.num_replaced} earlier answers replaced, "
+        f"{found.num_unanswered} lines without an answer passed over\n"
+        f"apply them: emo8 build RECIPE -o {build}; take them back: --undo {found.batch}"
+    )
+    return 0
+
+
+def _from_app(build: Path, annotator: str) -> Ballots:
+    from emo8.browse import tags
+
+    found = tags.read(build, annotator=annotator)
+    if found.num_known:
+        print(f"{found.num_known} tags and edits were imported before")
+    if found.passed_over:
+        print(f"passed over, no votes of ours: {', '.join(found.passed_over)}")
+    return found.ballots
+
+
+def _agreed(number: int) -> bool:
+    """Whether the user says yes; without a terminal nobody can be asked, and `--undo` is there."""
+    if not sys.stdin.isatty():
+        return True
+    return input(f"import these {number} votes? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _show(report: dict[str, object], *, as_json: bool) -> None:

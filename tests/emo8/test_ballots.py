@@ -12,6 +12,7 @@ import pytest
 from emo8.ballots import import_votes, undo
 from emo8.errors import Emo8Error
 from emo8.review import vote_report, write_votes_file
+from emo8.schema import VOTES
 from emo8.votes import counted, path_of, read_votes
 
 IDS = [f"{k:064x}" for k in range(5)]
@@ -172,11 +173,39 @@ def test_import__missing_file_and_the_same_file_twice(build: Path) -> None:
         import_votes(build, _ok(build))
 
 
+def test_import__styles_reasons_and_times(build: Path) -> None:
+    text = (
+        "id,annotator,emotion,style_vote,reject,reason,time\n"
+        f"{IDS[0]},Ann,awe,sci-fi,,,2026-01-31T12:00:00+02:00\n"
+        f"{IDS[1]},Ann,,cartoon,,,\n{IDS[2]},Ann,,,yes,watermark,\n"
+    )
+    found = import_votes(build, _file(build, text))
+    assert found.num_votes == 4
+    votes = read_votes(build)
+    assert votes["kind"].tolist() == ["choice", "style", "style", "reject"]
+    assert votes["style"].tolist() == [None, "science_fiction", "cartoon", None]
+    assert votes["reason"].tolist() == [None, None, None, "watermark"]
+    assert str(votes["time"][0]) == "2026-01-31 10:00:00+00:00"
+    assert votes["time"].notna().all()  # without one, the time of the import
+    with pytest.raises(Emo8Error, match="line 2: time = 'soon': write 2026-01-31T12:00:00Z"):
+        import_votes(build, _file(build, f"id,annotator,emotion,time\n{IDS[0]},Ann,awe,soon\n"))
+
+
+def test_read_votes__files_written_before_a_column_was_there(build: Path) -> None:
+    import_votes(build, _ok(build))
+    table = pq.read_table(path_of(build)).drop_columns(["style", "reason", "time"])
+    pq.write_table(table, path_of(build))
+    votes = read_votes(build)
+    assert votes["emotion"].tolist() == ["awe", "sadness"]
+    assert votes[["style", "reason", "time"]].isna().all().all()
+
+
 def test_votes_file__comes_back_as_it_went_out(build: Path, tmp_path: Path) -> None:
     text = (
-        "id,annotator,kind,emotion,answer,style_vote,consent\n"
-        f"{IDS[0]},Ann,choice,awe,,,yes\n{IDS[0]},Bob,yes_no,awe,no,,\n"
-        f"{IDS[1]},Bob,choice,fear,,,\n{IDS[2]},Bob,style,,,natural,no\n{IDS[3]},Bob,,,,natural,\n"
+        "id,annotator,kind,emotion,answer,style_vote,reject,reason,consent,time\n"
+        f"{IDS[0]},Ann,choice,awe,,,,,yes,2026-01-31T12:00:00Z\n{IDS[0]},Bob,yes_no,awe,no,,,,,\n"
+        f"{IDS[1]},Bob,choice,fear,,,,,,\n{IDS[2]},Bob,,,,cartoon,,,,\n"
+        f"{IDS[3]},Bob,,,,,yes,blurry,,\n"
     )
     import_votes(build, _file(build, text))
     write_votes_file(build, tmp_path / "out.csv")
@@ -184,10 +213,8 @@ def test_votes_file__comes_back_as_it_went_out(build: Path, tmp_path: Path) -> N
     (other / "rows").mkdir(parents=True)
     pq.write_table(pa.table({"id": IDS}), other / "rows" / "part-00000.parquet")
     import_votes(other, tmp_path / "out.csv")
-    columns = ["id", "annotator", "kind", "emotion", "style", "answer", "consent"]
-    pd.testing.assert_frame_equal(
-        read_votes(other)[columns], counted(read_votes(build))[columns].reset_index(drop=True)
-    )
+    columns = [name for name in VOTES.names if name != "batch"]
+    pd.testing.assert_frame_equal(read_votes(other)[columns], read_votes(build)[columns])
 
 
 def test_vote_report__alpha_kappa_and_annotators(build: Path) -> None:

@@ -15,7 +15,8 @@ def _vote(
     row: str, annotator: str, emotion: str | None, *, kind: str = "choice", **more: object
 ) -> dict[str, object]:
     vote = {"id": row, "annotator": annotator, "kind": kind, "emotion": emotion}
-    return {**vote, "style": None, "answer": None, "consent": None, "batch": "b1", **more}
+    rest = dict.fromkeys(("answer", "consent", "style", "reason", "time"))
+    return {**vote, **rest, "batch": "b1", **more}
 
 
 def _votes(*votes: dict[str, object]) -> pd.DataFrame:
@@ -105,6 +106,15 @@ def test_human_labels__rejections_are_a_share_of_the_annotators() -> None:
     assert found["emotion"][0] == "awe"
 
 
+def test_human_labels__the_reason_most_people_give() -> None:
+    votes = _votes(
+        *(_vote("x", who, None, kind="reject", reason="blurry") for who in "ab"),
+        _vote("x", "c", None, kind="reject", reason="advert"),
+        _vote("y", "a", None, kind="reject"),
+    )
+    assert _labels(votes, ["x", "y"])["reject_reason"].tolist() == ["blurry", None]
+
+
 def test_counted__the_last_word_counts_and_refused_consent_does_not() -> None:
     votes = _votes(
         _vote("x", "a", "awe"),
@@ -139,12 +149,13 @@ def test_human_labels__nobody_voted() -> None:
 
 
 STYLES_CAST = _votes(
-    *(_vote("x", who, None, kind="style", style=name) for who, name in zip("abc", ["natural"] * 2 + ["cartoon"])),
+    *(_vote("x", who, None, kind="style", style="natural") for who in "ab"),
+    _vote("x", "c", None, kind="style", style="cartoon"),
     _vote("y", "a", None, kind="style", style="natural"),
     _vote("y", "b", None, kind="style", style="cartoon"),
     _vote("y", "a", None, kind="style", style="cartoon", batch="b2"),
     _vote("x", "d", "awe"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(

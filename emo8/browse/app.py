@@ -1,0 +1,133 @@
+"""Opening a build or a dataset in the App: fill, arrange, serve until interrupted."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emo8 import builddir
+from emo8.browse import brain, database, fill, from_build, from_dataset, looks, predictions, views
+from emo8.browse.fill import Filled
+from emo8.browse.rows import Rows, choose
+from emo8.errors import BrowseError, Emo8Error
+
+logger = logging.getLogger(__name__)
+LOOPBACK = "127.0.0.1"
+PORT = 5151  # FiftyOne's own
+WARNING = (
+    "{address} can be reached from other machines. FiftyOne asks for no password: whoever reaches "
+    "the port can change tags and labels and read every file that you can read. Better stay on "
+    "127.0.0.1 and use: ssh -L {port}:127.0.0.1:{port} THIS-MACHINE"
+)
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A FiftyOne dataset that is ready to be shown."""
+
+    dataset: Any
+    filled: Filled
+    views: list[str]
+    notes: list[str]
+    build: Path | None
+
+
+def read(data: str) -> Rows:
+    """The rows of a build, or of whatever dataset `data` names."""
+    path = Path(data)
+    if builddir.read_json(path / builddir.RESOLVED) is not None:
+        return from_build.read(path)
+    return from_dataset.read(data)
+
+
+def prepare(
+    data: str,
+    *,
+    where: str = "",
+    limit: int = 0,
+    predicted: Path | None = None,
+    progress: Progress = lambda done: None,
+) -> Prepared:
+    """Bring rows into FiftyOne with views, maps and colours; a second call updates."""
+    if limit < 0:
+        raise Emo8Error(f"--limit {limit}: use 1 or more rows")
+    said = predictions.read(predicted) if predicted else None
+    rows = read(data)
+    chosen = choose(rows.table, where=where, limit=limit)
+    vectors = rows.reader.vectors(chosen)
+    chosen = chosen.assign(uniqueness=brain.uniqueness(vectors))
+    fiftyone = database.connect()
+    dataset = open_dataset(fiftyone, rows.name)
+    dataset.info |= {"emo8": {"data": str(Path(data).resolve()) if Path(data).exists() else data}}
+    filled = fill.fill(dataset, rows, chosen, vectors, progress)
+    maps = brain.add_maps(dataset, chosen, vectors)
+    notes = list(rows.notes)
+    if said is not None:
+        notes += predictions.add(dataset, rows.table, said)
+    names = views.save(dataset, rows, chosen)
+    views.save_workspace(dataset, maps)
+    looks.apply(dataset)
+    return Prepared(dataset=dataset, filled=filled, views=names, notes=notes, build=rows.build)
+
+
+def open_dataset(fiftyone: Any, name: str) -> Any:
+    """The persistent dataset of that name, made when there is none."""
+    if fiftyone.dataset_exists(name):
+        return fiftyone.load_dataset(name)
+    dataset = fiftyone.Dataset(name)
+    dataset.persistent = True
+    return dataset
+
+
+def check_address(address: str, port: int) -> str:
+    """ "" for an address of this machine alone, else a warning; BrowseError for a taken port."""
+    try:
+        with socket.create_server((address, port)):
+            pass
+    except OSError as error:
+        raise BrowseError(
+            f"cannot serve on {address}:{port}: {error.strerror or error}. Another App may be "
+            "running there: give another --port"
+        ) from None
+    try:
+        alone = ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        alone = address == "localhost"
+    return "" if alone else WARNING.format(address=address, port=port)
+
+
+def serve(
+    prepared: Prepared,
+    *,
+    port: int,
+    address: str,
+    open_browser: bool,
+    asked: bool,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Show the App until the user interrupts; `asked` opens the rows of this call alone.
+
+    `ready` is called once, when the App answers.
+    """
+    fiftyone = database.connect()
+    dataset = prepared.dataset
+    view = dataset.load_saved_view(views.ASKED) if asked else None
+    session = fiftyone.launch_app(
+        None if view is not None else dataset,
+        view=view,
+        port=port,
+        address=address,
+        remote=not open_browser,
+        auto=False,
+    )
+    try:
+        ready()
+        session.wait(-1)
+    finally:
+        session.close()

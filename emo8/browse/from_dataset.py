@@ -1,0 +1,261 @@
+"""The rows of a dataset: one of ours (a folder or on the Hub), or whatever holds pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from emo8 import opendata, schema
+from emo8.browse.rows import BATCH_ROWS, NESTED, NUMBERS, TEXTS, Rows, dataset_name, with_interest
+from emo8.errors import SourceError
+from emo8.shards import list_shards
+from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
+
+BATCH_PICTURES = 64
+CLIP = "embedded"  # a dataset brings no embeddings; this model needs no network
+_DETAILS = (
+    "caption", "attribution", "width", "height", "brightness", "colorfulness", "positive_prob",
+    "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
+    "facial_expression", "facial_expression_prob", "description", "people", "people_rule",
+)  # fmt: skip
+
+
+def read(data: str) -> Rows:
+    """The rows of a dataset folder, a Hub id, a parquet file or a folder of pictures."""
+    title = opendata.short_name(data)
+    root = Path(data)
+    if not root.exists():
+        root = _download(data)
+    reader: _Shards | _Pictures
+    table, reader = _of_shards(root) if _is_ours(root) else _of_pictures(str(root))
+    table["num_votes"] = pd.to_numeric(table["num_votes"]).fillna(0).astype(int)
+    table["picture_key"] = table["sha256"]
+    table = with_interest(table)
+    table["assigned"] = [[] for _ in range(len(table))]
+    table["ballots"] = [[] for _ in range(len(table))]
+    name = dataset_name(title, Path(data) if Path(data).exists() else data)
+    folder = cache_folder() / name
+    notes = [f"{data} is a dataset: look and tag as you like, but votes go into builds only"]
+    return Rows(
+        name=name,
+        title=title,
+        media=folder / "pictures",
+        table=table,
+        reader=_Embedding(reader, folder / f"vectors-{CLIP}.npz"),
+        notes=notes,
+    )
+
+
+def cache_folder() -> Path:
+    """Where files made for the App are kept: EMO8_CACHE/browse, or the user's cache folder."""
+    root = os.environ.get("EMO8_CACHE")
+    return (Path(root) if root else Path.home() / ".cache" / "emo8") / "browse"
+
+
+def _download(data: str) -> Path:
+    """A local copy of a dataset on the Hub; SourceError where there is none."""
+    if data.count("/") != 1 or data.startswith((".", "/", "~")):
+        raise SourceError(f"{data}: no such build, file or folder, and not a Hub id (user/name)")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(data, repo_type="dataset"))
+    except Exception as error:  # clients raise anything from OSError to their own kinds
+        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise SourceError(f"{data} could not be read from the Hub: {cause}") from error
+
+
+def _is_ours(root: Path) -> bool:
+    """Whether a folder holds shards with the columns of `schema.PUBLISHED`."""
+    shards = list(root.glob("data/*/*.parquet")) if root.is_dir() else []
+    return bool(shards) and set(schema.PUBLISHED) <= set(pq.read_schema(shards[0]).names)
+
+
+def _of_shards(root: Path) -> tuple[pd.DataFrame, _Shards]:
+    columns = ["published_sha256", "emotion", "style", *NESTED, "num_votes"]
+    columns += [name for name in (*TEXTS, *NUMBERS) if name in schema.PUBLISHED]
+    frames = []
+    for shard in list_shards(root):
+        frame = pq.read_table(root / shard.name, columns=list(dict.fromkeys(columns))).to_pandas()
+        frames.append(
+            frame.assign(
+                split=shard.split,
+                shard=shard.name,
+                row=range(len(frame)),
+                sha256=frame["published_sha256"],
+                emotion=_named(frame["emotion"], EMOTIONS),
+                style=_named(frame["style"], STYLES),
+                source_path=frame["source_url"],
+            )
+        )
+    return _complete(pd.concat(frames, ignore_index=True)), _Shards(root)
+
+
+def _named(numbers: pd.Series, names: tuple[str, ...]) -> pd.Series:
+    return numbers.map(dict(enumerate(names))).astype(object).where(numbers.notna(), None)
+
+
+def _complete(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every column a table must have."""
+    for name in (*TEXTS, *NESTED, "leak_of"):
+        if name not in table:
+            table[name] = pd.Series([None] * len(table), table.index, dtype=object)
+    for name in (*NUMBERS, "num_votes"):
+        if name not in table:
+            table[name] = np.nan
+    return table
+
+
+@dataclass(frozen=True)
+class _Shards:
+    """Details and pictures of our own shards, one row group at a time."""
+
+    root: Path
+
+    def details(self, chosen: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:
+        for shard, own in chosen.groupby("shard", sort=False):
+            table = pq.read_table(self.root / str(shard), columns=list(_DETAILS))
+            for start in range(0, len(own), BATCH_ROWS):
+                yield table.take(own["row"].to_numpy()[start : start + BATCH_ROWS]).to_pylist()
+
+    def pictures(self, chosen: pd.DataFrame) -> Iterator[tuple[int, bytes | None]]:
+        place = 0
+        for shard, own in chosen.groupby("shard", sort=False):
+            wanted = own["row"].tolist()
+            with pq.ParquetFile(self.root / str(shard)) as file:
+                first = 0
+                for group in range(file.metadata.num_row_groups):
+                    last = first + file.metadata.row_group(group).num_rows
+                    inside = [row for row in wanted if first <= row < last]
+                    if inside:
+                        images = file.read_row_group(group, columns=["image"]).column("image")
+                        for row in inside:
+                            image = images[row - first].as_py()
+                            yield place, image["bytes"] if image else None
+                            place += 1
+                    first = last
+
+    def vectors(self, chosen: pd.DataFrame) -> np.ndarray:
+        return np.zeros((len(chosen), 0), np.float32)
+
+
+def _of_pictures(data: str) -> tuple[pd.DataFrame, _Pictures]:
+    """Somebody's dataset: labels are the source's claims, in our names where they are ours."""
+    lines = []
+    for number, picture in enumerate(opendata.read(data)):
+        lines.append(
+            {
+                "id": picture.id,
+                "number": number,
+                "sha256": hashlib.sha256(picture.data or b"").hexdigest(),
+                "emotion": _spelled(picture.label, parse_emotion),
+                "emotion_rule": "source" if picture.label else None,
+                "emotion_source": picture.label,
+                "style": _spelled(picture.style, parse_style),
+                "split": picture.split,
+                "source": opendata.short_name(data),
+                "source_path": picture.id,
+            }
+        )
+    return _complete(pd.DataFrame(lines)), _Pictures(data)
+
+
+def _spelled(name: str | None, parse: Any) -> str | None:
+    try:
+        return str(parse(name)) if name else None
+    except ValueError:
+        return name
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Pictures of a dataset that can only be read from its beginning."""
+
+    data: str
+
+    def details(self, chosen: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:
+        for start in range(0, len(chosen), BATCH_ROWS):
+            yield [{} for _ in range(len(chosen[start : start + BATCH_ROWS]))]
+
+    def pictures(self, chosen: pd.DataFrame) -> Iterator[tuple[int, bytes | None]]:
+        wanted = {number: place for place, number in enumerate(chosen["number"].tolist())}
+        for number, picture in enumerate(opendata.read(self.data)):
+            if number in wanted:
+                yield wanted[number], picture.data
+
+    def vectors(self, chosen: pd.DataFrame) -> np.ndarray:
+        return np.zeros((len(chosen), 0), np.float32)
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """A reader that embeds its pictures with the embedded CLIP, and remembers the vectors."""
+
+    inner: _Shards | _Pictures
+    file: Path
+
+    def details(self, chosen: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:
+        return self.inner.details(chosen)
+
+    def pictures(self, chosen: pd.DataFrame) -> Iterator[tuple[int, bytes | None]]:
+        return self.inner.pictures(chosen)
+
+    def vectors(self, chosen: pd.DataFrame) -> np.ndarray:
+        from emo8.clip.encoder import load
+
+        known, hashes = self._known(), chosen["sha256"].tolist()
+        new = [place for place, key in enumerate(hashes) if key not in known]
+        encoder = load(CLIP)
+        for batch in _batches(self.inner.pictures(chosen.iloc[new])):
+            found = encoder.embed_images([rgb for _, rgb in batch])
+            known.update((hashes[new[place]], vector) for (place, _), vector in zip(batch, found))
+        if new and known:
+            self._remember(known)
+        none = np.zeros(encoder.dim, np.float32)
+        return np.stack([np.asarray(known.get(key, none), np.float32) for key in hashes])
+
+    def _known(self) -> dict[str, np.ndarray]:
+        if not self.file.exists():
+            return {}
+        with np.load(self.file, allow_pickle=False) as file:
+            return dict(zip(file["sha256"].tolist(), file["vectors"]))
+
+    def _remember(self, known: dict[str, np.ndarray]) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.file.with_name(f".{self.file.name}.{os.getpid()}.partial.npz")
+        keys = np.array(list(known))
+        np.savez(partial, sha256=keys, vectors=np.stack(list(known.values())).astype(np.float16))
+        partial.replace(self.file)
+
+
+def _batches(
+    pictures: Iterator[tuple[int, bytes | None]],
+) -> Iterator[list[tuple[int, np.ndarray]]]:
+    """Pixels with their places, a batch at a time; what does not decode is left out."""
+    batch = []
+    for place, data in pictures:
+        rgb = _pixels(data)
+        if rgb is not None:
+            batch.append((place, rgb))
+        if len(batch) == BATCH_PICTURES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _pixels(data: bytes | None) -> np.ndarray | None:
+    from emo8.images import DecodeError, decode
+
+    try:
+        return decode(data).rgb if data else None
+    except DecodeError:
+        return None

@@ -1,0 +1,120 @@
+"""One picture file per row for the App, because a build keeps its pictures in parquet.
+
+`BUILD/browse/pictures/ab/abcd….jpg`, by the id of the row. A picture the browser can show and that
+is small goes there as it is; others are shrunk. Files are made once, for the rows that are asked
+for, and appear by rename: an interrupted run goes on where it stopped, and a file that vanished
+comes back. Nothing else reads them: the folder may be deleted.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from emo8.images import DecodeError, decode
+
+MAX_BYTES = 200_000  # larger files are shrunk: the grid loads hundreds at once
+MAX_SIDE_PX = 1024  # of what is shrunk; a modal on a laptop shows no more
+_SHOWN = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
+_PLACEHOLDER_PX = (256, 192)
+_AHEAD = 64  # pictures in the works at any time
+
+
+class PictureFiles:
+    """The files of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known = {path.stem: path for path in folder.glob("*/*.*") if path.name[0] != "."}
+
+    def find(self, key: str) -> Path | None:
+        """The file of a row, None where there is none."""
+        return self._known.get(key)
+
+    def write(self, pictures: Iterable[tuple[str, bytes | None]]) -> Iterator[str]:
+        """Make the files of `pictures`; the keys of those that cannot be shown come back."""
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # decoding frees the GIL
+            waiting: deque[tuple[str, Future[Path | None]]] = deque()
+            for key, data in pictures:
+                waiting.append((key, pool.submit(self._one, key, data)))
+                if len(waiting) > _AHEAD:
+                    yield from self._settle(*waiting.popleft())
+            while waiting:
+                yield from self._settle(*waiting.popleft())
+
+    def placeholder(self, words: str) -> Path:
+        """A grey picture that says in words why there is none."""
+        path = self.folder / "none" / f"{words.replace(' ', '-')}.png"
+        if not path.exists():
+            image = Image.new("RGB", _PLACEHOLDER_PX, "#dddddd")
+            middle = (_PLACEHOLDER_PX[0] // 2, _PLACEHOLDER_PX[1] // 2)
+            text = words.replace("_", " ").replace(": ", ":\n")
+            ImageDraw.Draw(image).multiline_text(
+                middle, text, fill="#444444", font=ImageFont.load_default(20), anchor="mm"
+            )
+            out = io.BytesIO()
+            image.save(out, "PNG")
+            _write(path, out.getvalue())
+        return path
+
+    def _settle(self, key: str, future: Future[Path | None]) -> Iterator[str]:
+        path = future.result()
+        if path is None:
+            yield key
+        else:
+            self._known[key] = path
+
+    def _one(self, key: str, data: bytes | None) -> Path | None:
+        shown = _shown(data) if data else None
+        if shown is None:
+            return None
+        content, suffix = shown
+        path = self.folder / key[:2] / f"{key}.{suffix}"
+        _write(path, content)
+        return path
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height by the header of a picture file."""
+    with Image.open(path) as image:
+        return image.size
+
+
+def _shown(data: bytes) -> tuple[bytes, str] | None:
+    """What a browser can show, and its suffix; None for what is no picture."""
+    suffix = next((name for start, name in _SHOWN.items() if data.startswith(start)), None)
+    if suffix and len(data) <= MAX_BYTES and _opens(data):
+        return data, suffix
+    try:
+        image = Image.fromarray(decode(data).rgb)
+    except DecodeError:
+        return None
+    image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=88)
+    return out.getvalue(), "jpg"
+
+
+def _opens(data: bytes) -> bool:
+    """Whether the header is that of a picture; a truncated one is shown as far as it goes."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return min(image.size) > 0
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

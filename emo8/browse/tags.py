@@ -1,0 +1,125 @@
+"""What curators did in the App, as votes: tags and edited labels, read from FiftyOne.
+
+A tag says one thing about a picture, and may name who says it:
+
+    emotion:awe   emotion:awe@ann    this emotion
+    emotion:yes   emotion:no         whether the label shown is right
+    style:cartoon                    this style
+    reject:blurry  reject            the picture should leave, for that reason
+
+Other tags are nobody's vote and are left alone. FiftyOne does not know who sits before it:
+`--annotator` names who made the tags without a name, and the edits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from emo8 import ballots, builddir
+from emo8.ballots import COLUMNS, Ballots, Line
+from emo8.browse import database
+from emo8.browse.fill import is_edited
+from emo8.browse.rows import dataset_name
+from emo8.errors import BrowseError
+
+KINDS = ("emotion", "style", "reject")
+_ANSWERS = ("yes", "no")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Votes that FiftyOne holds and the build does not."""
+
+    ballots: Ballots
+    num_known: int  # tags and edits that were imported before
+    passed_over: list[str]  # tags that look like votes and are none
+
+
+def read(build: Path, *, annotator: str = "") -> Found:
+    """The news in FiftyOne's samples of a build; Emo8Error names every tag with a mistake."""
+    resolved = builddir.require_build(build)
+    name = dataset_name(resolved["recipe"]["name"], build)
+    fiftyone = database.connect()
+    if not fiftyone.dataset_exists(name):
+        raise BrowseError(f"nothing to import: {build} was not opened yet with `emo8 browse`")
+    dataset = fiftyone.load_dataset(name)
+    lines, strange = [], set()
+    for sample in _touched(dataset):
+        lines += list(_lines(sample, annotator))
+        strange |= {tag for tag in sample.tags if _looks_like_vote(tag)}
+    unique = list({repr(sorted(line.items())): (place, line) for place, line in lines}.values())
+    found = ballots.parse(build, f"FiftyOne's dataset {name}", unique, asks=False, batch="")
+    fresh = ballots.news(build, found.votes)
+    said = fresh.drop(columns=["batch", "time"]).astype(str).to_csv(index=False)
+    batch = hashlib.sha256(said.encode()).hexdigest()[:12]
+    return Found(
+        ballots=Ballots(batch=batch, votes=fresh.assign(batch=batch)),
+        num_known=len(found.votes) - len(fresh),
+        passed_over=sorted(strange),
+    )
+
+
+def _touched(dataset: Any) -> Iterator[Any]:
+    """Samples with a tag of ours or a label that was edited."""
+    from fiftyone import ViewField as F  # its documented name
+
+    edited = None
+    for name in ("emotion", "style"):
+        one = (F(f"{name}.label") != None) & (F(f"{name}.label") != F(f"{name}.was"))  # noqa: E711
+        edited = one if edited is None else edited | one
+    view = dataset.match((F("tags").length() > 0) | edited)
+    yield from view.select_fields(["tags", "row_id", "source_path", "emotion", "style"])
+
+
+def _lines(sample: Any, annotator: str) -> Iterator[tuple[str, Line]]:
+    """One line of a ballot per tag and edit, with its place for messages."""
+    where = sample.source_path or sample.row_id or sample.id
+    base = dict.fromkeys(COLUMNS, "")
+    base |= {"id": sample.row_id or "", "annotator": annotator, "time": _time(sample)}
+    for tag in sample.tags:
+        kind, _, rest = tag.strip().partition(":")
+        name, _, who = rest.partition("@")
+        if kind.lower().partition("@")[0] == "reject" and not rest:
+            kind, who = "reject", kind.partition("@")[2]
+        kind = kind.lower()
+        if kind not in KINDS:
+            continue
+        line = {**base, "annotator": who.strip() or annotator}
+        yield f"tag {tag!r} of {where}", {**line, **_said(kind, name.strip(), sample)}
+    for kind in ("emotion", "style"):
+        label = sample[kind]
+        if label is not None and label.label is not None and is_edited(label):
+            column = {"emotion": {"emotion": label.label, "kind": "choice"}}
+            said = column.get(kind, {"style_vote": label.label, "kind": "style"})
+            yield f"edited {kind} of {where}", {**base, **said}
+
+
+def _said(kind: str, name: str, sample: Any) -> dict[str, str]:
+    """The columns of a ballot that a tag fills."""
+    if kind == "reject":
+        return {"reject": "yes", "reason": name}
+    if kind == "style":
+        return {"style_vote": name, "kind": "style"}
+    if name.lower() in _ANSWERS:
+        shown = getattr(sample.emotion, "was", None) if sample.emotion is not None else None
+        return {"emotion": shown or "", "answer": name.lower(), "kind": "yes_no"}
+    return {"emotion": name, "kind": "choice"}
+
+
+def _time(sample: Any) -> str:
+    """When the sample was last changed: the nearest to the time of its tags that is known."""
+    changed: datetime = sample.last_modified_at
+    return changed.isoformat()
+
+
+def _looks_like_vote(tag: str) -> bool:
+    """Whether a tag was probably meant as a vote and is none: `emotoin:awe`."""
+    kind, colon, _ = tag.strip().partition(":")
+    kind = kind.lower()
+    return bool(colon) and kind not in KINDS and bool(get_close_matches(kind, KINDS))
