@@ -50,7 +50,7 @@ def test_run__each_tree(name, measure, tmp_path):
     run_tree(name, ("knn",), measure, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["emotion6", "emotic"])
+@pytest.mark.parametrize("name", ["emotion6"])
 def test_run__learning_protocols(name, measure, tmp_path):
     run_tree(name, ("linear", "few_shot", "attentive"), measure, tmp_path)
 
