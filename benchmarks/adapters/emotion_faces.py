@@ -20,6 +20,7 @@ INFO = Benchmark(
     get="made from freely licensed icon packages; one file, emotion_faces.parquet",
     license="per row, in the column `license`",
     layout="a parquet file with the columns image, vendor, codepoint, emotion, strength",
+    tasks=("single", "polarity"),
 )
 _FAMILIES = {"fluent-flat": "fluent", "fluent-3d": "fluent", "noto-v1": "noto"}
 

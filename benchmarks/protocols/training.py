@@ -100,5 +100,6 @@ def batches(rows: Index, size: int, rng: np.random.Generator) -> list[Index]:
     order = rng.permutation(rows)
     cut = [order[start : start + size] for start in range(0, len(order), size)]
     if len(cut) > 1 and len(cut[-1]) == 1:
-        cut[-2] = np.concatenate([cut[-2], cut.pop()])
+        last = cut.pop()
+        cut[-1] = np.concatenate([cut[-1], last])
     return cut

@@ -46,7 +46,7 @@ def test_run__output_that_cannot_be_written_is_said_first(tmp_path, capsys):
 
 def test_run__protocol_that_is_not_there_lists_the_others(capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["run", "--model", "pixels:4", "--data", "x", "--protocol", "attentive", "--out", "y"])
+        main(["run", "--model", "pixels:4", "--data", "x", "--protocol", "attentiv", "--out", "y"])
     assert stop.value.code == 2
     assert "zero_shot" in capsys.readouterr().err
 
