@@ -24,7 +24,7 @@ from emo8.errors import Emo8Error
 
 logger = logging.getLogger(__name__)
 FILE = "trained_on.parquet"
-MAX_DISTANCE = 10  # bits of 255; below a tenth of what unrelated pictures differ by
+MAX_DISTANCE = 10  # bits of 255; half of emo8's `leaks.max_distance`, as no embedding is asked too
 MODES = ("warn", "refuse", "ignore")
 
 

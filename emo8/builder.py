@@ -304,7 +304,12 @@ class _Run:
     def _write_dataset(self, verdicts: pd.DataFrame) -> None:
         table = pa.Table.from_pandas(verdicts, preserve_index=False)
         write_part(table, self.out / "tables" / "verdicts.parquet", self.plan.decision)
-        tasks = dataset.plan_shards(self.out, verdicts, self.recipe.ingest.max_pixels)
+        tasks = dataset.plan_shards(
+            self.out,
+            verdicts,
+            self.recipe.ingest.max_pixels,
+            blur_faces=self.recipe.publish.blur_faces,
+        )
         if tasks:
             self._run_tasks("dataset", list(tasks))
         dataset.remove_surplus(self.out, tasks)

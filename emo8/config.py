@@ -101,7 +101,9 @@ class LabelsConfig:
     style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
     max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
     attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
-    min_attribute_prob: float = 0.3  # an attribute less likely than this is left out
+    # An attribute less likely than this is left out. The embedded model keeps expressions from 0.6
+    # only, whatever stands here (emo8/attributes.py says why); 0.3 is a guess for public models.
+    min_attribute_prob: float = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +229,9 @@ class PublishConfig:
     # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
     # hash, no picture) where the wording of a licence forbids passing pictures on.
     image_policy: dict[str, str] = field(default_factory=dict)
+    # True blurs faces in dataset/ (rows/ keeps the originals). Off: it costs drawn faces their
+    # expression, and finds too few to be relied on (docs/labels.md).
+    blur_faces: bool = False
     allow_missing_license: bool = False  # True lets rows without a licence go out, with a warning
 
 

@@ -19,15 +19,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8 import schema
+from emo8.blur import blur
 from emo8.describe import with_emotion
-from emo8.images import publishable
+from emo8.images import decode, encode, publishable
 from emo8.known_pictures import MAKING_KEY, KnownPictures, making
 from emo8.parts import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
 from emo8.shards import content_fingerprint
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import EMOTIONS, STYLES
 
-VERSION = 5
+VERSION = 6
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
     "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
@@ -45,11 +46,19 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
     return build / "dataset" / "data" / style / f"{split}-{group:05d}.parquet"
 
 
-def plan_shards(build: Path, verdicts: pd.DataFrame, max_pixels: int) -> list[ShardTask]:
+def plan_shards(
+    build: Path, verdicts: pd.DataFrame, max_pixels: int, *, blur_faces: bool = False
+) -> list[ShardTask]:
     """One task per group of rows."""
     kept = verdicts[verdicts["reason"].isna()]
     return [
-        ShardTask(build=build, part=group, rows=kept[kept["shard"] == group], max_pixels=max_pixels)
+        ShardTask(
+            build=build,
+            part=group,
+            rows=kept[kept["shard"] == group],
+            max_pixels=max_pixels,
+            blur_faces=blur_faces,
+        )
         for group in sorted(set(kept["shard"].tolist()))
     ]
 
@@ -74,6 +83,7 @@ class ShardTask:
     part: int  # number of the group
     rows: pd.DataFrame  # verdicts of its kept rows, with split and also_from
     max_pixels: int
+    blur_faces: bool
     table: str = "dataset"
     fingerprint: str = ""
 
@@ -89,7 +99,8 @@ class ShardTask:
         stale = {}
         for (style, split), members in shards.items():
             path = shard_path(self.build, style, split, self.part)
-            content = fingerprint(VERSION, [_without_part(record) for record in members])
+            rows = [_without_part(record) for record in members]
+            content = fingerprint(VERSION, self.blur_faces, rows)
             if read_fingerprint(path) != content:
                 stale[style, split] = (path, content, members)
         self._write(stale)
@@ -123,23 +134,35 @@ class ShardTask:
         """Hand every row to its shard's writer, in order; a part is read only if it must be."""
         writers: dict[tuple[str, str], _ShardWriter] = {}
         old = (self.build / "dataset" / "data").glob(f"*/*-{self.part:05d}.parquet")
-        known = KnownPictures(old if stale else ())
+        # blurred pictures are made anew: the boxes they were blurred by may have changed
+        known = KnownPictures(old if stale and not self.blur_faces else ())
         received, rows = _Received(self.build), []
         try:
             for key, (path, content, members) in stale.items():
                 writers[key] = _ShardWriter(path, content)
                 rows += [(record["rank"], key, record) for record in members]
             for _, key, record in sorted(rows, key=lambda row: row[0]):
-                clean = known.get(record["id"])
+                clean, blurred = known.get(record["id"]), None
                 if clean is None:
                     data = received.read(record["part"], record["row"])
-                    clean = _encoded(record, data, self.max_pixels)
-                writers[key].add(_published(record, clean))
+                    clean, blurred = self._encoded(record, data)
+                writers[key].add(_published(record, clean, blurred))
             for writer in writers.values():
                 writer.close()
         finally:
             for writer in writers.values():
                 writer.discard()
+
+    def _encoded(self, record: dict[str, Any], data: bytes) -> tuple[bytes, int | None]:
+        """The bytes to publish for a picture as received, and how many faces were blurred."""
+        if self.blur_faces:
+            picture = decode(data, max_pixels=self.max_pixels)
+            rgb, count = blur(picture.rgb, record["people"])
+            if count:
+                return encode(rgb, picture.format), count
+        plain_jpeg = record["plain"] and record["format"] == "JPEG"
+        clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=self.max_pixels)
+        return clean, 0 if self.blur_faces else None
 
 
 _FROM_VERDICT = (
@@ -169,13 +192,7 @@ class _Received:
         return bytes(self.parts[part][row]["bytes"].as_py())
 
 
-def _encoded(record: dict[str, Any], data: bytes, max_pixels: int) -> bytes:
-    """The bytes to publish for a picture as received."""
-    plain_jpeg = record["plain"] and record["format"] == "JPEG"
-    return publishable(data, plain_jpeg=plain_jpeg, max_pixels=max_pixels)
-
-
-def _published(record: dict[str, Any], clean: bytes) -> dict[str, Any]:
+def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:
     """One published row: the record, its numbers for names, and the picture's clean bytes."""
     name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
     emotion, description = record["emotion"], record["description"]
@@ -183,6 +200,7 @@ def _published(record: dict[str, Any], clean: bytes) -> dict[str, Any]:
     return {
         **{key: value for key, value in record.items() if key in schema.PUBLISHED},
         "image": {"bytes": clean, "path": name},
+        "faces_blurred": blurred,
         "emotion_raw_prob": raw,
         "emotion": None if emotion is None else EMOTIONS.index(emotion),
         "description_with_emotion": description

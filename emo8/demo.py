@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emo8 import sample
+from emo8 import demo_web
 from emo8.builder import build
 from emo8.errors import Emo8Error
 from emo8.release import verify_folder
@@ -33,15 +33,16 @@ Check = tuple[str, bool, str]  # what, whether it holds, in words
 
 def demo(out: Path) -> int:
     """Run the main job into `out`; 0 when all of it worked, 1 otherwise, and the last line says."""
-    _require("pretrain.cli", "torchdata", "pretrain")
+    _require("pretrain.cli", "tensorboard", "pretrain")
     _require("benchmarks.cli", "torchmetrics", "bench")
     started = time.monotonic()
     dataset, run, results = out / "build" / "dataset", out / "pretrain", out / "results.jsonl"
-    _say("1/5 build", f"two sources of {sample.root() / 'recipe.toml'}")
-    built = build(sample.root() / "recipe.toml", out / "build")
+    _say("1/5 build", "three sources: a folder, a table, and links to a server of our own")
+    with demo_web.serve() as base:
+        built = build(demo_web.write_inputs(out, base), out / "build")
     if built.failed_parts:
         raise Emo8Error(f"{built.failed_parts} parts failed; see `emo8 status {out / 'build'}`")
-    checks = check_dataset(dataset, out)
+    checks = [*check_dataset(dataset, out), demo_web.check(out / "build")]
 
     _say("2/5 pretrain", f"UniEmoX recipe {RECIPE}: both views, three losses, embedded CLIP")
     data = ("--data", str(dataset))

@@ -30,7 +30,7 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "img2dataset": ("", "pictures from links"),
     "pyarrow": ("", "parquet"),
     "pandas": ("", "tables"),
-    "torchdata": ("pretrain", "loaders that resume"),
+    "tensorboard": ("pretrain", "curves of a training run"),
     "torchmetrics": ("bench", "metrics"),
     "fiftyone": ("browse", "emo8 browse"),
     "ray": ("cluster", "emo8 build --engine ray"),

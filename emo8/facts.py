@@ -24,7 +24,7 @@ _NO_LICENSE = "unknown"
 _MAY_BE_EMPTY = ("caption", "license", "attribution", "source_url", "people")
 _NARROW = (
     "emotion", "style", "emotion_rule", "style_rule", "source", "cluster", *_MAY_BE_EMPTY,
-    "published_sha256", "num_votes", "emotion_calibration",
+    "published_sha256", "num_votes", "emotion_calibration", "faces_blurred",
 )  # fmt: skip
 
 
@@ -63,6 +63,8 @@ def count(root: Path) -> dict[str, Any]:
         "withheld": table["published_sha256"].null_count,
         "unlabelled": unlabelled,
         "voted": _where(table, "num_votes", lambda column: pc.greater(column, 0)),
+        "blur_asked": table.num_rows - table["faces_blurred"].null_count,
+        "blurred": _where(table, "faces_blurred", lambda column: pc.greater(column, 0)),
         "calibrated": _where(table, "emotion_calibration", lambda c: pc.not_equal(c, "none")),
         "fingerprint": content_fingerprint(root),
     }

@@ -102,7 +102,8 @@ def match(rows: Prints, others: Prints, *, max_distance: int, min_sim: float) ->
     straight or mirrored) within half of `max_distance` bits. Otherwise a second witness is asked:
     hashes within `max_distance` and embeddings that agree by `min_sim`; or the hashes' lowest
     terms within 4 bits and embeddings that agree by 0.97; or the hash of one of `others`' windows
-    within 36 bits and embeddings that agree by 0.9. Embeddings of different CLIPs tell nothing.
+    within 36 bits and embeddings that agree by 0.9 (lowest terms: 4 bits, 0.97). Embeddings of
+    different CLIPs tell nothing.
     """
     found = np.full(len(rows), -1, np.int64)
     distance = np.full(len(rows), DETAIL_BITS, np.int64)
@@ -148,10 +149,14 @@ def _match_windows(
         near, cosines = near[cosines >= MIN_WINDOW_SIM], cosines[cosines >= MIN_WINDOW_SIM]
         if not len(near):
             continue
-        differ = others.windows[near][:, None] ^ rows.detail[row][None, :, None]
-        bits = np.bitwise_count(differ).sum(axis=3).min(axis=(1, 2))
-        best = int(bits.argmin())
-        if bits[best] <= MAX_WINDOW_DISTANCE:
+        differ = np.bitwise_count(others.windows[near][:, None] ^ rows.detail[row][None, :, None])
+        bits = differ.sum(axis=3).min(axis=(1, 2))
+        coarse = differ[..., COARSE_COLUMNS].sum(axis=3).min(axis=(1, 2))
+        shown = (bits <= MAX_WINDOW_DISTANCE) | (
+            (coarse <= MAX_COARSE_DISTANCE) & (cosines >= MIN_COARSE_SIM)
+        )
+        if shown.any():
+            best = int(np.where(shown, bits, DETAIL_BITS).argmin())
             found[row], distance[row], sim[row] = near[best], bits[best], cosines[best]
 
 

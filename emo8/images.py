@@ -169,9 +169,14 @@ def publishable(data: bytes, *, plain_jpeg: bool, max_pixels: int = DEFAULT_MAX_
     if plain_jpeg:
         return strip_jpeg(data)
     picture = decode(data, max_pixels=max_pixels)
-    image = Image.fromarray(picture.rgb)
+    return encode(picture.rgb, picture.format)
+
+
+def encode(rgb: np.ndarray, format: str) -> bytes:
+    """Pixels as a file to publish: JPEG where they came from one, else without loss."""
+    image = Image.fromarray(rgb)
     out = io.BytesIO()
-    if picture.format in ("JPEG", "MPO"):
+    if format in ("JPEG", "MPO"):
         image.save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     elif max(image.size) > 16383:  # WebP's limit
         image.save(out, "PNG")

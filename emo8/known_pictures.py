@@ -11,9 +11,11 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import PIL
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image, features
+from PIL import features
 
 from emo8.parts import fingerprint
 
@@ -24,7 +26,7 @@ _VERSION = 1  # of `images.publishable`: another number, and all pictures are en
 def making() -> str:
     """What the bytes of a published picture depend on besides the picture itself."""
     codecs = [features.version(name) for name in ("webp", "jpg", "zlib")]
-    return fingerprint(_VERSION, Image.__version__, codecs)
+    return fingerprint(_VERSION, PIL.__version__, codecs)
 
 
 class KnownPictures:
@@ -44,8 +46,11 @@ class KnownPictures:
         if (file.metadata.metadata or {}).get(MAKING_KEY) != making().encode():
             return
         for group in range(file.num_row_groups):
-            ids = file.read_row_group(group, columns=["id"]).column("id").to_pylist()
-            self._place |= {key: (file, group, row) for row, key in enumerate(ids)}
+            columns = file.read_row_group(group, columns=["id", "faces_blurred"])
+            whole = pc.equal(pc.fill_null(columns["faces_blurred"], 0), 0).to_pylist()
+            for row, key in enumerate(columns["id"].to_pylist()):
+                if whole[row]:
+                    self._place[key] = (file, group, row)
 
     def get(self, key: str) -> bytes | None:
         """The bytes published for the row `key`; None where it must be encoded."""

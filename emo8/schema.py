@@ -148,7 +148,14 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "source_url": (pa.string(), "where the picture was found, if known"),
     "also_from": (pa.list_(DUPLICATE_OF), "sources of copies that were left out"),
     "cluster": (pa.string(), "id of the oldest row among its near copies"),
-    "pixel_sha256": (pa.string(), "SHA-256 of the decoded, upright RGB pixels"),
+    "faces_blurred": (
+        pa.int32(),
+        "regions blurred as faces or heads before publishing; null = not asked for",
+    ),
+    "pixel_sha256": (
+        pa.string(),
+        "SHA-256 of the decoded, upright RGB pixels, before any blurring",
+    ),
     "published_sha256": (pa.string(), "SHA-256 of image.bytes"),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,7 +173,12 @@ def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:
     from pretrain.train import pretrain
 
     config = with_run_options(config, steps=args.steps, seed=args.seed)
+    is_main = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
+    if not is_main:
+        logging.getLogger("pretrain").setLevel(logging.WARNING)
     outcome = pretrain(config, args.data, args.out)
+    if not is_main:
+        return 0
     if outcome.stopped_by:
         sys.stdout.write(
             f"{args.out}: stopped by {outcome.stopped_by} after step {outcome.done}, which is "

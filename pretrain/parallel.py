@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from pretrain.config import SystemConfig
 
+# in the messages of gloo and nccl when a peer does not answer
+LOST = ("Timed out", "timed out", "timeout", "Connection closed", "Connection reset", "ncclRemote")
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -191,6 +193,21 @@ def mean_over_ranks(values: Tensor, world: World) -> Tensor:
     values = values.clone()
     dist.all_reduce(values)
     return values / world.size
+
+
+@contextlib.contextmanager
+def naming_lost_peers(world: World) -> Iterator[None]:
+    """Turns what a collective raises when another process is stuck or gone into plain words."""
+    try:
+        yield
+    except (dist.DistBackendError, RuntimeError) as problem:
+        if world.size == 1 or not any(word in str(problem) for word in LOST):
+            raise
+        raise TimeoutError(
+            f"process {world.rank} waited in vain for the others: one is stuck or gone "
+            f"({str(problem).splitlines()[0]}). Its own messages say why; the same command goes "
+            "on from the last checkpoint. --system.timeout_s says how long to wait."
+        ) from problem
 
 
 def barrier(world: World) -> None:

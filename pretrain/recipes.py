@@ -94,6 +94,7 @@ def cpu_demo() -> PretrainConfig:
         teacher=TeacherConfig(name="embedded"),
         optim=OptimConfig(lr=4e-3, warmup_share=0.1),
         system=SystemConfig(device="cpu", precision="bf16", save_every=100),
+        log=LogConfig(tensorboard=False),  # two minutes are too short to watch
     )
 
 

@@ -73,7 +73,8 @@ def pretrain(config: PretrainConfig, data: str, out: Path) -> Outcome:
             logger.info("%s is finished: %d steps", out, done)
             return Outcome(steps=0, done=done)
         run = Run(state, source, out, claim=claim, done=done, stop=stop)
-        last = run.train()
+        with parallel.naming_lost_peers(world):
+            last = run.train()
         return Outcome(
             steps=last - done, done=last, stopped_by=stop.name if last < config.steps else ""
         )

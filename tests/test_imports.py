@@ -60,7 +60,10 @@ def test_packages__use_only_the_shared_parts_of_emo8(
     package: str, allowed: tuple[str, ...]
 ) -> None:
     # what the speed scripts measure
-    measured = ("emo8.measure", "emo8.labels", "emo8.engines", "emo8.steps", "emo8.parts")
+    measured = (
+        *("emo8.measure", "emo8.labels", "emo8.engines", "emo8.steps", "emo8.parts"),
+        "emo8.web",
+    )
     found = [
         (path.name, name)
         for path in files(package)

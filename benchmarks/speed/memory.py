@@ -6,7 +6,8 @@ Inputs are synthetic: random windows of real pictures, recompressed. Every size 
 own with one worker, in processes of its own. Part steps run in the worker, whose peak must not
 grow with the number of rows; global steps run in the main process, whose peak may grow by 1 KB a
 row. Memory is what a process holds for itself; pages of files it has mapped (thumbnails compared
-for copies) are the system's to take back and do not count. The exponent is the slope of log(time) over log(rows) between the smallest and largest size.
+for copies) are the system's to take back and do not count. The exponent is the slope of log(time)
+over log(rows) between the smallest and largest size.
 """
 
 from __future__ import annotations

@@ -102,6 +102,8 @@ def read_corpus(folder: Path) -> Corpus:
 
 def with_drawn_faces(corpus: Corpus, count: int, seed: int = 0) -> Corpus:
     """`corpus` and `count` portraits of `drawn_faces` behind it; one design per emotion."""
+    if not count:
+        return corpus
     pictures, emotions = portraits(count, CACHE_SIDE_PX, seed)
     names = [EMOTIONS[k] for k in emotions]
     first = int(corpus.designs.max()) + 1

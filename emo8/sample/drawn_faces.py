@@ -121,7 +121,7 @@ def portrait(emotion: str, side: int, rng: np.random.Generator) -> Image.Image:
 
 
 def _one(options: Sequence[_Option], rng: np.random.Generator) -> _Option:
-    return options[rng.integers(len(options))]
+    return options[int(rng.integers(len(options)))]
 
 
 def _person(
@@ -172,7 +172,7 @@ def _features(pen: Pen, face: Face, extra: str, rng: np.random.Generator) -> Non
     eye, (inner, outer) = _one(face.eyes, rng), _one(face.brows, rng)
     for side in (-1, 1):
         _eye(pen, "dot" if eye == "wink" and side > 0 else eye, side, apart, size)
-        if rng.random() < 0.97 and (extra != "bare"):
+        if rng.random() < 0.97:
             lift = -0.25 - size
             bend = (
                 (side * (apart - 0.22), lift - inner),

@@ -2,7 +2,8 @@
 
     python -m emo8.sample.make_sample --corpus PATH
 
-writes `pictures/` (with `credits.csv`), `table/sample.parquet` and `NOTICE.md` into this folder.
+writes `pictures/` and `web/` (with `credits.csv`), `table/sample.parquet` and `NOTICE.md` into this
+folder.
 What goes in is listed in `picks.csv` and `composites.csv`; the bytes of a picture stay as they are.
 Equal bytes need equal versions of Pillow and pyarrow, which write the composites and the table.
 """
@@ -61,14 +62,18 @@ def make(corpus: Path, out: Path) -> None:
         ids |= {plan.scene, *(figure.id for figure in plan.figures)}
     pictures = read_corpus(corpus, ids)
     folder = [pick for pick in picks if pick.part == "folder"]
-    write_folder(out / "pictures", folder, pictures)
+    write_folder(out / "pictures", folder, pictures, REJECTS)
+    web = [pick for pick in picks if pick.part == "web"]
+    write_folder(out / "web", web, pictures, ())
     rows = [pick_row(pick, pictures[pick.id]) for pick in picks if pick.part == "table"]
     rows += [composite_row(plan, pictures) for plan in composites]
     write_table(out / "table" / "sample.parquet", rows)
     (out / "NOTICE.md").write_text(notice(list(pictures.values())), encoding="utf-8")
 
 
-def write_folder(folder: Path, picks: list[Pick], pictures: dict[str, Picture]) -> None:
+def write_folder(
+    folder: Path, picks: list[Pick], pictures: dict[str, Picture], rejects: tuple[Reject, ...]
+) -> None:
     """Write the pictures by style, the files that must be rejected, and `credits.csv`."""
     shutil.rmtree(folder, ignore_errors=True)
     credits: list[dict[str, str | None]] = []
@@ -78,7 +83,7 @@ def write_folder(folder: Path, picks: list[Pick], pictures: dict[str, Picture]) 
         _write(folder / file, picture.image)
         credits.append(_credit(file, picture, pick.caption))
     by_file = {line["file"]: line for line in credits}
-    for reject in REJECTS:
+    for reject in rejects:
         data = (folder / reject.source).read_bytes() if reject.source else b""
         _write(folder / reject.file, reject.make(data))
         credits.append(_reject_credit(reject, by_file.get(reject.source)))

@@ -83,7 +83,7 @@ class Pick:
     """One line of `picks.csv`: where a corpus picture goes in the sample."""
 
     id: str
-    part: str  # "folder" or "table"
+    part: str  # "folder", "table", or "web" for what the demo serves
     style: str  # ours; differs from the corpus where it misfiled a photograph
     name: str  # file name without suffix
     caption: str  # ours, where the corpus has only a file name; else empty

@@ -61,12 +61,13 @@ class Settings:
     small_side_px: int = 48  # side of the pictures at first; then the model's own
     small_share: float = 0.3  # share of the steps at that side
     augment: float = 0.9  # how many pictures are changed in colour and line
-    hinted_weight: float = 4.0  # how much more often pictures with an emotion hint are drawn
-    rare_style_weight: float = 3.0  # how much more often pictures that are no cartoons are drawn
-    drawn_faces: int = 2400  # portraits drawn by chance, all emotions equally often
+    hinted_weight: float = 5.0  # how much more often pictures with an emotion hint are drawn
+    rare_style_weight: float = 1.0  # how much more often pictures that are no cartoons are drawn
+    style_rarity: float = 0.0  # a style counts by its number of pictures to minus this power
+    drawn_faces: int = 0  # portraits drawn by chance, all emotions equally often
     drawn_share: float = 0.15  # of each batch, on average
-    emotion_loss: float = 1.5  # weight of naming the emotion among eight prompts
-    style_loss: float = 0.3  # weight of naming the style among five prompts
+    emotion_loss: float = 2.0  # weight of naming the emotion among eight prompts
+    style_loss: float = 0.2  # weight of naming the style among five prompts
     smoothing: float = 0.1  # label smoothing of both
 
 
@@ -82,9 +83,9 @@ class Trainer:
         self.rng = np.random.default_rng(settings.seed)
         self.torch_rng = torch.Generator().manual_seed(settings.seed)
         self.share = _shares(corpus, settings)
-        # A style counts by the root of how rare it is, so that naming all "cartoon" does not pay.
         counts = np.bincount(corpus.styles, minlength=len(STYLES)).clip(1)
-        self.style_weight = torch.from_numpy((counts**-0.5 / (counts**-0.5).mean()).astype("f4"))
+        rarity = counts**-settings.style_rarity
+        self.style_weight = torch.from_numpy((rarity / rarity.mean()).astype(np.float32))
         self.optimizer = _optimizer(self.model, settings)
 
     def step(self, number: int) -> dict[str, float]:

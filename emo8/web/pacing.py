@@ -52,6 +52,7 @@ class Pacing:
         self.max_rest_s, self.give_up_after = max_rest_s, give_up_after
         self.lock = threading.Lock()
         self.gates: dict[str, threading.BoundedSemaphore] = {}
+        self.troubled: set[str] = set()  # hosts that this process saw resting or unreached
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
@@ -72,8 +73,10 @@ class Pacing:
 
     def answered(self, host: str) -> None:
         """The host answers: forget what it did before."""
-        with self._state(host) as state:
-            state.rests = state.unreached = 0
+        if host in self.troubled:
+            with self._state(host) as state:
+                state.rests = state.unreached = 0
+            self.troubled.discard(host)
 
     def unreached(self, host: str) -> None:
         """The host gave no answer at all."""
@@ -85,6 +88,8 @@ class Pacing:
         while True:
             with self._state(host) as state:
                 now = time.time()
+                if state.rests or state.unreached:
+                    self.troubled.add(host)
                 if state.unreached >= self.give_up_after:
                     raise failed("host_down", state.unreached)
                 if state.rest_until - now > self.max_rest_s:
@@ -110,14 +115,17 @@ class Pacing:
     def _slot(self, host: str) -> Iterator[None]:
         """Hold one of the host's lock files, whichever is free first."""
         base = self._path(host)
-        files = [os.open(f"{base}.{n}", os.O_CREAT | os.O_RDWR) for n in range(self.connections)]
-        try:
-            while not any(_locked(file) for file in files):
-                time.sleep(_POLL_S)
-            yield
-        finally:
-            for file in files:
+        while True:
+            for number in range(self.connections):
+                file = os.open(f"{base}.{number}", os.O_CREAT | os.O_RDWR)
+                if _locked(file):
+                    try:
+                        yield
+                    finally:
+                        os.close(file)
+                    return
                 os.close(file)
+            time.sleep(_POLL_S)
 
     @contextmanager
     def _state(self, host: str) -> Iterator[_Host]:

@@ -1,27 +1,35 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks import overlap
 from emo8.errors import Emo8Error
 from tests.benchmarks.conftest import write
-from tests.conftest import encoded, picture
+from tests.conftest import encoded
+
+
+def picture(seed: int) -> Image.Image:
+    """Coloured blocks: sharp enough that its detail hash survives shrinking and JPEG."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((192, 144), Image.Resampling.NEAREST)
 
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """A RUN of the smallest recipe on twelve pictures, and those pictures' bytes."""
     from pretrain import recipes
-    from pretrain.config import override
     from pretrain.train import pretrain
 
     folder = tmp_path_factory.mktemp("run")
     pictures = [encoded(picture(500 + k), "PNG") for k in range(12)]
     rows = [{"image": data, "caption": f"blobs {k}"} for k, data in enumerate(pictures)]
     write(rows, folder / "train.parquet")
-    config = override(recipes.cpu_smoke(), {"steps": "1"})
+    config = dataclasses.replace(recipes.cpu_smoke(), steps=1)
     pretrain(config, str(folder / "train.parquet"), folder / "RUN")
     return folder / "RUN", pictures
 

@@ -58,10 +58,10 @@ def test_resolve__own_weights_are_checked_loaded_and_run_in_a_batch(weights: Pat
 def test_resolve__a_wrong_checksum_is_refused(weights: Path, tmp_path: Path) -> None:
     wrong = tmp_path / "own-00000000.pth"
     wrong.write_bytes(weights.read_bytes())
-    with pytest.raises(ModelError, match="damaged or another one.*its name says 00000000"):
+    with pytest.raises(ModelError, match=r"damaged or another one.*its name says 00000000"):
         resolve(f"torchvision:{MODEL}@{wrong.name}", tmp_path)
     (tmp_path / "own.pth").write_bytes(weights.read_bytes())
-    with pytest.raises(ModelError, match="must end in -HASH.pth"):
+    with pytest.raises(ModelError, match=r"must end in -HASH\.pth"):
         resolve(f"torchvision:{MODEL}@own.pth", tmp_path)
     with pytest.raises(ModelError, match="cannot be read"):
         resolve(f"torchvision:{MODEL}@none-00000000.pth", tmp_path)

@@ -1,4 +1,4 @@
-"""Pictures that are published again come from the shards of the last run, and are the same bytes."""
+"""Pictures published again come from the shards of the last run, and are the same bytes."""
 
 from __future__ import annotations
 
@@ -49,11 +49,10 @@ def test_shards__a_changed_row_encodes_no_picture_and_gives_the_same_bytes(
     monkeypatch.setattr(dataset, "publishable", refuse)
     monkeypatch.setattr(dataset, "VERSION", -2)
     _write_again(copy)
-    strip = [pq.read_table(path) for path in fresh]
     monkeypatch.setattr(dataset, "VERSION", -1)
     _write_again(copy)
     assert {path: path.read_bytes() for path in _shards(copy)} == fresh
-    assert sum(table.num_rows for table in strip) > 0
+    assert sum(pq.read_metadata(path).num_rows for path in fresh) > 0
 
 
 def test_shards__rows_that_move_take_their_pictures_along(

@@ -102,7 +102,16 @@ def test_build__a_new_threshold_for_attributes_reruns_only_them(
     redone = again(built)
     assert {step for step, number in redone.items() if number} == {"attributes", "describe"}
     rows = published(built)
-    assert (rows["scene_prob"].dropna() >= 0.9).all()
+    assert (rows["facial_expression_prob"].dropna() >= 0.9).all()
+
+
+def test_attributes__of_the_embedded_model_only_what_it_is_good_for(built: Path) -> None:
+    rows = published(built)
+    assert rows["scene"].isna().all()
+    assert rows["human_action"].isna().all()
+    assert rows["objects"].map(len).eq(0).all()
+    assert rows["facial_expression"].notna().any()
+    assert (rows["facial_expression_prob"].dropna() >= 0.6).all()
 
 
 def test_review__votes_become_human_labels_and_undo_takes_them_back(

@@ -149,12 +149,13 @@ def test_human_labels__nobody_voted() -> None:
 
 
 STYLES_CAST = _votes(
-    *(_vote("x", who, None, kind="style", style=name) for who, name in zip("abc", ["natural"] * 2 + ["cartoon"])),
+    *(_vote("x", who, None, kind="style", style="natural") for who in "ab"),
+    _vote("x", "c", None, kind="style", style="cartoon"),
     _vote("y", "a", None, kind="style", style="natural"),
     _vote("y", "b", None, kind="style", style="cartoon"),
     _vote("y", "a", None, kind="style", style="cartoon", batch="b2"),
     _vote("x", "d", "awe"),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize(

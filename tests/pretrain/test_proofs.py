@@ -197,6 +197,7 @@ def torchrun(ranks: int, *arguments: str, script: Path | None = None) -> Any:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_two_ranks__killed_and_resumed_are_bit_for_bit(
     tmp_path: Path, smoke_args: list[str]
 ) -> None:
@@ -216,6 +217,23 @@ def test_two_ranks__killed_and_resumed_are_bit_for_bit(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_two_ranks__one_that_hangs_ends_both_with_a_word(
+    tmp_path: Path, smoke_args: list[str]
+) -> None:
+    script = tmp_path / "hangs.py"
+    hangs = RANK_1_DIES.replace(
+        "os.kill(os.getpid(), signal.SIGKILL)", "import time; time.sleep(900)"
+    )
+    script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n" + hangs)
+    arguments = [*smoke_args, "--data.batch_size", "4", "--system.timeout_s", "20"]
+    done = torchrun(2, *arguments, "--out", str(tmp_path / "RUN"), script=script)
+    assert done.returncode != 0
+    assert "waited in vain for the others" in done.stderr or "Timeout (0:00:20)" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_two_ranks__resumed_by_one_go_on_as_one_would(
     tmp_path: Path, smoke_args: list[str]
 ) -> None:
@@ -232,6 +250,7 @@ def test_two_ranks__resumed_by_one_go_on_as_one_would(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 @pytest.mark.parametrize("recompute", ["false", "true"])
 def test_fsdp__equals_ddp_and_both_take_over_from_each_other(
     recompute: str, tmp_path: Path, smoke_args: list[str]
@@ -259,6 +278,7 @@ def test_fsdp__equals_ddp_and_both_take_over_from_each_other(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_compiled__equals_eager(trained: Path, tmp_path: Path, smoke_args: list[str]) -> None:
     run = tmp_path / "RUN"
     assert main([*smoke_args, "--out", str(run), "--system.compile", "true"]) == 0
@@ -269,6 +289,7 @@ def test_compiled__equals_eager(trained: Path, tmp_path: Path, smoke_args: list[
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_ctrl_c__reaches_loaders_too_and_the_run_ends_well(
     tmp_path: Path, smoke_args: list[str]
 ) -> None:
@@ -277,7 +298,7 @@ def test_ctrl_c__reaches_loaders_too_and_the_run_ends_well(
     process = start(*arguments)
     wait_for_steps(run, 3)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     assert process.returncode == 0, err[-3000:]
     assert "stopped by SIGINT" in out and "Traceback" not in err
 
@@ -331,7 +352,7 @@ def test_chaos__twenty_kills_at_random_moments_change_nothing(
         if process.poll() is None:
             process.kill()
             kills += 1
-        process.communicate(timeout=60)
+        process.communicate()
         if (chaos / "last" / checkpoint.STATE).exists():
             reached = json.loads((chaos / "last" / checkpoint.STATE).read_text())["step"]
             assert reached < 400, "the run ended before its twenty kills: give it more steps"

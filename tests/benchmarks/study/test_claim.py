@@ -93,6 +93,7 @@ def test_sides__test_families_stay_closed(corpus):
     assert not set(opened.train) & set(opened.test)
 
 
+@pytest.mark.slow
 def test_study__end_to_end_then_again_without_work(corpus, tmp_path, capsys):
     out = tmp_path / "results"
     command = ["study", "claim", "--corpus", str(corpus), "--work", str(tmp_path / "work"),

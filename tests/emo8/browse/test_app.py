@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from emo8.builder import build as run_build
 
 from emo8.browse import app
 from emo8.browse.rows import dataset_name
+from emo8.builder import build as run_build
 from emo8.errors import BrowseError, Emo8Error
 from emo8.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
 

@@ -8,10 +8,12 @@ import torch
 
 from emo8.clip.prompts import load_prompts
 from emo8.sample.clip_augment import augment
-from emo8.sample.clip_corpus import Corpus
+from emo8.sample.clip_corpus import DRAWN_PACKAGE, Corpus, with_drawn_faces
 from emo8.sample.clip_eval import wilson
 from emo8.sample.clip_texts import TextMix, Texts, clip_loss
-from emo8.taxonomy import EMOTIONS
+from emo8.sample.drawn_faces import portrait, portraits
+from emo8.sample.train_clip import Settings, _shares
+from emo8.taxonomy import EMOTIONS, STYLES
 
 
 def test_augment__gives_colours_of_the_asked_size_and_repeats() -> None:
@@ -76,3 +78,41 @@ def test_texts__one_each_follows_the_taxonomy() -> None:
 def test_wilson__agrees_with_a_known_interval() -> None:
     # 8 of 10, as tabulated for the score interval: 0.490 to 0.943.
     assert wilson(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
+
+
+def test_portraits__every_emotion_in_order_and_the_same_for_the_same_seed() -> None:
+    pictures, emotions = portraits(16, 48, seed=3)
+    assert emotions.tolist() == [*range(8), *range(8)]
+    for one, other in zip(pictures, portraits(16, 48, seed=3)[0], strict=True):
+        assert one.size == (48, 48)
+        assert one.tobytes() == other.tobytes()
+    assert len({p.tobytes() for p in pictures}) == 16
+
+
+def test_portrait__every_feature_of_every_emotion_can_be_drawn() -> None:
+    rng = np.random.default_rng(0)
+    for name in EMOTIONS:
+        for _ in range(30):
+            assert portrait(name, 24, rng).getchannel("A").getbbox() is not None
+
+
+def test_with_drawn_faces__are_hinted_cartoons_behind_the_corpus() -> None:
+    plain = _corpus()
+    more = with_drawn_faces(plain, 8)
+    assert len(more) == 12
+    assert more.ids[:4] == plain.ids
+    assert more.packages[4:] == [DRAWN_PACKAGE] * 8
+    assert more.emotions[4:].tolist() == list(range(8))
+    assert more.designs[4:].min() > plain.designs.max()
+    assert more.pixels.shape == (12, 72, 72, 4)
+    assert with_drawn_faces(plain, 0) is plain
+
+
+def test_shares__drawn_portraits_have_theirs_and_rare_styles_more() -> None:
+    corpus = with_drawn_faces(_corpus(), 8)
+    corpus.styles[3] = STYLES.index("natural")
+    share = _shares(corpus, Settings(drawn_share=0.25, hinted_weight=2.0, rare_style_weight=3.0))
+    assert share.sum() == pytest.approx(1)
+    assert share[4:].sum() == pytest.approx(0.25)
+    np.testing.assert_allclose(share[:4] / share[0], [1, 1, 1, 1.5])
+    assert _shares(_corpus(), Settings()).tolist() == pytest.approx([5 / 16] * 3 + [1 / 16])

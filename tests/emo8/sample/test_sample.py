@@ -98,6 +98,18 @@ def test_table__composites_are_marked_and_boxed(rows: list[dict[str, Any]]) -> N
     assert not any("synthetic" in row["image"]["path"] + row["caption"] for row in others)
 
 
+def test_web__every_file_has_a_credit_and_is_nowhere_else() -> None:
+    folder = root() / "web"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    with (folder / "credits.csv").open(encoding="utf-8", newline="") as file:
+        lines = {line["file"]: line for line in csv.DictReader(file)}
+    assert files == {*lines, "credits.csv"} and len(lines) >= 20
+    assert {file.split("/")[0] for file in lines} == set(STYLES)
+    for file, line in lines.items():
+        assert line["license"] in LICENSES and line["attribution"] and line["caption"]
+        assert not (root() / "pictures" / file).exists()
+
+
 def test_folder__every_file_has_a_credit(credits: dict[str, dict[str, str]]) -> None:
     folder = root() / "pictures"
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -284,7 +296,7 @@ def test_write__gives_the_same_bytes_twice(tmp_path: Path) -> None:
         for style, name in (file.split("/") for file in names)
     ]
     for out in ("one", "two"):
-        write_folder(tmp_path / out, picks, {"c1": picture})
+        write_folder(tmp_path / out, picks, {"c1": picture}, REJECTS)
         write_table(tmp_path / out / "sample.parquet", [pick_row(picks[0], picture)])
     first, second = (
         {path.relative_to(tmp_path / out): path.read_bytes() for path in _files(tmp_path / out)}

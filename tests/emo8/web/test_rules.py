@@ -217,6 +217,7 @@ def test_pacing__a_host_that_throttles_rests_and_one_that_is_down_is_left_alone(
     turns.answered("c.example")
     with turns.turn("c.example"):
         pass
+    assert turns.troubled == {"a.example", "b.example"}
 
 
 def test_packs__a_broken_tail_is_not_seen(tmp_path: Path) -> None:
