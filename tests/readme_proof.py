@@ -1,10 +1,10 @@
 """Takes the README at its word: every command and every Python block, in order, in a fresh folder.
 
-    python -m tests.readme_proof --at DIR            # a clean clone, its own environment, everything
-    python -m tests.readme_proof --at DIR --here     # this checkout and environment, without `make`
+    python -m tests.readme_proof --at DIR          # a clean clone and environment, everything
+    python -m tests.readme_proof --at DIR --here   # this checkout and environment, no `make`
 
 The Hub is a small server on this machine; `pictures/` is some of the embedded sample, standing in
-for the reader's own. Stops at the first command that does not end with 0. `make test` is left to CI.
+for the reader's own. Stops at the first command that does not end with 0. CI runs `make test`.
 """
 
 from __future__ import annotations
