@@ -51,7 +51,7 @@ def test_packages__never_import_upwards(package: str, forbidden: tuple[str, ...]
             (
                 *("emo8.schema", "emo8.taxonomy", "emo8.clip", "emo8.errors", "emo8.images"),
                 *("emo8.fingerprints", "emo8.copies", "emo8.filters", "emo8.config"),
-                *("emo8.sample.make_composites", "emo8.sample.picks"),
+                *("emo8.sample.make_composites", "emo8.sample.picks", "emo8.blur"),
             ),
         ),
     ],

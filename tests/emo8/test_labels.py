@@ -201,7 +201,7 @@ def test_review__sheet_of_doubtful_labels_comes_back_as_votes(
 ) -> None:
     again(built)
     folder, sheet = built / "BUILD", built / "sheet.csv"
-    assert main(["review", str(folder), "--export", str(sheet)]) == 0
+    assert main(["review", str(folder), "--export", str(sheet), "--pick", "errors"]) == 0
     rows = pd.read_csv(sheet, dtype=str, keep_default_na=False)
     queue = pq.read_table(folder / "tables" / "review_queue.parquet").to_pandas()
     assert rows["id"].tolist() == queue["id"].tolist()

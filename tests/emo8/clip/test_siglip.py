@@ -45,7 +45,7 @@ def encoder(siglip: str) -> Encoder:
 
 @pytest.fixture(scope="module")
 def model(siglip: str) -> Model:
-    return resolve(siglip, [])
+    return resolve(siglip, [], "fp32")
 
 
 def test_load__bias_and_scale_of_a_sigmoid_model_are_known(encoder: Encoder, model: Model) -> None:
@@ -70,7 +70,7 @@ def test_steps__an_ensemble_of_both_kinds_labels_and_describes(
 ) -> None:
     import pyarrow as pa
 
-    models = (model, resolve("embedded", []))
+    models = (model, resolve("embedded", [], "fp32"))
     prompts, vocabulary = load_prompts(), load_vocabulary()
     path = write_classifiers(tmp_path, models, prompts, vocabulary)
     label = Label(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emo8.errors import SourceError
+from emo8.errors import Emo8Error
 from emo8.sources.base import Candidate
 from tests.conftest import encoded, picture
 
@@ -106,7 +106,7 @@ def test_archive__odd_member_names_are_listed(corpus: Path, candidates: Read) ->
     ("options", "words"),
     [
         ({"path": "pipe:cat a.tar", "style": "natural"}, ["pipe:", "refused"]),
-        ({"path": "https://example.org/a.tar", "style": "natural"}, ["URL"]),
+        ({"path": "https://example.org/a.tar", "style": "natural"}, ["no address", "download"]),
         ({"path": "none*.tar", "style": "natural"}, ["no file matches"]),
         ({"path": "text.zip", "style": "natural"}, ["no images", "text.zip"]),
         ({"path": "text.zip"}, ["no style"]),
@@ -116,7 +116,7 @@ def test_archive__unusable_sources_say_why(
     tmp_path: Path, candidates: Read, options: dict[str, str], words: list[str]
 ) -> None:
     (tmp_path / "text.zip").write_text("no archive")
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(Emo8Error) as caught:
         candidates(kind="archive", **options)
     for word in words:
         assert word in str(caught.value)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emo8.errors import SourceError
+from emo8.errors import Emo8Error
 from emo8.sources.base import Candidate
 from tests.conftest import encoded, picture
 
@@ -72,5 +72,5 @@ def test_webdataset__pipes_urls_and_no_tars_are_refused(
     tmp_path: Path, candidates: Read, path: str
 ) -> None:
     (tmp_path / "text.tar").write_text("no archive")
-    with pytest.raises(SourceError):
+    with pytest.raises(Emo8Error):
         candidates(kind="webdataset", path=path, style="natural")
