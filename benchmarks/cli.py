@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code: 0 when every result was written, 2 for a user's mistake."""
     from emo8.errors import Emo8Error
 
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         code: int = arguments.call(arguments)
         return code
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="emo8-bench", description="Measure how good a backbone is at emotion."
     )

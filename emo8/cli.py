@@ -86,7 +86,7 @@ Build, label and publish emotion datasets of images.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code comes back."""
-    arguments = _parser().parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except KeyboardInterrupt:
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="emo8", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
