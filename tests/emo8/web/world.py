@@ -73,8 +73,13 @@ class World:
 
     def trap(self, address: str) -> Callable[[socket.socket], None]:
         def spring(connection: socket.socket) -> None:
+            connection.settimeout(2)
+            try:
+                said = connection.recv(1000).decode(errors="replace")
+            except OSError:
+                said = ""
             with self.lock:
-                self.trapped.append(address)
+                self.trapped.append(f"{address}: {said}")
 
         return spring
 
