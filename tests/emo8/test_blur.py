@@ -48,6 +48,7 @@ def test_blur__person_boxes_lose_their_upper_part_only() -> None:
     assert blur(noise, [edge])[1] == 1
 
 
+@pytest.mark.slow
 def test_build__blur_faces_is_recorded_and_undone(photograph: np.ndarray, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -135,6 +135,7 @@ def test_splits__a_cluster_that_joins_train_and_test_sends_the_train_side_away(
     assert again.already_complete
 
 
+@pytest.mark.slow
 def test_splits__keep_names_a_published_dataset_whose_rows_stay_put(tmp_path: Path) -> None:
     for seed in range(12):
         save(tmp_path / "pictures", f"{seed}.jpg", picture(seed))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
+import pytest
 
 from emo8.builder import build
 from emo8.places import Places, assign
@@ -49,6 +50,7 @@ def shard_ids(folder: Path) -> dict[str, list[str]]:
     }
 
 
+@pytest.mark.slow
 def test_build__rows_added_in_the_middle_leave_published_rows_where_they_are(
     tmp_path: Path,
 ) -> None:
