@@ -103,6 +103,8 @@ class Reader:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
+                # a shell that put this script in the background has made Ctrl-C mean nothing
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
         try:
             until = time.monotonic() + STARTED_S

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
-        return 130
+        return 0  # Ctrl-C is how it ends
 
 
 def _data(results: list[dict[str, Any]]) -> str:

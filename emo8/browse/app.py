@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -127,7 +128,8 @@ def serve(
         auto=False,
     )
     try:
-        ready()
-        session.wait(-1)
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+            ready()
+            session.wait(-1)
     finally:
         session.close()
