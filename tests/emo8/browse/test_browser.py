@@ -144,7 +144,8 @@ def test_browser__grid_view_and_map(
     _wait_for(page, f"{len(view)} samples")
     _shot(page, tmp_path / "view.png")
     page.get(f"{served.url}?workspace=embedding-map")
-    _until(lambda: page.find_element("xpath", "//*[text()='map_pca']"), "the list of maps").click()
+    chosen = _until(lambda: page.find_element("xpath", "//*[text()='map_pca']"), "the maps")
+    page.execute_script("arguments[0].click()", chosen)  # the list lies under its own backdrop
     points = len(dataset.load_brain_results("map_pca").points)
     _wait_for(page, f"{points} points")
     _shot(page, tmp_path / "map.png")
