@@ -112,7 +112,7 @@ def news(build: Path, votes: pd.DataFrame) -> pd.DataFrame:
     said = ["id", "annotator", "kind", "emotion", "answer", "style", "reason"]
     known = {_key(line) for line in _plain(counted(read_votes(build))[said])}
     new = [_key(line) not in known for line in _plain(votes[said])]
-    return votes[new].reset_index(drop=True)
+    return votes[pd.Series(new, index=votes.index, dtype=bool)].reset_index(drop=True)
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, object]]:

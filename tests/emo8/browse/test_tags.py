@@ -169,3 +169,10 @@ def test_assign__annotators_have_views_that_empty_as_they_vote(shown: Any, own: 
     assert main(["review", build, "--import"]) == 0
     dataset = app.prepare(build).dataset
     assert len(dataset.load_saved_view("queue of ann")) == 3
+
+
+def test_import__app_without_a_tag_has_nothing_new(
+    shown: Any, own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["review", str(own / "BUILD"), "--import"]) == 0
+    assert "nothing new to import" in capsys.readouterr().out
