@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import glob
 import hashlib
-import json
 import math
 import sys
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from benchmarks.output import tell_with_table
 from benchmarks.plants import KINDS, plant
 from emo8.config import DecideConfig
 from emo8.copies import clusters, find
@@ -357,10 +357,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     arguments.argv = list(argv if argv is not None else sys.argv[1:])
     result = measure(arguments)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    arguments.out.with_suffix(".md").write_text(table(result))
-    sys.stdout.write(table(result))
+    tell_with_table(result, table(result), arguments.out)
     return 0
 
 

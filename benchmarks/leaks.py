@@ -12,7 +12,6 @@ pairs that `--judged` (as in benchmarks/copies.py) calls copies are left out.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.copies import Scene, planted_scene, read_judged, share
+from benchmarks.output import tell_with_table
 from emo8 import fingerprints
 from emo8.config import LeaksConfig
 from emo8.fingerprints import About, Prints
@@ -138,10 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = measure(scene, read_judged(arguments.judged))
     given = " ".join(argv if argv is not None else sys.argv[1:])
     result["command"] = f"python -m benchmarks.leaks {given}"
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    arguments.out.with_suffix(".md").write_text(table(result))
-    sys.stdout.write(table(result))
+    tell_with_table(result, table(result), arguments.out)
     return 0
 
 

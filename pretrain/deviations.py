@@ -26,11 +26,8 @@ import torch
 from torch import Tensor
 
 from pretrain import checkpoint
-from pretrain.batches import fixed_batches
 from pretrain.cache import open_source
-from pretrain.evaluate import evaluate
-from pretrain.losses import reconstruction_target
-from pretrain.models.vit import mask_by_noise
+from pretrain.evaluate import evaluate, targets_and_masks
 from pretrain.teacher import load_teacher
 from pretrain.views import centre_box, cut, normalise
 
@@ -43,13 +40,8 @@ def one_token_floor(run: Path, data: str, split: str, *, limit: int = 512) -> fl
     _, config = checkpoint.load_model(run)
     source = open_source(data, split, config)
     losses = []
-    for batch in fixed_batches(source, config, range(min(limit, len(source.ids)))):
-        scene = normalise(batch.scene, config.views.mean, config.views.std)
-        target = reconstruction_target(
-            scene, config.model.patch_size, norm_pix=config.loss.norm_pix
-        )
-        masking = mask_by_noise(batch.scene_noise, config.model.scene_mask_ratio)
-        for patches, mask in zip(target, masking.mask.bool(), strict=True):
+    for target, masks in targets_and_masks(config, source, limit):
+        for patches, mask in zip(target, masks.bool(), strict=True):
             hidden = patches[mask]  # (M, P*P*C)
             losses.append((hidden - hidden.mean(dim=0)).square().mean().item())
     return float(np.mean(losses))

@@ -88,17 +88,20 @@ def _losses(
 @torch.inference_mode()
 def _mean_patch_loss(config: PretrainConfig, train: Source, held_out: Source, limit: int) -> float:
     """L3 of always predicting the training split's mean target patch."""
-    targets = [target.mean(dim=(0, 1)) for target, _ in _targets(config, train, limit)]
+    seen = targets_and_masks(config, train, limit)
+    targets = [target.mean(dim=(0, 1)) for target, _ in seen]
     mean_patch = torch.stack(targets).mean(dim=0)
     losses, rows = [], []
-    for target, mask in _targets(config, held_out, limit):
+    for target, mask in targets_and_masks(config, held_out, limit):
         losses.append(reconstruction_loss(mean_patch.expand_as(target), target, mask))
         rows.append(len(target))
     weights = torch.tensor(rows, dtype=torch.float32)
     return float((torch.stack(losses) * weights).sum() / weights.sum())
 
 
-def _targets(config: PretrainConfig, source: Source, limit: int) -> list[tuple[Tensor, Tensor]]:
+def targets_and_masks(
+    config: PretrainConfig, source: Source, limit: int
+) -> list[tuple[Tensor, Tensor]]:
     """Reconstruction targets (B, L, P*P*C) and masks (B, L) of the fixed batches."""
     found = []
     for batch in fixed_batches(source, config, range(min(limit, len(source.ids)))):

@@ -103,22 +103,14 @@ def claim() -> PretrainConfig:
 
     The arms of the study differ from it in the dotted fields of `benchmarks/study/arms.py` alone.
     """
-    return PretrainConfig(
+    demo = cpu_demo()
+    return dataclasses.replace(
+        demo,
         recipe="claim",
         steps=1000,
-        model=ModelConfig(
-            **vit("ti"),
-            image_size=64,
-            patch_size=8,
-            decoder_dim=128,
-            decoder_depth=2,
-            decoder_heads=4,
-        ),
-        views=ViewConfig(scene_scale=(0.5, 1.0)),
-        data=DataConfig(batch_size=64, in_memory=True, store_side_px=96),
-        teacher=TeacherConfig(name="embedded"),
-        optim=OptimConfig(lr=4e-3, warmup_share=0.1),
-        system=SystemConfig(device="cpu", precision="bf16", save_every=50),
+        model=dataclasses.replace(demo.model, **vit("ti")),
+        system=dataclasses.replace(demo.system, save_every=50),
+        log=LogConfig(),
     )
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import glob
-import json
 import math
 import sys
 import time
@@ -27,6 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from benchmarks.output import tell
 from emo8.copies.find import EMBEDDING_WEIGHT, PROJECTED_DIM
 from emo8.copies.search import near_pairs, neighbours
 from emo8.copies.views import LAYOUT_SIDE
@@ -194,10 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         {"peer": "ours", **ours[1]},
         peer_faiss(few[: 10 * arguments.peer_rows]),
     ]
-    text = json.dumps(found, indent=1) + "\n"
-    if arguments.out:
-        arguments.out.write_text(text)
-    sys.stdout.write(text)
+    tell(found, arguments.out, indent=1)
     return 0
 
 

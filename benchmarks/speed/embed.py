@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import statistics
 import sys
@@ -26,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from benchmarks.output import tell
 from benchmarks.speed.ingest import photographs
 from emo8 import labels, schema
 from emo8.clip.encoder import Encoder, best_precision, load, write_untrained
@@ -128,10 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     pictures = photographs(arguments.pictures, arguments.count, SIZE)
     with tempfile.TemporaryDirectory() as folder:
         found = measure(pictures, arguments.rounds, Path(folder))
-    text = json.dumps(found, indent=2) + "\n"
-    sys.stdout.write(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    tell(found, arguments.out)
     return 0
 
 

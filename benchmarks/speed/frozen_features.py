@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ from PIL import Image
 from benchmarks import backbones
 from benchmarks.adapters import parquet
 from benchmarks.features import BATCH, decode_view
+from benchmarks.output import tell
 from benchmarks.run import RunConfig, run
 from emo8.taxonomy import EMOTIONS
 
@@ -95,10 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     found = measure(arguments.pictures, arguments.model, arguments.protocol, arguments.rounds)
-    text = json.dumps(found, indent=1) + "\n"
-    if arguments.out:
-        arguments.out.write_text(text, "utf-8")
-    sys.stdout.write(text)
+    tell(found, arguments.out, indent=1)
     return 0
 
 

@@ -14,7 +14,6 @@ import argparse
 import glob
 import hashlib
 import io
-import json
 import statistics
 import sys
 import time
@@ -28,6 +27,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 from PIL import Image
 
+from benchmarks.output import tell
 from emo8.engines import keep_freed_memory
 from emo8.measure import Measure
 
@@ -142,10 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for size in ((800, 600), (2000, 1500)):
         pictures = photographs(arguments.pictures, arguments.count, size)
         results.append({"size": f"{size[0]}x{size[1]}", **measure(pictures, arguments.rounds)})
-    text = json.dumps(results, indent=2) + "\n"
-    sys.stdout.write(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    tell(results, arguments.out)
     return 0
 
 

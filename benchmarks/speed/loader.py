@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ import simplejpeg
 import torch
 from torch.utils.data import DataLoader
 
+from benchmarks.output import tell
 from benchmarks.speed.ingest import photographs
 from pretrain import recipes
 from pretrain.batches import training_batches
@@ -151,10 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         pictures = photographs(arguments.pictures, arguments.count, size)
         found = measure(pictures, size, arguments.rounds)
         results.append({"size": f"{size[0]}x{size[1]}", **found})
-    text = json.dumps(results, indent=2) + "\n"
-    sys.stdout.write(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    tell(results, arguments.out)
     return 0
 
 

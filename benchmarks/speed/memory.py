@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import math
 import subprocess
 import sys
@@ -29,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from benchmarks.output import tell
 from benchmarks.speed.ingest import photographs
 
 SIZE = (160, 120)
@@ -138,10 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if len(set(arguments.sizes)) < 2:
         parser.error("--sizes needs two different sizes to compare")
     found = measure(photographs(arguments.pictures, 200, (640, 480)), arguments.sizes)
-    text = json.dumps(found, indent=2) + "\n"
-    sys.stdout.write(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    tell(found, arguments.out)
     return 0
 
 

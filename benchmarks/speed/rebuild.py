@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.output import tell
 from emo8.clip.prompts import DEFAULT_PATH
 
 _COLUMNS = ("image", "caption", "style", "license", "emotion_hint")
@@ -118,10 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name), arguments.pictures, arguments.rows)
         results = measure(Path(name), arguments.workers)
-    text = json.dumps({"rows": arguments.rows, **results}, indent=1) + "\n"
-    sys.stdout.write(text)
-    if arguments.out:
-        arguments.out.write_text(text)
+    tell({"rows": arguments.rows, **results}, arguments.out, indent=1)
     return 0
 
 

@@ -11,6 +11,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,15 @@ def check_no_column(source: SourceConfig, option: str, known: tuple[str, ...]) -
             f"source {source.name!r}: {option} = {value!r}, but kind = {source.kind!r} knows only "
             f"{words}; put a column into a sidecar or a table instead"
         )
+
+
+def listed_files(source: SourceConfig, recipe_dir: Path) -> list[Path]:
+    """The files a source's path names, sorted; SourceError where there is none."""
+    pattern = recipe_dir / source.path
+    paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
+    if not paths:
+        raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
+    return paths
 
 
 def common_root(source: SourceConfig, recipe_dir: Path) -> Path:

@@ -8,11 +8,9 @@ table's own folder (or to `images` in it). Paths that lead outside that folder a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from glob import glob
 from pathlib import Path
 
 from emo8.config import SourceConfig
-from emo8.errors import SourceError
 from emo8.sources import records
 from emo8.sources.base import (
     TABLE_COLUMNS,
@@ -22,6 +20,7 @@ from emo8.sources.base import (
     claims_from,
     common_root,
     from_bytes,
+    listed_files,
     no_style,
     read_file,
     stem_split,
@@ -31,12 +30,8 @@ from emo8.sources.base import (
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
     """Chunks of consecutive rows, file by file in sorted order."""
     check_columns(source, TABLE_COLUMNS)
-    pattern = recipe_dir / source.path
-    paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
-    if not paths:
-        raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
     root = common_root(source, recipe_dir)
-    for path in paths:
+    for path in listed_files(source, recipe_dir):
         mapping = _mapping(path, source)
         status = path.stat()
         total = records.num_rows(path, source.name)

@@ -10,11 +10,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 
 from emo8.config import SourceConfig
-from emo8.errors import SourceError
 from emo8.sources import records
 from emo8.sources.base import (
     CLAIM_COLUMNS,
@@ -24,6 +22,7 @@ from emo8.sources.base import (
     check_columns,
     claims_from,
     common_root,
+    listed_files,
     no_style,
     stem_split,
 )
@@ -48,12 +47,8 @@ class Line:
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
     """Chunks of consecutive lines, file by file in sorted order; their stamp is their content."""
     check_columns(source, URL_COLUMNS)
-    pattern = recipe_dir / source.path
-    paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
-    if not paths:
-        raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
     root = common_root(source, recipe_dir)
-    for path in paths:
+    for path in listed_files(source, recipe_dir):
         mapping = _mapping(path, source)
         total = records.num_rows(path, source.name)
         for start in range(0, total, part_rows):
