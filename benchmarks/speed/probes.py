@@ -10,16 +10,17 @@ as our kNN, which chooses k as well; `peer_ratio` = our seconds / its seconds.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.backbones import Backbone, Features
 from benchmarks.folds import Index
+from benchmarks.output import tell
 from benchmarks.protocols import knn, linear
 from benchmarks.protocols.base import Problem
 
@@ -76,9 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=768)
     parser.add_argument("--peer", action="store_true", help="time scikit-learn's kNN too")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
-    found = measure(arguments.rows, arguments.dim, arguments.peer)
-    sys.stdout.write(json.dumps(found) + "\n")
+    tell(measure(arguments.rows, arguments.dim, arguments.peer), arguments.out)
     return 0
 
 

@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name), arguments.pictures, arguments.rows)
         results = measure(Path(name), arguments.workers)
-    tell({"rows": arguments.rows, **results}, arguments.out, indent=1)
+    tell({"rows": arguments.rows, **results}, arguments.out)
     return 0
 
 
