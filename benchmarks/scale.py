@@ -21,7 +21,6 @@ from benchmarks.scale_page import render
 from benchmarks.speed.growth import Curve, curves
 from emo8.config import FetchConfig, IngestConfig
 from emo8.errors import Emo8Error
-from emo8.parts import write_text
 
 RESULTS = Path(__file__).resolve().parent / "results" / "speed"
 PAGE = Path(__file__).resolve().parent / "SCALE.md"
@@ -262,7 +261,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                         help="core, gpu (an hour), tb_month, tb_out")  # fmt: skip
     arguments = parser.parse_args(argv)
     found = read()
-    write_text(PAGE, page(found))
+    PAGE.write_text(page(found), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n")
     if arguments.prices:
         prices = dict(_price(text) for text in arguments.prices)

@@ -19,11 +19,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import emo8
 from benchmarks.speed import page
 from benchmarks.speed.plan import BY_NAME, NEEDS, PHOTOGRAPHS, PICTURES, VIEWS, Script, result_path
 
 HOME = Path(__file__).resolve().parents[1] / "results" / "speed"
 QUICK = Path("runs") / "speed"
+SAMPLE = Path(emo8.__file__).parent / "sample"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -72,10 +74,8 @@ def _own_files(arguments: argparse.Namespace) -> dict[str, str]:
         VIEWS: arguments.views,
     }
     if arguments.quick:
-        from emo8 import sample
-
-        given[PICTURES] = given[PICTURES] or str(sample.root() / "table" / "*.parquet")
-        given[PHOTOGRAPHS] = given[PHOTOGRAPHS] or str(sample.root() / "pictures/natural/b*.jpg")
+        given[PICTURES] = given[PICTURES] or str(SAMPLE / "table" / "*.parquet")
+        given[PHOTOGRAPHS] = given[PHOTOGRAPHS] or str(SAMPLE / "pictures/natural/[!b]*.jpg")
     return {key: value for key, value in given.items() if value}
 
 

@@ -71,9 +71,10 @@ def rebuild(found: Found) -> Iterator[Line]:
     peer = f"first build of {found['rows']:,} rows"
     for change in ("nothing", "threshold", "prompt", "calibration"):
         least = 20.0 if change in ("threshold", "prompt") else None
-        value = found[change]["times_faster_wall"]
         what = f"after a change of {change}" if change != "nothing" else "after no change"
-        yield Line(what=what, value=value, unit="x", peer=peer, least=least)
+        wall, cpu = (found[change][f"times_faster_{clock}"] for clock in ("wall", "cpu"))
+        yield Line(what=what, value=wall, unit="x", peer=peer, least=least)
+        yield Line(what=f"{what}, CPU seconds", value=cpu, unit="x", peer=peer)
 
 
 def memory(found: Found) -> Iterator[Line]:

@@ -68,7 +68,7 @@ SCRIPTS = (
         name="rebuild",
         what="building again after one change",
         arguments=("--pictures", PICTURES, "--rows", "5000"),
-        quick=("--pictures", PICTURES, "--rows", "20", "--workers", "1"),
+        quick=("--pictures", PICTURES, "--rows", "230", "--workers", "1"),
         note="Every build is a fresh process: starting Python and loading the model count.",
     ),
     Script(
