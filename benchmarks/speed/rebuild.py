@@ -3,9 +3,10 @@
     python -m benchmarks.speed.rebuild --pictures 'pictures/*.parquet' --out rebuild.json
 
 Builds with the embedded CLIP and without a detector, then changes one thing at a time: nothing, a
-threshold, a word of a prompt, the calibration. Every run is a fresh process of `emo8 build`; wall
-and CPU seconds include its start. `pictures_decoded` is false where `emo8 status` shows that every
-part of the steps that read pictures was reused and the writer encoded none.
+threshold, a word of a prompt, the calibration; each several times, to another value every time.
+Every run is a fresh process of `emo8 build`; wall and CPU seconds include its start, medians over
+the rounds. `pictures_decoded` is false where `emo8 status` shows that every part of the steps that
+read pictures was reused and the writer encoded none.
 """
 
 from __future__ import annotations
