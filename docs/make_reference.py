@@ -30,7 +30,7 @@ RECIPE = (
 SETTINGS = "`uniemox pretrain RECIPE --section.field value` changes any of them."
 EXIT_CODES = (
     "Exit codes: 0 done; 1 something failed that was not your mistake; 2 your mistake, named in "
-    "one line (`--debug` shows where); 130 interrupted."
+    "one line (`--debug` shows where); 130 interrupted; 141 whoever read the output stopped."
 )
 WIDTH = "100"  # columns of the help texts, whatever the terminal
 # What stays: module -> names; a whole module where none are listed.

@@ -55,3 +55,13 @@ def test_status__of_no_build_says_how_to_make_one(
 ) -> None:
     assert main(["status", str(tmp_path)]) == 2
     assert "emo8 build" in capsys.readouterr().err
+
+
+def test_command__whose_reader_stops_reading_ends_quietly() -> None:
+    command = [sys.executable, "-m", "emo8.cli", "queries", "--per-cell", "3000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline().startswith(b"query,")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
