@@ -67,8 +67,8 @@ SCRIPTS = (
     Script(
         name="rebuild",
         what="building again after one change",
-        arguments=("--pictures", PICTURES, "--rows", "5000"),
-        quick=("--pictures", PICTURES, "--rows", "230", "--workers", "1"),
+        arguments=("--pictures", PICTURES, "--rounds", "3"),
+        quick=("--pictures", PICTURES, "--rows", "230", "--workers", "1", "--rounds", "1"),
         note="Every build is a fresh process: starting Python and loading the model count.",
     ),
     Script(
