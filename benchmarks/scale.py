@@ -259,11 +259,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--prices", nargs="+", metavar="NAME=DOLLARS", default=[],
                         help="core, gpu (an hour), tb_month, tb_out")  # fmt: skip
     arguments = parser.parse_args(argv)
+    prices = dict(_price(text) for text in arguments.prices)
     found = read()
     PAGE.write_text(page(found), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n")
-    if arguments.prices:
-        prices = dict(_price(text) for text in arguments.prices)
+    if prices:
         for links in SIZES:
             told = plan(links, found, Assumption()).dollars(prices)
             sys.stdout.write(f"{links:,} links: {told:,.0f} dollars\n")
