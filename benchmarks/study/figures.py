@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.figures import COLORS, save
 from benchmarks.study import paired
 from benchmarks.study.measured import Measured
 
-# Okabe and Ito's colours, told apart by colour-blind eyes; yellow is too pale for lines
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = "os^Dv<>"
 CONTROL_COLOR = "#777777"
 CONTROLS = ("pixels", "teacher", "scratch", "supervised_hints")
@@ -58,7 +56,7 @@ def _accuracy(
         "accuracy of the linear probe, 95% interval; ticks: pretraining seeds; grey: controls"
     )
     figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=9)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _shares(path: Path, arms: Sequence[Measured], majority: float) -> Path:
@@ -87,12 +85,4 @@ def _shares(path: Path, arms: Sequence[Measured], majority: float) -> Path:
     axes.set_xlabel("share of the training labels, %")
     axes.set_ylabel("accuracy of the linear probe")
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
-    return _save(figure, path)
-
-
-def _save(figure: Any, path: Path) -> Path:
-    from matplotlib import pyplot
-
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
-    return path
+    return save(figure, path)
