@@ -28,7 +28,10 @@ def draw(results: Sequence[dict[str, Any]], files: Sequence[Path], folder: Path)
     from matplotlib import pyplot
 
     pyplot.rcParams["svg.hashsalt"] = "emo8"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"--figures {folder} cannot be made: {error.strerror}.") from error
     labelled = [r for r in results if r.get("task", "single") in CLASS_TASKS]
     drawn = []
     for result in labelled:
