@@ -122,7 +122,7 @@ def neighbours(base: np.ndarray, queries: np.ndarray, num: int) -> np.ndarray:
     try:
         index: Any = faiss.IndexFlatIP(base.shape[1])
         if len(base) > MAX_BRUTE_ROWS:
-            kind = faiss.ScalarQuantizer.QT_8bit
+            kind: Any = faiss.ScalarQuantizer.QT_8bit
             index = faiss.IndexHNSWSQ(base.shape[1], kind, 16, faiss.METRIC_INNER_PRODUCT)
             index.train(np.ascontiguousarray(base, np.float32))  # range of every dimension
             index.hnsw.efConstruction, index.hnsw.efSearch = 48, 64
