@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from emo8.config import DecideConfig
 from emo8.copies import find
 from emo8.copies.compare import compare_all
+from emo8.copies.search import VERSION as SEARCH_VERSION
 from emo8.copies.verify import VERSION as COMPARE_VERSION
 from emo8.copies.views import COLUMNS, Views, views_of
 from emo8.engines import Engine
@@ -58,7 +59,10 @@ class Pairs:
             self.config.min_crop_sim,
         )
         search = fingerprint(
-            self.config.max_near_distance, self.config.near_neighbours, self.inputs
+            SEARCH_VERSION,
+            self.config.max_near_distance,
+            self.config.near_neighbours,
+            self.inputs,
         )
         mark = f"{numbers}/{search}"
         before = read_fingerprint(path) or ""
