@@ -50,7 +50,7 @@ from emo8.web.rig import Crew
 from emo8.web.stage import Fetch
 from emo8.web.store import mark
 
-DECIDE_VERSION = 4
+DECIDE_VERSION = 5
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from pretrain import cli as uniemox_cli
 from tests.readme_proof import blocks, commands
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROGRAMS = ("emo8", "uniemox", "emo8-bench")
 
 

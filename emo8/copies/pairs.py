@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from emo8.config import DecideConfig
 from emo8.copies import find
 from emo8.copies.compare import compare_all
+from emo8.copies.search import VERSION as SEARCH_VERSION
 from emo8.copies.verify import VERSION as COMPARE_VERSION
 from emo8.copies.views import COLUMNS, Views, views_of
 from emo8.engines import Engine
@@ -58,43 +59,63 @@ class Pairs:
             self.config.min_crop_sim,
         )
         search = fingerprint(
-            self.config.max_near_distance, self.config.near_neighbours, self.inputs
+            SEARCH_VERSION,
+            self.config.max_near_distance,
+            self.config.near_neighbours,
+            self.inputs,
         )
         mark = f"{numbers}/{search}"
         before = read_fingerprint(path) or ""
         if before == mark:
             return read_columns(path, [*_PLACES, *find.NUMBERS]).to_pandas()
         known = pq.read_table(path).to_pandas() if before.startswith(f"{numbers}/") else None
-        found = self._search(rows, known)
-        write_part(pa.Table.from_pandas(found, preserve_index=False), path, mark)
-        return found.drop(columns=_PICTURES)
+        found, pictures = self._search(rows, known)
+        write_part(_table(found, pictures), path, mark)
+        return found
 
-    def _search(self, rows: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
-        """Find the pairs and compare those that are not among the `known` ones."""
-        codes, pictures = pd.factorize(rows["pixel_sha256"])
+    def _search(
+        self, rows: pd.DataFrame, known: pd.DataFrame | None
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Find the pairs and compare those not among the `known` ones; they, and the pictures."""
+        codes, distinct = pd.factorize(rows["pixel_sha256"])
         first = pd.Series(np.arange(len(rows))).groupby(codes).first().drop(-1, errors="ignore")
         folder = self.build / "tables"
         with tempfile.TemporaryDirectory(dir=folder, prefix=".views-") as name:
             views = read_views(self.build, rows.iloc[first], self.model, Path(name))
             asked = pd.DataFrame(find.candidates(views, self.config), columns=_PLACES)
-            for picture, place in zip(_PICTURES, _PLACES, strict=True):
-                asked[picture] = pictures[asked[place]]
-            told = _looked_up(asked, known)
+            pictures = np.asarray(distinct, object)
+            told = _looked_up(asked, known, pictures)
             new = told["distance"].isna().to_numpy()
             pairs = told.loc[new, _PLACES].to_numpy(np.int64)
             fresh = compare_all(views, pairs, self.config.min_crop_sim, Path(name), self.engine)
         for column in find.NUMBERS:
-            told.loc[new, column] = fresh[column].to_numpy(float)
+            told.loc[new, column] = fresh[column].to_numpy(np.float32)
         told["mirrored"] = told["mirrored"] > 0
-        return told
+        return told, pictures
 
 
-def _looked_up(asked: pd.DataFrame, known: pd.DataFrame | None) -> pd.DataFrame:
+def _looked_up(
+    asked: pd.DataFrame, known: pd.DataFrame | None, pictures: np.ndarray
+) -> pd.DataFrame:
     """The asked pairs with the numbers already known of them, NaN where there are none."""
+    told = asked.astype(np.int32)
     if known is None:
-        return asked.assign(**dict.fromkeys(find.NUMBERS, np.nan))
-    told = asked.merge(known.drop(columns=_PLACES), on=_PICTURES, how="left")
-    return told.astype(dict.fromkeys(find.NUMBERS, float))
+        return told.assign(**dict.fromkeys(find.NUMBERS, np.float32(np.nan)))
+    places = pd.Series(np.arange(len(pictures), dtype=np.int32), pictures)
+    ends = [known[picture].map(places) for picture in _PICTURES]
+    known = known[list(find.NUMBERS)].assign(**dict(zip(_PLACES, ends, strict=True))).dropna()
+    told = told.merge(known.astype(dict.fromkeys(_PLACES, np.int32)), on=_PLACES, how="left")
+    return told.astype(dict.fromkeys(find.NUMBERS, np.float32))
+
+
+def _table(found: pd.DataFrame, pictures: np.ndarray) -> pa.Table:
+    """The pairs as they are stored: each picture by its place and by its hash."""
+    table = pa.Table.from_pandas(found, preserve_index=False)
+    names = pa.array(pictures, pa.string())
+    for picture, place in zip(_PICTURES, _PLACES, strict=True):
+        indices = table.column(place).combine_chunks()
+        table = table.append_column(picture, pa.DictionaryArray.from_arrays(indices, names))
+    return table
 
 
 def read_views(build: Path, rows: pd.DataFrame, model: Model, folder: Path | None) -> Views:
