@@ -125,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     faces = probe.read(arguments.corpus / "emotion_faces.parquet")
-    tell(look(arguments.work, faces, arguments.steps), arguments.out, indent=1)
+    tell(look(arguments.work, faces, arguments.steps), arguments.out)
     return 0
 
 
