@@ -80,18 +80,13 @@ def students(run: Path, pictures: Sequence[npt.NDArray[np.uint8]]) -> Vectors | 
 
     from pretrain import checkpoint
     from pretrain.models.fusion import SceneOnly
-    from pretrain.views import centre_box, cut, normalise
 
     model, config = checkpoint.load_model(run)
     if not (config.loss.contrastive_on or config.loss.similarity_on):
         return None
     found = []
     for first in range(0, len(pictures), features.BATCH):
-        crops = [
-            cut(torch.tensor(p), centre_box(p.shape[1], p.shape[0]), config.model.image_size)
-            for p in pictures[first : first + features.BATCH]
-        ]
-        pixels = normalise(torch.stack(crops), config.views.mean, config.views.std)
+        pixels = checkpoint.whole_pixels(pictures[first : first + features.BATCH], config)
         with torch.inference_mode():
             token = model.mae.decoder_embed(model.mae.encode(pixels)[:, 0])
             person = None if isinstance(model.fusion, SceneOnly) else token  # the whole picture
