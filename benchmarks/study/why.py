@@ -89,20 +89,16 @@ def students(run: Path, pictures: Sequence[npt.NDArray[np.uint8]]) -> Vectors | 
 
     from pretrain import checkpoint
     from pretrain.models.fusion import SceneOnly
-    from pretrain.views import centre_box, cut, normalise
 
     model, config = checkpoint.load_model(run)
     if not (config.loss.contrastive_on or config.loss.similarity_on):
         return None
+    encoder = checkpoint.load_encoder(run)
     found = []
     for first in range(0, len(pictures), features.BATCH):
-        crops = [
-            cut(torch.tensor(p), centre_box(p.shape[1], p.shape[0]), config.model.image_size)
-            for p in pictures[first : first + features.BATCH]
-        ]
-        pixels = normalise(torch.stack(crops), config.views.mean, config.views.std)
+        tokens = encoder.tokens(pictures[first : first + features.BATCH])
         with torch.inference_mode():
-            token = model.mae.decoder_embed(model.mae.encode(pixels)[:, 0])
+            token = model.mae.decoder_embed(torch.from_numpy(tokens[:, 0]))
             person = None if isinstance(model.fusion, SceneOnly) else token  # the whole picture
             said = model.projection(model.fusion(token, person))
             found.append(torch.nn.functional.normalize(said, dim=-1).numpy())
