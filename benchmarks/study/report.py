@@ -197,7 +197,8 @@ def _cheaper(page: Page) -> list[str]:
         "## The cheaper variants",
         "",
         "The variant minus `plain` (teacher in every step, fresh crops); the interval covers code "
-        "points and pretraining seeds. Lower is said where it lies below zero.",
+        "points and the pretraining seeds that both have. Lower is said where it lies below zero.",
+        *_few_shared(plain, found),
         "",
         f"| variant | accuracy of each seed | `plain`: {_each(plain)} | verdict |",
         "|---|---|---|---|",
@@ -210,6 +211,13 @@ def _cheaper(page: Page) -> list[str]:
             f"[{c.low:+.3f}, {c.high:+.3f}] | {verdict} |"
         )
     return [*lines, ""]
+
+
+def _few_shared(plain: Measured, found: list[Measured]) -> list[str]:
+    shared = min(len({*plain.seeds} & {*arm.seeds}) for arm in found)
+    if shared >= SEEDS:
+        return []
+    return [f"**Unfinished: {shared} of {SEEDS} pretraining seeds, which settles nothing.**"]
 
 
 def _each(arm: Measured) -> str:

@@ -13,6 +13,7 @@ Shapes: N faces, T teacher width, K stored crops.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,11 +29,11 @@ from benchmarks.study.arms import ARMS
 from benchmarks.study.probe import Faces, Sides
 
 Vectors = npt.NDArray[np.float32]
-PROBE_SEEDS = 5
+LAST_STEPS = 30  # of a RUN, over which its losses are averaged
 
 
-def look(work: Path, faces: Faces, steps: int) -> dict[str, Any]:
-    """Facts about the teacher's targets, and about every finished RUN that has a student."""
+def look(work: Path, faces: Faces, *, steps: int, seeds: int, probe_seeds: int) -> dict[str, Any]:
+    """Facts about the teacher's targets, and about the finished RUNs that have a student."""
     where = probe.sides(faces, open_test=False)
     index = [*where.train.tolist(), *where.test.tolist()]
     pictures = [
@@ -46,14 +47,22 @@ def look(work: Path, faces: Faces, steps: int) -> dict[str, Any]:
     found: dict[str, Any] = {"targets": targets(work), "faces": len(index)}
     found["constant_l2"] = round(constant_l2(teacher), 4)
     found["runs"] = {}
-    for run in sorted((work / f"steps-{steps}").iterdir()):
-        name = run.name.rpartition("-seed")[0]
-        is_embedded = name in ARMS and ARMS[name]().teacher == train.EMBEDDED
-        if is_embedded and train.is_finished(run, steps):
+    for run in sorted((work / f"steps-{steps}").glob("*-seed[0-9]")):
+        name, _, seed = run.name.rpartition("-seed")
+        is_asked = name in ARMS and ARMS[name]().teacher == train.EMBEDDED and int(seed) < seeds
+        if is_asked and train.is_finished(run, steps):
             said = students(run, pictures)
             if said is not None:
-                found["runs"][run.name] = _compared(said, teacher, faces, where, index)
+                compared = _compared(said, teacher, faces, where, index, probe_seeds)
+                found["runs"][run.name] = {"trained_l2": _trained_l2(run), **compared}
     return found
+
+
+def _trained_l2(run: Path) -> float:
+    """Mean L2 of the last steps, on masked crops."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    found = [line["losses"]["L2"] for line in lines if "losses" in line]
+    return round(float(np.mean(found[-LAST_STEPS:])), 4)
 
 
 def targets(work: Path) -> dict[str, float]:
@@ -84,11 +93,12 @@ def students(run: Path, pictures: Sequence[npt.NDArray[np.uint8]]) -> Vectors | 
     model, config = checkpoint.load_model(run)
     if not (config.loss.contrastive_on or config.loss.similarity_on):
         return None
+    encoder = checkpoint.load_encoder(run)
     found = []
     for first in range(0, len(pictures), features.BATCH):
-        pixels = checkpoint.whole_pixels(pictures[first : first + features.BATCH], config)
+        tokens = encoder.tokens(pictures[first : first + features.BATCH])
         with torch.inference_mode():
-            token = model.mae.decoder_embed(model.mae.encode(pixels)[:, 0])
+            token = model.mae.decoder_embed(torch.from_numpy(tokens[:, 0]))
             person = None if isinstance(model.fusion, SceneOnly) else token  # the whole picture
             said = model.projection(model.fusion(token, person))
             found.append(torch.nn.functional.normalize(said, dim=-1).numpy())
@@ -96,14 +106,19 @@ def students(run: Path, pictures: Sequence[npt.NDArray[np.uint8]]) -> Vectors | 
 
 
 def _compared(
-    said: Vectors, teacher: Vectors, faces: Faces, where: Sides, index: list[int]
+    said: Vectors,
+    teacher: Vectors,
+    faces: Faces,
+    where: Sides,
+    index: list[int],
+    probe_seeds: int,
 ) -> dict[str, float]:
     l2 = float(1 - np.einsum("nt,nt->n", said, teacher).mean())
     table = np.zeros((len(faces.target), said.shape[1]), np.float32)
     table[index] = said
     accuracy = [
         probe.accuracy_of(table, faces, where, seed, backbones.load("pixels:1"))
-        for seed in range(PROBE_SEEDS)
+        for seed in range(probe_seeds)
     ]
     return {
         "l2": round(l2, 4),
@@ -117,10 +132,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="of emo8-bench study claim")
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=3, help="pretraining seeds, from 0")
+    parser.add_argument("--probe-seeds", type=int, default=5)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     faces = probe.read(arguments.corpus / "emotion_faces.parquet")
-    tell(look(arguments.work, faces, arguments.steps), arguments.out)
+    found = look(
+        arguments.work,
+        faces,
+        steps=arguments.steps,
+        seeds=arguments.seeds,
+        probe_seeds=arguments.probe_seeds,
+    )
+    tell(found, arguments.out)
     return 0
 
 

@@ -192,6 +192,8 @@ def test_report__cheaper_variants_are_lower_only_beyond_the_interval():
     assert "| cached_teacher: four stored crops |" in text
     assert text.count("not lower than plain") == 1
     assert "| light_decoder | 0.000, 0.000, 0.000 | -0.625" in text
+    assert "Unfinished" not in text
+    assert "Unfinished: 1 of 3" in "\n".join(report._cheaper(page(plain=some[:1], full=some)))
     assert report._cheaper(page(full=some)) == []
 
 
