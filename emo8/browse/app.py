@@ -81,9 +81,7 @@ def open_dataset(fiftyone: Any, name: str) -> Any:
     """The persistent dataset of that name, made when there is none."""
     if fiftyone.dataset_exists(name):
         return fiftyone.load_dataset(name)
-    dataset = fiftyone.Dataset(name)
-    dataset.persistent = True
-    return dataset
+    return fiftyone.Dataset(name, persistent=True)
 
 
 def check_address(address: str, port: int) -> str:
