@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import logging
 import socket
@@ -86,13 +87,20 @@ def open_dataset(fiftyone: Any, name: str) -> Any:
 
 def check_address(address: str, port: int) -> str:
     """ "" for an address of this machine alone, else a warning; BrowseError for a taken port."""
+    if not 0 <= port <= 65535:
+        raise BrowseError(f"--port {port}: use a number up to 65535")
     try:
         with socket.create_server((address, port)):
             pass
     except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
         raise BrowseError(
-            f"cannot serve on {address}:{port}: {error.strerror or error}. Another App may be "
-            "running there: give another --port"
+            f"cannot serve on {address}:{port}: "
+            + (
+                "another App may be running there; give another --port"
+                if taken
+                else f"{error.strerror}. Give an --address that this machine has"
+            )
         ) from None
     try:
         alone = ipaddress.ip_address(address).is_loopback

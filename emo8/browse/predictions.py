@@ -37,6 +37,8 @@ class Predictions:
 def read(path: Path) -> list[Predictions]:
     """The predictions beside a results file, in a folder, or in one parquet file."""
     if path.suffix == ".jsonl":
+        if not path.is_file():
+            raise SourceError(f"{path}: no such results file")
         path = path.with_suffix(".predictions")
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
     if not files:
