@@ -12,6 +12,11 @@ HEAD = """\
 Made from `emo8/schema.py` by `python docs/make_columns.py`; a test compares the two. The same
 descriptions stand in the card and the Croissant file of every release.
 
+## Published: `load_dataset("BUILD/dataset")`
+
+Distributions over emotions and styles are in the order of the names in the features. A box is
+x0, y0, x1, y1 as shares of width and height, and its score.
+
 """
 
 
@@ -20,8 +25,6 @@ def page() -> str:
     published = [(name, str(dtype), about) for name, (dtype, about) in schema.PUBLISHED.items()]
     return (
         HEAD
-        + '## Published: `load_dataset("BUILD/dataset")`\n\n'
-        + "Distributions over emotions and styles are in the order of the names in the features. A box is\nx0, y0, x1, y1 as shares of width and height, and its score.\n\n"
         + _table(("column", "type", "meaning"), published)
         + "\n## Why a row left: `BUILD/tables/rejected.parquet`\n\n"
         + _table(("reason", "meaning"), list(REASONS.items()))
