@@ -66,6 +66,9 @@ def check(name: str, path: Path, *, split_seed: int = 0) -> tuple[Report, Labell
     counts = _counts(rows)
     expected = _expected(name)
     lines = []
+    for part in ("train", "val", "test"):
+        if part in expected:  # a split that is not there is a difference
+            counts.setdefault(part, Counter({"all": 0}))
     for part, found in counts.items():
         documented = expected.get(part, {})
         mark = str(documented.get("mark", "U"))

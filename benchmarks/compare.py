@@ -8,6 +8,7 @@ flip permutation test otherwise, and p corrected after Holm (1979) within a data
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def compare(results: Path, *, base: str | None = None) -> list[Difference]:
                 f"There are: {', '.join(sorted(models))}."
             )
         mine = [_pair(case, best, models[best], n, models[n]) for n in sorted(models) if n != best]
-        found += _holm(mine)
+        corrected = holm([d.p for d in mine])
+        found += [replace(d, corrected=p) for d, p in zip(mine, corrected, strict=True)]
     if not found:
         raise SourceError(
             f"{results}: nothing to compare: no two models share dataset, protocol and groups."
@@ -123,13 +125,13 @@ def _p(
     return (extreme + 1) / (done + 1), "sign flips"
 
 
-def _holm(found: list[Difference]) -> list[Difference]:
-    order = sorted(range(len(found)), key=lambda i: found[i].p)
-    corrected, worst = [1.0] * len(found), 0.0
-    for rank, place in enumerate(order):
-        worst = max(worst, min(1.0, (len(found) - rank) * found[place].p))
+def holm(p: Sequence[float]) -> list[float]:
+    """The p values corrected after Holm (1979), in their order."""
+    corrected, worst = [1.0] * len(p), 0.0
+    for rank, place in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        worst = max(worst, min(1.0, (len(p) - rank) * p[place]))
         corrected[place] = worst
-    return [replace(d, corrected=p) for d, p in zip(found, corrected, strict=True)]
+    return corrected
 
 
 def markdown(found: list[Difference]) -> str:

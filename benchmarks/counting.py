@@ -67,10 +67,12 @@ def _require_enough(
     kinds = len({targets.strata[row] for row in index})
     if kinds >= (2 if targets.task in CLASS_TASKS else 1):
         return
-    why = ", ".join(f"{n} x {reason}" for reason, n in left_out.items()) or "no rows"
+    why = "".join(f"; left out: {n} x {reason}" for reason, n in left_out.items())
+    names = ", ".join(sorted({targets.strata[row] for row in index})) or "none"
     raise SourceError(
-        f"{rows.origin}: {len(index)} of {len(rows)} rows count, fewer than two emotions "
-        f"({why}). Labels must come from a person or a source; --labels all counts the rest."
+        f"{rows.origin}: {len(index)} of {len(rows)} rows count, and at least two emotions are "
+        f"needed (found: {names}{why}). Labels must come from a person or a source; --labels all "
+        "counts the rest."
     )
 
 

@@ -86,7 +86,10 @@ def own_or_kfold(rows: Rows, num_folds: int | None, seed: int) -> Plan:
     """The dataset's own split where it is usable, else k folds; 0 insists on the own split."""
     reason = _own_reason(rows)
     if num_folds == 0 and not (rows.split == "train").any() & (rows.split == "test").any():
-        raise SourceError(f"--folds 0: {rows.origin} has no own train and test split: {reason}.")
+        raise SourceError(
+            f"--folds 0: {rows.origin} has no own train and test split: {reason}. Use --folds 5 "
+            "for cross-validation, or give a split with --split-list CSV (file,split)."
+        )
     if num_folds == 0 or (num_folds is None and reason is None):
         train, valid, test = (np.flatnonzero(rows.split == s) for s in ("train", "val", "test"))
         unseen = sorted(set(rows.emotion[test]) - set(rows.emotion[train]))
@@ -106,7 +109,9 @@ def _own_reason(rows: Rows) -> str | None:
     train = rows.count(np.flatnonzero(rows.split == "train"))
     test = rows.count(np.flatnonzero(rows.split == "test"))
     if not train or not test:
-        return "no counted rows in train or in test"
+        found = Counter(split for split in rows.split.tolist() if split)
+        there = ", ".join(f"{name} {count}" for name, count in sorted(found.items()))
+        return f"no counted rows in {'test' if train else 'train'} (found: {there or 'no split'})"
     names = sorted(set(rows.emotion.tolist()))
     few = [name for name in names if min(train[name], test[name]) < OWN_SPLIT_MIN_ROWS]
     if few and rows.has_classes:

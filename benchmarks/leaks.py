@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.copies import Scene, planted_scene, read_judged, share
+from benchmarks.copies import read_judged, share
 from benchmarks.output import tell_with_table
+from benchmarks.scenes import Scene, planted_scene
 from emo8 import fingerprints
 from emo8.config import LeaksConfig
 from emo8.fingerprints import About, Prints

@@ -32,6 +32,10 @@ def read_results(files: Iterable[Path]) -> list[dict[str, Any]]:
             lines = path.read_text(encoding="utf-8").splitlines()
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                f"{path} is no text: give a FILE.jsonl that `emo8-bench run --out` wrote."
+            ) from error
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 result = _parse(line, f"{path}, line {number}")

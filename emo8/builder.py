@@ -37,6 +37,7 @@ from emo8.card import CardInput, write_card
 from emo8.claims import Claims
 from emo8.config import Recipe
 from emo8.copies.drop import Copies
+from emo8.copies.pairs import Pairs
 from emo8.engines import Engine, Task, make_engine
 from emo8.narrow import read_narrow
 from emo8.parts import fingerprint, read_columns, write_part, write_text
@@ -49,7 +50,7 @@ from emo8.web.rig import Crew
 from emo8.web.stage import Fetch
 from emo8.web.store import mark
 
-DECIDE_VERSION = 3
+DECIDE_VERSION = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,7 +251,8 @@ class _Run:
         config, seed = self.recipe.splits, self.recipe.seed
         earlier = splits.earlier_splits(self.out, self.recipe_dir, config, seed)
         if parts:
-            frames.insert(0, self._decider(earlier).run(read_narrow(self.out, parts)))
+            decider = self._decider(earlier, parts)
+            frames.insert(0, decider.run(read_narrow(self.out, parts)))
         verdicts = pd.concat(frames, ignore_index=True)
         lacking = set(decide.COLUMNS) - set(verdicts.columns)  # where every part failed
         verdicts = verdicts.assign(**dict.fromkeys(lacking))
@@ -266,20 +268,22 @@ class _Run:
         verdicts[["shard", "rank"]] = places.assign(verdicts, known, part_rows)
         return verdicts
 
-    def _decider(self, earlier: Mapping[str, str]) -> decide.Decider:
+    def _decider(self, earlier: Mapping[str, str], parts: list[int]) -> decide.Decider:
         model = self.resolved.models[0]
+        marks = [self.plan.fingerprints[table] for table in ("measure", model.table)]
+        pairs = Pairs(
+            build=self.out,
+            model=model,
+            config=self.recipe.decide,
+            engine=self.engine,
+            inputs=fingerprint([[step[part] for step in marks] for part in parts]),
+        )
         return decide.Decider(
             config=self.recipe.decide,
             leaks=leaks.Leaks(
                 config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
             ),
-            copies=Copies(
-                config=self.recipe.decide,
-                build=self.out,
-                model=model,
-                earlier=earlier,
-                engine=self.engine,
-            ),
+            copies=Copies(config=self.recipe.decide, pairs=pairs, build=self.out, earlier=earlier),
             removals=self.removals,
             claims=Claims(
                 labels=self.recipe.labels,

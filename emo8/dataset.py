@@ -51,6 +51,7 @@ def plan_shards(
 ) -> list[ShardTask]:
     """One task per group of rows."""
     kept = verdicts[verdicts["reason"].isna()]
+    features = schema.published_features().arrow_schema.metadata  # here once, not in every worker
     return [
         ShardTask(
             build=build,
@@ -58,6 +59,7 @@ def plan_shards(
             rows=kept[kept["shard"] == group],
             max_pixels=max_pixels,
             blur_faces=blur_faces,
+            features=features,
         )
         for group in sorted(set(kept["shard"].tolist()))
     ]
@@ -84,6 +86,7 @@ class ShardTask:
     rows: pd.DataFrame  # verdicts of its kept rows, with split and also_from
     max_pixels: int
     blur_faces: bool
+    features: dict[bytes, bytes]  # metadata by which `datasets` knows the columns
     table: str = "dataset"
     fingerprint: str = ""
 
@@ -139,7 +142,7 @@ class ShardTask:
         received, rows = _Received(self.build), []
         try:
             for key, (path, content, members) in stale.items():
-                writers[key] = _ShardWriter(path, content)
+                writers[key] = _ShardWriter(path, content, self.features)
                 rows += [(record["rank"], key, record) for record in members]
             for _, key, record in sorted(rows, key=lambda row: row[0]):
                 clean, blurred = known.get(record["id"]), None
@@ -214,12 +217,11 @@ def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dic
 class _ShardWriter:
     """One parquet file in the making: full row groups go to disk, the name comes last."""
 
-    def __init__(self, path: Path, content: str) -> None:
+    def __init__(self, path: Path, content: str, features: dict[bytes, bytes]) -> None:
         self.path = path
         self.partial = path.with_name(f".{path.name}.partial")
-        features = schema.published_features().arrow_schema
         marks = {FINGERPRINT_KEY: content.encode(), MAKING_KEY: making().encode()}
-        metadata = {**(features.metadata or {}), **marks}
+        metadata = {**features, **marks}
         self.schema = schema.published_schema().with_metadata(metadata)
         self.waiting: list[dict[str, Any]] = []
         self.waiting_bytes = 0

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from pretrain.config import PretrainConfig, from_dict
 from pretrain.models.uniemox import UniEmoX, build_model
@@ -51,10 +51,27 @@ def load_model(run: Path | str) -> tuple[UniEmoX, PretrainConfig]:
     projection = weights.get("projection.weight")
     width = config.model.decoder_dim if projection is None else projection.shape[0]
     model = build_model(config.model, teacher_dim=width, seed=config.seed)
+    fill(model, weights, path)
+    return model.eval(), config
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Puts the weights of the file `path` into the model; ValueError where they are another's."""
+    wrong = [
+        (name, tuple(weights[name].shape), tuple(wanted.shape))
+        for name, wanted in model.state_dict().items()
+        if name in weights and weights[name].shape != wanted.shape
+    ]
+    if wrong:
+        name, found, wanted = wrong[0]
+        raise ValueError(
+            f"{path}: weights of another size than its config says: {len(wrong)} do not fit, the "
+            f"first is {name} with {found} in place of {wanted}. Use a file as it was saved, or "
+            "train one of the size you want."
+        )
     missing, extra = model.load_state_dict(weights, strict=False)
     if missing or extra:
         raise ValueError(f"{path}: missing weights {missing}, unknown weights {extra}")
-    return model.eval(), config
 
 
 def older(run: Path) -> list[Path]:

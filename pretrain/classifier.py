@@ -124,9 +124,7 @@ def load(path: Path) -> tuple[VisionTransformer, ClassifierConfig]:
         known[name] = tuple(known[name])
     config = ClassifierConfig(**known)
     model = build(config)
-    missing, extra = model.load_state_dict(weights, strict=False)
-    if missing or extra:
-        raise ValueError(f"{path}: missing weights {missing}, unknown weights {extra}")
+    checkpoint.fill(model, weights, path)
     return model.eval(), config
 
 

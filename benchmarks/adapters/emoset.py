@@ -34,7 +34,10 @@ def read(root: Path) -> LabelledRows:
     lines = [(split, *row) for split in SPLITS for row in _rows(root, split)]
     if not lines:
         raise SourceError(f"{root}: the split files name no pictures.")
+    gone = [f"{split}.json" for split in SPLITS if not (root / f"{split}.json").is_file()]
     notes = _check_order(root)
+    if gone:
+        notes += (f"not there: {', '.join(gone)}; its pictures are in no split",)
     names = [image for _, _, image, _ in lines]
     annotated = _Attributes(root, [annotation for *_, annotation in lines])
     rows = files.rows_of(

@@ -1,6 +1,6 @@
 """Seconds of the kNN and linear probes on random features, against scikit-learn's kNN.
 
-    python -m benchmarks.speed.probes --rows 100000 --dim 768
+    python -m benchmarks.speed.probes --rows 100000 --dim 768 --peer --out probes.json
 
 Features are eight clouds that overlap, nine tenths of the rows teach and one tenth tests. The
 peer, scikit-learn's KNeighborsClassifier (brute force, cosine, fixed k), answers the same queries
@@ -10,16 +10,17 @@ as our kNN, which chooses k as well; `peer_ratio` = our seconds / its seconds.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.backbones import Backbone, Features
 from benchmarks.folds import Index
+from benchmarks.output import tell
 from benchmarks.protocols import knn, linear
 from benchmarks.protocols.base import Problem
 
@@ -61,14 +62,14 @@ def measure(rows: int, dim: int, peer: bool) -> dict[str, Any]:
         model = KNeighborsClassifier(20, algorithm="brute", metric="cosine")
         model.fit(features[:edge], target[:edge])
         found["peer_knn_s"], _ = _timed(lambda: model.predict(features[edge:]))
-        found["peer_ratio"] = found["knn_s"] / found["peer_knn_s"]
+        found["peer_ratio"] = round(found["knn_s"] / found["peer_knn_s"], 3)
     return found
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     result = work()
-    return time.perf_counter() - start, result
+    return round(time.perf_counter() - start, 2), result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,9 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=768)
     parser.add_argument("--peer", action="store_true", help="time scikit-learn's kNN too")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
-    found = measure(arguments.rows, arguments.dim, arguments.peer)
-    sys.stdout.write(json.dumps(found) + "\n")
+    tell(measure(arguments.rows, arguments.dim, arguments.peer), arguments.out, indent=1)
     return 0
 
 

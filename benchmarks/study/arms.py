@@ -24,6 +24,7 @@ class Arm:
     overrides: dict[str, str] = field(default_factory=dict)  # of the recipe, dotted
     trained: bool = True
     supervised: bool = False  # trained on the emotion hints with labels, no pretraining
+    teacher: str = "embedded"  # or "without_emotion": see `train.TEACHERS`
     texts: str = "captions"  # what stands beside the pictures: see `data.TEXTS`
 
 
@@ -83,10 +84,18 @@ def paired() -> Arm:
     )
 
 
+def plain() -> Arm:
+    return Arm(
+        name="plain",
+        what="the full method, the teacher run in every step on fresh crops; `full` stores four",
+        overrides={"teacher.features": "live"},
+    )
+
+
 def light_decoder() -> Arm:
     return Arm(
         name="light_decoder",
-        what="the full method, cross-attention decoder on a quarter of the masked patches",
+        what="`full` with a cross-attention decoder on a quarter of the masked patches",
         overrides={"model.decoder": "cross", "model.predicted_share": "0.25"},
     )
 
@@ -107,6 +116,14 @@ def texts_with_emotion() -> Arm:
     )
 
 
+def teacher_without_emotion() -> Arm:
+    return Arm(
+        name="teacher_without_emotion",
+        what="the full method; its teacher learned without emotion hints and emotion words",
+        teacher="without_emotion",
+    )
+
+
 def supervised_hints() -> Arm:
     return Arm(
         name="supervised_hints",
@@ -119,8 +136,9 @@ ARMS: dict[str, Callable[[], Arm]] = {
     make.__name__: make
     for make in (
         *(scratch, mae, distillation, without_person, full),
-        *(without_l1, without_l2, paired, light_decoder),
-        *(texts_without_emotion, texts_with_emotion, supervised_hints),
+        *(plain, light_decoder, without_l1, without_l2, paired),
+        *(texts_without_emotion, texts_with_emotion),
+        *(teacher_without_emotion, supervised_hints),
     )
 }
 FIRST_FIVE = ("scratch", "mae", "distillation", "without_person", "full")

@@ -90,9 +90,7 @@ def _pretrain(config: StudyConfig, arm: Arm, seed: int, run: Path) -> None:
         )
         hints.train(pictures, run, steps=config.steps, seed=seed)
         return
-    cache = train.make_cache(
-        config.corpus, config.work, arm.texts, composites=config.composites, seed=0
-    )
+    cache = train.make_cache(config.corpus, config.work, arm, composites=config.composites, seed=0)
     train.pretrain(arm, work=config.work, cache=cache, steps=config.steps, seed=seed)
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from benchmarks.study.report import Measured
+from benchmarks.figures import COLORS, save
+from benchmarks.study import paired
+from benchmarks.study.measured import Measured
 
-COLOR, CONTROL_COLOR = "#0072B2", "#999999"
+MARKERS = "os^Dv<>"
+CONTROL_COLOR = "#777777"
+CONTROLS = ("pixels", "teacher", "scratch", "supervised_hints")
 
 
 def draw(
-    folder: Path,
-    arms: Sequence[Measured],
-    clusters: npt.NDArray[np.int64],
-    interval: Callable[[Measured, npt.NDArray[np.int64]], tuple[float, float]],
+    folder: Path, arms: Sequence[Measured], clusters: npt.NDArray[np.int64], *, majority: float
 ) -> list[Path]:
     """The SVG files drawn."""
     import matplotlib
@@ -28,36 +27,62 @@ def draw(
     from matplotlib import pyplot
 
     pyplot.rcParams["svg.hashsalt"] = "emo8"
-    bars = folder / "accuracy.svg"
-    figure, axes = pyplot.subplots(figsize=(7, 0.5 * len(arms) + 1.2), layout="constrained")
-    for place, arm in enumerate(reversed(arms)):
-        low, high = interval(arm, clusters)
-        color = CONTROL_COLOR if arm.what.startswith("control") else COLOR
-        mean = float(arm.right.mean())
-        axes.plot([low, high], [place, place], color=color, linewidth=2)
-        axes.plot(mean, place, "o", color=color)
-        each = arm.right.mean(axis=(1, 2))
-        axes.plot(each, [place + 0.22] * len(each), "|", color=color, markersize=6)
-    axes.axvline(1 / 8, color="#cccccc", linestyle=":", label="chance")
-    axes.set_yticks(range(len(arms)), [arm.name for arm in reversed(arms)])
-    axes.set_xlabel("accuracy of the linear probe, 95% interval; ticks: pretraining seeds")
-    axes.legend(frameon=False)
-    _save(figure, bars)
-    curve = folder / "label_shares.svg"
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for arm in arms:
-        shares = [100 * float(share) for share in arm.shares]
-        axes.plot(shares, list(arm.shares.values()), "o-", markersize=3, label=arm.name)
-    axes.set_xscale("log")
-    axes.set_xlabel("share of the training labels, %")
-    axes.set_ylabel("accuracy")
-    axes.legend(frameon=False, fontsize=8)
-    _save(figure, curve)
-    return [bars, curve]
+    return [
+        _accuracy(folder / "accuracy.svg", arms, clusters, majority),
+        _shares(folder / "label_shares.svg", arms, majority),
+    ]
 
 
-def _save(figure: Any, path: Path) -> None:
+def _accuracy(
+    path: Path, arms: Sequence[Measured], clusters: npt.NDArray[np.int64], majority: float
+) -> Path:
+    """One line per arm: interval, mean, and a small tick per pretraining seed."""
     from matplotlib import pyplot
 
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
+    figure, axes = pyplot.subplots(figsize=(7.5, 0.42 * len(arms) + 1.3), layout="constrained")
+    for place, arm in enumerate(reversed(arms)):
+        low, high = paired.interval(arm, clusters)
+        color = CONTROL_COLOR if arm.name in CONTROLS else COLORS[0]
+        axes.plot([low, high], [place, place], color=color, linewidth=2, solid_capstyle="butt")
+        axes.plot(float(arm.right.mean()), place, "o", color=color)
+        each = arm.right.mean(axis=(1, 2))
+        axes.plot(each, [place + 0.25] * len(each), "|", color=color, markersize=7)
+    axes.axvline(1 / 8, color="#bbbbbb", linestyle=":", label="chance")
+    axes.axvline(majority, color="#bbbbbb", linestyle="--", label="majority")
+    axes.set_yticks(range(len(arms)), [arm.name for arm in reversed(arms)])
+    axes.set_ylim(-0.6, len(arms) - 0.4)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(
+        "accuracy of the linear probe, 95% interval; ticks: pretraining seeds; grey: controls"
+    )
+    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=9)
+    return save(figure, path)
+
+
+def _shares(path: Path, arms: Sequence[Measured], majority: float) -> Path:
+    """Accuracy against the share of labels, one curve per arm, controls dashed."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
+    for number, arm in enumerate(arms):
+        shares = [100 * float(share) for share in arm.shares]
+        axes.plot(
+            shares,
+            list(arm.shares.values()),
+            marker=MARKERS[number % len(MARKERS)],
+            color=COLORS[number % len(COLORS)],
+            linestyle="--" if arm.name in CONTROLS else "-",
+            markersize=4,
+            linewidth=1.4,
+            label=arm.name,
+        )
+    axes.axhline(majority, color="#bbbbbb", linestyle="--", linewidth=1, label="majority")
+    axes.set_xscale("log")
+    ticks = [100 * float(share) for share in arms[0].shares]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("share of the training labels, %")
+    axes.set_ylabel("accuracy of the linear probe")
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
+    return save(figure, path)

@@ -1,273 +1,184 @@
 """The report of the claim study: table, intervals, paired tests, figures, from its JSON files.
 
-Shapes: M test pictures, S pretraining seeds, P probe seeds, B resamples.
+What a person reads out of the numbers stands in `reading.md` beside the JSON files and is taken
+over as it is; everything else is made anew each time. Shapes: M asked pictures.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.study import figures
+from benchmarks.study import figures, measured, paired
 from benchmarks.study.arms import ARMS
 from benchmarks.study.data import CHOICE, TEST
-from benchmarks.study.probe import Faces
+from benchmarks.study.measured import Measured
+from benchmarks.study.paired import Comparison
+from benchmarks.study.probe import Faces, Index
 from emo8.errors import SourceError
 
-RESAMPLES = 2000
-FLIPS = 10_000
-ALPHA = 0.05
 BASE = "full"  # what the others are compared with
 PRIMARY = ("scratch", "mae", "distillation", "without_person")
+PLAIN = "plain"  # what the cheaper variants are compared with: the teacher runs in every step
+CHEAPER = {"full": "cached_teacher: four stored crops", "light_decoder": "light_decoder"}
+CONTROLS = figures.CONTROLS  # not compared with `full` beside the primary question
+SEEDS = 3  # pretraining seeds that were promised
+READING = "reading.md"
+POWER = 1.96 + 0.84  # two-sided 0.05, 80%
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """All seeds of one arm on the same M pictures."""
+class Page:
+    """What every part of the report is made from."""
 
-    name: str
-    what: str
-    seeds: tuple[int, ...]
-    right: npt.NDArray[np.float64]  # (S, P, M) 1 where the linear probe was right
-    knn: npt.NDArray[np.float64]  # (S, P, M)
-    unseen: npt.NDArray[np.float64]  # (S, M) right with unseen code points
-    said: npt.NDArray[np.int64]  # (S, P, M)
-    shares: dict[str, float]  # share of labels -> accuracy
+    arms: dict[str, Measured]
+    asked: list[int]
+    faces: Faces
+    side: str  # "choice" or "test"
+    steps: int
 
     @property
-    def per_picture(self) -> npt.NDArray[np.float64]:
-        """(M,) share of seeds that were right."""
-        mean: npt.NDArray[np.float64] = self.right.mean(axis=(0, 1))
-        return mean
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """`full` minus another arm, over the same pictures."""
-
-    other: str
-    difference: float
-    low: float
-    high: float
-    p: float
-    corrected: float = 1.0
+    def families(self) -> tuple[str, ...]:
+        return TEST if self.side == "test" else CHOICE
 
     @property
-    def verdict(self) -> str:
-        if self.corrected >= ALPHA:
-            return "no difference was shown"
-        return "full is better" if self.difference > 0 else "full is worse"
+    def clusters(self) -> Index:
+        return self.faces.codepoint[self.asked]
 
-
-def load(folder: Path, side: str, faces: Faces) -> tuple[list[Measured], list[int]]:
-    """The measured arms of one side, and which faces were asked; empty where nothing is there."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(folder.glob(f"{side}-*.json")):
-        one = json.loads(path.read_text("utf-8"))
-        found.setdefault(one["arm"], []).append(one)
-    asked: list[int] = next((runs[0]["faces"] for runs in found.values()), [])
-    order = {name: place for place, name in enumerate(["pixels", "teacher", *ARMS])}
-    arms = []
-    for name in sorted(found, key=lambda n: order.get(n, len(order))):
-        arms.append(_measured(name, found[name], asked, faces))
-    return arms, asked
-
-
-def _measured(name: str, runs: list[dict[str, Any]], asked: list[int], faces: Faces) -> Measured:
-    target = faces.target[asked]
-    if any(run["faces"] != asked for run in runs):
-        raise SourceError(f"the results of {name} are about other pictures: measure them anew.")
-
-    def digits(texts: list[str]) -> npt.NDArray[np.int64]:
-        return np.array([[int(d) for d in text] for text in texts], dtype=np.int64)
-
-    probes = min(len(run["linear"]) for run in runs)
-    said = np.stack([digits(run["linear"][:probes]) for run in runs])
-    near = np.stack([digits(run["knn"][:probes]) for run in runs])
-    unseen = digits([run["unseen_codepoint"] for run in runs])
-    shares = {
-        share: float(np.mean([np.mean(run["label_shares"][share]) for run in runs]))
-        for share in runs[0]["label_shares"]
-    }
-    return Measured(
-        name=name, what=runs[0]["what"], seeds=tuple(run["seed"] for run in runs),
-        right=(said == target).astype(float), knn=(near == target).astype(float),
-        unseen=(unseen == target).astype(float), said=said, shares=shares,
-    )  # fmt: skip
-
-
-def interval(arm: Measured, clusters: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """95% of the accuracy: code points and pretraining seeds drawn with replacement."""
-    draws = _resampled(arm.right.mean(axis=1), clusters)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return float(low), float(high)
-
-
-def _resampled(
-    right: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """(B,) means of (S, M) under the two-way bootstrap."""
-    rng = np.random.default_rng(20261123)
-    groups = np.unique(clusters, return_inverse=True)[1]
-    sums = np.stack([np.bincount(groups, row) for row in right])  # (S, clusters)
-    sizes = np.bincount(groups)
-    found = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        seeds = rng.integers(0, len(right), len(right))
-        drawn = rng.integers(0, len(sizes), len(sizes))
-        found[i] = sums[seeds][:, drawn].sum() / (len(seeds) * sizes[drawn].sum())
-    return found
-
-
-def compare(base: Measured, other: Measured, clusters: npt.NDArray[np.int64]) -> Comparison:
-    """The paired difference, its two-way bootstrap interval, and a sign-flip p over code points."""
-    shared = sorted(set(base.seeds) & set(other.seeds)) or [base.seeds[0]]
-    mine = base.right.mean(axis=1)[[base.seeds.index(s) for s in shared]]
-    theirs = other.right.mean(axis=1)
-    if set(shared) <= set(other.seeds):
-        theirs = theirs[[other.seeds.index(s) for s in shared]]
-    gap = mine - theirs  # (S, M)
-    low, high = np.quantile(_resampled(gap, clusters), (0.025, 0.975))
-    groups = np.unique(clusters, return_inverse=True)[1]
-    sums = np.bincount(groups, gap.mean(axis=0))
-    rng = np.random.default_rng(20261124)
-    flips = rng.integers(0, 2, (FLIPS, len(sums))) * 2 - 1
-    extreme = (np.abs(flips @ sums) >= abs(sums.sum()) - 1e-12).sum()
-    return Comparison(
-        other=other.name, difference=float(gap.mean()), low=float(low), high=float(high),
-        p=float((extreme + 1) / (FLIPS + 1)),
-    )  # fmt: skip
-
-
-def holm(found: list[Comparison]) -> list[Comparison]:
-    """The comparisons with p corrected after Holm (1979), in their order."""
-    from dataclasses import replace
-
-    order = sorted(range(len(found)), key=lambda i: found[i].p)
-    corrected, worst = [1.0] * len(found), 0.0
-    for rank, place in enumerate(order):
-        worst = max(worst, min(1.0, (len(found) - rank) * found[place].p))
-        corrected[place] = worst
-    return [replace(c, corrected=p) for c, p in zip(found, corrected, strict=True)]
+    @property
+    def majority(self) -> float:
+        """Accuracy of always saying the commonest emotion of the faces that teach."""
+        target = self.faces.target
+        teaches = ~np.isin(self.faces.family, TEST)
+        if self.side == "choice":
+            teaches[self.asked] = False
+        commonest = np.bincount(target[teaches]).argmax()
+        return float(np.mean(target[self.asked] == commonest))
 
 
 def write(out: Path, steps: int, faces: Faces) -> Path:
     """`claim.md` with its figures; on the choice families alone where the others are closed."""
     folder = out / "claim" / f"steps-{steps}"
     side = "test" if any(folder.glob("test-*.json")) else "choice"
-    arms, asked = load(folder, side, faces)
+    arms, asked = measured.load(folder, side, faces)
     if not arms:
         raise SourceError(f"nothing is measured in {folder}: run the study first.")
-    clusters = faces.codepoint[asked]
-    by_name = {arm.name: arm for arm in arms}
-    tested: list[Comparison] = []
-    if BASE in by_name:
-        tested = holm(
-            [compare(by_name[BASE], by_name[n], clusters) for n in PRIMARY if n in by_name]
-        )
-    drawn = figures.draw(folder, arms, clusters, interval)
-    text = "\n".join(_page(arms, tested, asked, faces, side, steps, drawn, out))
+    page = Page(
+        arms={arm.name: arm for arm in arms}, asked=asked, faces=faces, side=side, steps=steps
+    )
+    drawn = figures.draw(folder, arms, page.clusters, majority=page.majority)
+    lines = _page(page, folder)
+    lines += [f"![{path.stem}]({path.relative_to(out).as_posix()})\n" for path in drawn]
     path = out / "claim.md"
-    path.write_text(text + "\n", "utf-8")
+    path.write_text("\n".join(lines), "utf-8")
     return path
 
 
-def _page(
-    arms: list[Measured],
-    tested: list[Comparison],
-    asked: list[int],
-    faces: Faces,
-    side: str,
-    steps: int,
-    drawn: list[Path],
-    out: Path,
-) -> list[str]:
-    families = TEST if side == "test" else CHOICE
-    done = "; ".join(f"{arm.name}: {len(arm.seeds)}" for arm in arms)
+def _page(page: Page, folder: Path) -> list[str]:
+    tested: list[Comparison] = []
+    if BASE in page.arms:
+        others = [page.arms[name] for name in PRIMARY if name in page.arms]
+        tested = paired.against(page.arms[BASE], others, page.clusters)
+    reading = folder / READING
+    told = [reading.read_text("utf-8").rstrip(), ""] if reading.is_file() else []
+    return [
+        *_head(page),
+        *told,
+        *_table(page),
+        *_baselines(page, tested),
+        *_tests(tested),
+        *_cheaper(page),
+        *_explored(page),
+        *_shares(page),
+        *_not_run(page),
+    ]
+
+
+def _head(page: Page) -> list[str]:
+    option = " --open-test" if page.side == "test" else ""
     lines = [
         "# Is UniEmoX better? What was measured",
         "",
         "Preregistered in [`benchmarks/claim.md`](../claim.md). Made by `emo8-bench study claim "
-        f"--corpus CORPUS --work WORK --steps {steps}{' --open-test' if side == 'test' else ''}`.",
+        f"--corpus CORPUS --work WORK --steps {page.steps}{option}`.",
         "",
-        f"Budget: {steps} steps of 64 pictures per arm and seed. Pretraining seeds finished: "
-        f"{done}. Asked about {len(asked)} faces of {', '.join(families)}.",
+        f"Budget: {page.steps} steps of 64 pictures per arm and seed. Asked about "
+        f"{len(page.asked)} faces of {', '.join(page.families)}.",
         "",
     ]
-    if side == "choice":
+    if page.side == "choice":
         lines += ["**The test families have not been opened: these are the choice families.**", ""]
-    if min((len(a.seeds) for a in arms if a.name in (*PRIMARY, BASE)), default=0) < 3:
+    few = [name for name in (*PRIMARY, BASE) if len(_seeds(page, name)) < SEEDS]
+    if few:
         lines += [
-            "**Unfinished:** not every arm has its three pretraining seeds. With one seed, the "
-            "interval does not contain the spread between pretraining seeds.",
+            f"**Unfinished:** fewer than {SEEDS} pretraining seeds of {', '.join(few)}. With one "
+            "seed, the interval does not contain the spread between pretraining seeds.",
             "",
         ]
-    lines += _table(arms, asked, faces, families)
-    lines += _baselines(asked, faces, side)
-    lines += _tests(tested)
-    lines += _shares(arms)
-    lines += [f"![{path.stem}]({path.relative_to(out).as_posix()})" for path in drawn]
     return lines
 
 
-def _table(
-    arms: list[Measured], asked: list[int], faces: Faces, families: tuple[str, ...]
-) -> list[str]:
+def _seeds(page: Page, name: str) -> tuple[int, ...]:
+    return page.arms[name].seeds if name in page.arms else ()
+
+
+def _table(page: Page) -> list[str]:
     from sklearn.metrics import f1_score
 
+    asked, faces = page.asked, page.faces
     family = np.array([faces.family[i] for i in asked])
     strong, target = faces.strong[asked], faces.target[asked]
-    clusters = faces.codepoint[asked]
-    head = ["arm", "linear [95%]", *families, "macro F1", "kNN", "strong labels", "unseen code"]
+    head = ["arm", "seeds", "linear [95%]", *page.families, "macro F1", "kNN", "strong labels"]
+    head += ["unseen code"]
     lines = ["## Accuracy", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for arm in arms:
-        low, high = interval(arm, clusters)
+    for arm in page.arms.values():
+        low, high = paired.interval(arm, page.clusters)
         f1 = np.mean(
             [
                 f1_score(target, said, labels=np.unique(target), average="macro", zero_division=0)
                 for said in arm.said.reshape(-1, len(asked))
             ]
         )
-        own = [arm.per_picture[family == name].mean() for name in families]
+        own = [arm.per_picture[family == name].mean() for name in page.families]
         rest = [f1, arm.knn.mean(), arm.per_picture[strong].mean(), arm.unseen.mean()]
-        cells = [f"{arm.right.mean():.3f} [{low:.3f}, {high:.3f}]"]
+        cells = [str(len(arm.seeds)), f"{arm.right.mean():.3f} [{low:.3f}, {high:.3f}]"]
         cells += [f"{value:.3f}" for value in (*own, *rest)]
         lines.append(f"| {arm.name} | {' | '.join(cells)} |")
-    return [*lines, "", *(f"- `{arm.name}`: {arm.what}" for arm in arms), ""]
+    return [*lines, "", *(f"- `{arm.name}`: {arm.what}" for arm in page.arms.values()), ""]
 
 
-def _baselines(asked: list[int], faces: Faces, side: str) -> list[str]:
-    target = faces.target[asked]
-    outside = np.ones(len(faces.target), dtype=bool)
-    outside[asked] = False
-    outside &= ~np.isin(faces.family, TEST)
-    commonest = np.bincount(faces.target[outside]).argmax()
-    n = len(asked)
-    detectable = (1.96 + 0.84) * np.sqrt(0.4 / n)
-    return [
-        f"Chance 0.125; majority of the training faces {np.mean(target == commonest):.3f}. "
-        f"Smallest difference that {n} pictures can show with 80% power where single runs "
-        f"disagree on 0.4 of them: {detectable:.2f}.",
-        "",
+def _baselines(page: Page, tested: list[Comparison]) -> list[str]:
+    n = len(page.asked)
+    lines = [
+        f"Chance 0.125; majority of the training faces {page.majority:.3f}. Smallest difference "
+        f"that {n} pictures can show with 80% power where single runs disagree on 0.4 of them: "
+        f"{POWER * np.sqrt(0.4 / n):.2f}."
     ]
+    if tested:
+        seen = [POWER * (c.high - c.low) / (2 * 1.96) for c in tested]
+        lines[0] += (
+            " With the spread that was seen over code points and seeds: "
+            f"{min(seen):.2f} to {max(seen):.2f}, before the correction for several tests."
+        )
+    return [*lines, ""]
 
 
 def _tests(tested: list[Comparison]) -> list[str]:
     if not tested:
-        return ["## Paired tests", "", "`full` is not measured yet.", ""]
-    lines = [
+        return ["## Paired tests", "", f"`{BASE}` is not measured yet.", ""]
+    return [
         "## Paired tests",
         "",
-        "`full` minus the other arm; p by sign flips over code points, corrected after Holm.",
+        f"`{BASE}` minus the other arm; p by sign flips over code points, corrected after Holm.",
         "",
-        "| against | difference [95%] | p | corrected p | verdict |",
-        "|---|---|---|---|---|",
+        *_comparisons(tested),
     ]
+
+
+def _comparisons(tested: list[Comparison]) -> list[str]:
+    lines = ["| against | difference [95%] | p | corrected p | verdict |", "|---|---|---|---|---|"]
     for c in tested:
         lines.append(
             f"| {c.other} | {c.difference:+.3f} [{c.low:+.3f}, {c.high:+.3f}] | {c.p:.4f} | "
@@ -276,7 +187,52 @@ def _tests(tested: list[Comparison]) -> list[str]:
     return [*lines, ""]
 
 
-def _shares(arms: list[Measured]) -> list[str]:
+def _cheaper(page: Page) -> list[str]:
+    """Probe accuracy of the cheaper variants against `plain`; nothing until it is measured."""
+    plain = page.arms.get(PLAIN)
+    found = [page.arms[name] for name in CHEAPER if name in page.arms]
+    if plain is None or not found:
+        return []
+    lines = [
+        "## The cheaper variants",
+        "",
+        "The variant minus `plain` (teacher in every step, fresh crops); the interval covers code "
+        "points and pretraining seeds. Lower is said where it lies below zero.",
+        "",
+        f"| variant | accuracy of each seed | `plain`: {_each(plain)} | verdict |",
+        "|---|---|---|---|",
+    ]
+    for arm in found:
+        c = paired.compare(arm, plain, page.clusters)
+        verdict = "lower than plain" if c.high < 0 else "not lower than plain"
+        lines.append(
+            f"| {CHEAPER[arm.name]} | {_each(arm)} | {c.difference:+.3f} "
+            f"[{c.low:+.3f}, {c.high:+.3f}] | {verdict} |"
+        )
+    return [*lines, ""]
+
+
+def _each(arm: Measured) -> str:
+    return ", ".join(f"{value:.3f}" for value in arm.right.mean(axis=(1, 2)))
+
+
+def _explored(page: Page) -> list[str]:
+    """The arms that are no part of the primary question, against `full`."""
+    known = {BASE, *PRIMARY, *CONTROLS, PLAIN, *CHEAPER}
+    others = [arm for name, arm in page.arms.items() if name not in known]
+    if BASE not in page.arms or not others:
+        return []
+    return [
+        "## Other arms",
+        "",
+        f"`{BASE}` minus the other arm, beside the primary question; Holm over these alone.",
+        "",
+        *_comparisons(paired.against(page.arms[BASE], others, page.clusters)),
+    ]
+
+
+def _shares(page: Page) -> list[str]:
+    arms = list(page.arms.values())
     shares = list(arms[0].shares)
     head = ["arm", *(f"{float(share):.0%}" for share in shares)]
     lines = ["## Accuracy against the share of labels", ""]
@@ -284,3 +240,14 @@ def _shares(arms: list[Measured]) -> list[str]:
     for arm in arms:
         lines.append(f"| {arm.name} | {' | '.join(f'{arm.shares[s]:.3f}' for s in shares)} |")
     return [*lines, ""]
+
+
+def _not_run(page: Page) -> list[str]:
+    """What was promised and is missing here."""
+    lines = []
+    for name in ARMS:
+        done = len(_seeds(page, name))
+        if done < SEEDS:
+            said = "not run" if not done else f"{done} of {SEEDS} pretraining seeds"
+            lines.append(f"- `{name}` ({ARMS[name]().what}): {said}")
+    return ["## Not run", "", *lines, ""] if lines else []

@@ -1,7 +1,7 @@
-"""Pretraining of the arms: one cache of views per kind of text, one RUN per arm and seed.
+"""Pretraining of the arms: one cache of views per kind of text and teacher, one RUN per arm, seed.
 
-Both are made by `uniemox` as a subprocess, and only where they are missing or unfinished, so the
-same call continues a study that was cut off.
+All are made by commands of ours as subprocesses, and only where they are missing or unfinished, so
+the same call continues a study that was cut off.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from benchmarks.study.arms import RECIPE, Arm
 from emo8.errors import Emo8Error
 
 CROPS = 4  # stored per picture, each with the teacher's feature of exactly that crop
+EMBEDDED = "embedded"
+# teachers that are trained here, by the settings of `emo8.sample.train_clip`; half an hour each
+TEACHERS = {"without_emotion": {"emotion": False, "emotion_loss": 0.0}}
 
 
 def run_folder(work: Path, arm: Arm, steps: int, seed: int) -> Path:
@@ -38,9 +41,11 @@ def pretrain(arm: Arm, *, work: Path, cache: Path, steps: int, seed: int) -> Pat
     """The finished RUN of an arm, continued or begun where it is not there yet."""
     run = run_folder(work, arm, steps, seed)
     if not is_finished(run, steps):
-        settings = [part for key, value in arm.overrides.items() for part in (f"--{key}", value)]
+        overrides = arm.overrides | {"teacher.name": teacher_name(work, arm.teacher)}
+        settings = [part for key, value in overrides.items() for part in (f"--{key}", value)]
         budget = ["--steps", str(steps), "--seed", str(seed)]
-        _uniemox(["pretrain", RECIPE, "--data", str(cache), "--out", str(run), *budget, *settings])
+        where = ["--data", str(cache), "--out", str(run)]
+        _call(["pretrain.cli", "pretrain", RECIPE, *where, *budget, *settings])
     return run
 
 
@@ -52,22 +57,40 @@ def make_pictures(corpus: Path, work: Path, texts: str, *, composites: int, seed
     return pictures
 
 
-def make_cache(corpus: Path, work: Path, texts: str, *, composites: int, seed: int) -> Path:
-    """The file of decoded views and teacher features that every arm with these texts shares."""
-    cache = work / f"views-{texts}.safetensors"
+def make_teacher(corpus: Path, work: Path, teacher: str) -> None:
+    """Trains the teacher unless it is the embedded one or there; `training.json` comes last."""
+    out = work / f"teacher-{teacher}"
+    if teacher == EMBEDDED or (out / "training.json").is_file():
+        return
+    settings = json.dumps(TEACHERS[teacher])
+    command = ["--corpus", str(corpus), "--out", str(out), "--settings", settings]
+    _call(["emo8.sample.train_clip", *command])
+
+
+def teacher_name(work: Path, teacher: str) -> str:
+    """The teacher as recipes name it."""
+    return EMBEDDED if teacher == EMBEDDED else f"local-dir:{work / f'teacher-{teacher}'}"
+
+
+def make_cache(corpus: Path, work: Path, arm: Arm, *, composites: int, seed: int) -> Path:
+    """The file of decoded views and teacher features that arms with its texts and teacher share."""
+    name = arm.texts if arm.teacher == EMBEDDED else f"{arm.texts}-{arm.teacher}"
+    cache = work / f"views-{name}.safetensors"
     if not cache.is_file():
-        pictures = make_pictures(corpus, work, texts, composites=composites, seed=seed)
-        _uniemox(
-            ["cache", str(pictures), "--recipe", RECIPE, "--crops", str(CROPS), "--out", str(cache)]
-        )
+        pictures = make_pictures(corpus, work, arm.texts, composites=composites, seed=seed)
+        make_teacher(corpus, work, arm.teacher)
+        teacher = ["--teacher.name", teacher_name(work, arm.teacher)]
+        wanted = ["--recipe", RECIPE, "--crops", str(CROPS), "--out", str(cache)]
+        _call(["pretrain.cli", "cache", str(pictures), *wanted, *teacher])
     return cache
 
 
-def _uniemox(arguments: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "pretrain.cli", *arguments]
+def _call(arguments: Sequence[str]) -> None:
+    """Runs `python -m` with these arguments."""
+    command = [sys.executable, "-m", *arguments]
     ended = subprocess.run(command, env=os.environ | {"HF_DATASETS_OFFLINE": "1"}, check=False)
     if ended.returncode:
         raise Emo8Error(
-            f"uniemox {' '.join(arguments)} ended with {ended.returncode}; what it said stands "
+            f"python -m {' '.join(arguments)} ended with {ended.returncode}; what it said stands "
             "above. The same study command continues once that is mended."
         )

@@ -7,42 +7,32 @@ so that what was tested on stays in the test split.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emo8.config import DecideConfig
 from emo8.copies import clusters, find
-from emo8.copies.compare import compare_all
-from emo8.copies.verify import VERSION as COMPARE_VERSION
-from emo8.copies.views import COLUMNS, Views, views_of
-from emo8.engines import Engine
-from emo8.filters.base import PHASH_RECIPE
+from emo8.copies.pairs import Pairs
 from emo8.filters.copies import VIEWS_RECIPE
-from emo8.labels import Model, embeddings
-from emo8.parts import fingerprint, read_columns, read_fingerprint, write_part
+from emo8.parts import fingerprint, write_part
 from emo8.splits import losing_rows
-from emo8.steps import part_path
 
 PAIRS = "copies.parquet"  # in tables/: every pair judged a copy or possibly one
-_COMPARED = "compared.parquet"  # in tables/: numbers of every pair compared so far
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copies:
-    """What finding copies in a build needs, and where it remembers the pairs it compared."""
+    """What finding copies among the rows of a build needs."""
 
     config: DecideConfig
+    pairs: Pairs  # of all its pictures, with their numbers
     build: Path
-    model: Model  # its embeddings are the second witness
     earlier: Mapping[str, str]  # id -> split of an earlier run
-    engine: Engine  # its workers compare the pairs
 
     def drop(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Fill cluster, survivor, step, reason, value and detail of rows that are copies."""
@@ -59,7 +49,7 @@ class Copies:
         )
         twin = clusters.survivors(len(own), exact, rank)
         distinct = np.flatnonzero(twin == np.arange(len(own)))
-        told = self._near(own.iloc[distinct], rows.iloc[open_rows[distinct]])
+        told = self._near(rows, open_rows[distinct], own["style"].iloc[distinct].tolist())
         told = without_disputes(told, rows["emotion_source"].to_numpy()[open_rows[distinct]])
         near = distinct[told.loc[told["verdict"] == "copy", ["left", "right"]].to_numpy(np.int64)]
         root = clusters.roots(len(own), np.concatenate([exact, near.reshape(-1, 2)]))
@@ -76,44 +66,18 @@ class Copies:
         verdicts.loc[verdicts.index[open_rows], columns] = own[columns].to_numpy()
         self._write_pairs(told, ids[distinct])
 
-    def _near(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-        """Pairs of these rows that are copies or possibly copies."""
-        with tempfile.TemporaryDirectory(dir=self.build / "tables", prefix=".views-") as name:
-            views = read_views(self.build, rows, self.model, Path(name))
-            pairs = find.candidates(views, self.config)
-            found = self._measured(views, pairs, verdicts["id"].to_numpy(), Path(name))
-        return find.judged(found, find.limits_of(verdicts["style"].tolist(), self.config))
-
-    def _measured(
-        self, views: Views, pairs: np.ndarray, ids: np.ndarray, folder: Path
+    def _near(
+        self, rows: pd.DataFrame, distinct: np.ndarray, styles: list[str | None]
     ) -> pd.DataFrame:
-        """The numbers of all pairs; those compared by an earlier run are looked up."""
-        path = self.build / "tables" / _COMPARED
-        mark = fingerprint(
-            COMPARE_VERSION,
-            PHASH_RECIPE,
-            VIEWS_RECIPE,
-            self.model.weights_sha256,
-            self.config.min_crop_sim,
-        )
-        asked = pd.DataFrame({"left": pairs[:, 0], "right": pairs[:, 1]})
-        asked["left_id"], asked["right_id"] = ids[pairs[:, 0]], ids[pairs[:, 1]]
-        if read_fingerprint(path) == mark:
-            known = pq.read_table(path).to_pandas()
-            joined = asked.merge(known, on=["left_id", "right_id"], how="left")
-        else:
-            joined = asked.assign(**dict.fromkeys(find.NUMBERS, np.nan))
-        new = joined["distance"].isna().to_numpy()
-        if new.any():
-            fresh = compare_all(views, pairs[new], self.config.min_crop_sim, folder, self.engine)
-            for name in find.NUMBERS:
-                column = joined[name].astype(float)
-                column[new] = fresh[name].to_numpy(float)
-                joined[name] = column
-            stored = joined[["left_id", "right_id", *find.NUMBERS]]
-            write_part(pa.Table.from_pandas(stored, preserve_index=False), path, mark)
-        joined["mirrored"] = joined["mirrored"] > 0
-        return joined[["left", "right", *find.NUMBERS]]
+        """Pairs of the `distinct` rows, by their number among these, that are copies or may be."""
+        codes, pictures = pd.factorize(rows["pixel_sha256"])
+        number = np.full(len(pictures), -1)  # of the row that stands for each picture
+        number[codes[distinct]] = np.arange(len(distinct))
+        found = self.pairs.compared(rows)
+        ends = number[found[["left", "right"]].to_numpy(np.int64)].reshape(-1, 2)
+        found[["left", "right"]] = np.sort(ends, axis=1)
+        found = found[(ends >= 0).all(axis=1)].reset_index(drop=True)
+        return find.judged(found, find.limits_of(styles, self.config))
 
     def _write_pairs(self, told: pd.DataFrame, ids: np.ndarray) -> None:
         named = told.assign(left_id=ids[told["left"]], right_id=ids[told["right"]])
@@ -132,21 +96,6 @@ def without_disputes(told: pd.DataFrame, emotions: np.ndarray) -> pd.DataFrame:
     differ = pd.notna(left) & pd.notna(right) & (left != right)
     verdict = told["verdict"].mask(differ, "possible")
     return told.assign(verdict=verdict)
-
-
-def read_views(build: Path, rows: pd.DataFrame, model: Model, folder: Path | None) -> Views:
-    """The views of these rows (`part`, `row`, ascending) of a build, as files in `folder`."""
-    part_of, row_of = rows["part"].to_numpy(), rows["row"].to_numpy()
-
-    def pieces() -> Iterator[tuple[pa.Table, np.ndarray]]:
-        for part in np.unique(part_of).tolist():
-            wanted = row_of[part_of == part]
-            column = read_columns(part_path(build, model.table, part), ["embedding"])
-            vectors = embeddings(column.column("embedding"), model.dim)[wanted]
-            table = read_columns(part_path(build, "measure", part), list(COLUMNS))
-            yield table.take(pa.array(wanted)), vectors
-
-    return views_of(pieces(), len(rows), model.dim, folder)
 
 
 def _chain_equal(keys: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from emo8.taxonomy import STYLES
 
 EMBEDDING_WEIGHT = 0.7  # beside the layout's 1: found by recall at 8 neighbours, flat around it
 PROJECTED_DIM = 128  # wider embeddings are projected for the search
+SEARCH_ROWS = 8192  # vectors in memory at a time
 POSSIBLE = 1.5  # times the threshold: such pairs are shown as possible copies, and stay
 NUMBERS = ("distance", "sim", "residual", "crop_residual", "colour", "mirrored")
 
@@ -65,19 +66,45 @@ def hash_candidates(hashes: np.ndarray, max_distance: int) -> np.ndarray:
 
 
 def wide_candidates(views: Views, num_neighbours: int) -> np.ndarray:
-    """Row pairs of which one is among the other's nearest by layout and embedding."""
-    embedding = EMBEDDING_WEIGHT * _projected(views.embedding)
-    trimmed = np.flatnonzero((views.layout[:, 0] != views.layout[:, 1]).any(axis=1))
-    everything = np.arange(len(views))
-    owners = np.concatenate([everything, trimmed])
-    layout = np.concatenate([views.layout[:, 0], views.layout[trimmed, 1]])
-    base = np.hstack([layout, embedding[owners]])
-    turned = np.hstack([mirrored(layout), embedding[owners]])
-    found = search.neighbours(base, np.concatenate([base, turned]), num_neighbours + 1)
-    asked = np.repeat(np.concatenate([owners, owners]), num_neighbours + 1)
-    hit = found.ravel()
-    pairs = np.stack([asked[hit >= 0], owners[hit[hit >= 0]]], axis=1)
-    return _ordered(pairs, len(views))
+    """Row pairs of which one is among the other's nearest by layout and embedding.
+
+    A row whose border can be trimmed stands in the index twice. Vectors are made a piece at a time,
+    so that memory holds the index and little else.
+    """
+    rows, view = _searched_views(views)
+    starts = range(0, len(rows), SEARCH_ROWS)
+    sample = slice(None, None, -(-len(rows) // SEARCH_ROWS))
+    index = search.Nearest(_vectors(views, rows[sample], view[sample])[0], len(rows))
+    for start in starts:
+        piece = slice(start, start + SEARCH_ROWS)
+        index.add(_vectors(views, rows[piece], view[piece])[0])
+    pairs = [np.empty((0, 2), np.int64)]
+    for start in starts:
+        piece = slice(start, start + SEARCH_ROWS)
+        for vectors in _vectors(views, rows[piece], view[piece]):
+            found = index.search(vectors, num_neighbours + 1)
+            asked = np.repeat(rows[piece], num_neighbours + 1)[found.ravel() >= 0]
+            named = np.stack([asked, rows[found[found >= 0]]], axis=1)
+            pairs.append(_ordered(named, len(views)))
+    return _ordered(np.concatenate(pairs), len(views))
+
+
+def _searched_views(views: Views) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) rows and their views to search: all as they are, and the trimmed ones as well."""
+    trimmed = [
+        start + np.flatnonzero((part[:, 0] != part[:, 1]).any(axis=1))
+        for start in range(0, len(views), SEARCH_ROWS)
+        for part in [views.layout[start : start + SEARCH_ROWS]]
+    ]
+    rows = np.concatenate([np.arange(len(views)), *trimmed])
+    return rows, (np.arange(len(rows)) >= len(views)).astype(np.int64)
+
+
+def _vectors(views: Views, rows: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Layout and embedding side by side, (n, D) each: the views straight, and mirrored."""
+    layout = views.layout[rows, view]
+    embedding = EMBEDDING_WEIGHT * _projected(views.embedding[rows])
+    return np.hstack([layout, embedding]), np.hstack([mirrored(layout), embedding])
 
 
 def _projected(embedding: np.ndarray) -> np.ndarray:

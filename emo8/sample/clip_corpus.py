@@ -13,7 +13,7 @@ import io
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ TEST_FAMILIES = ("twemoji", "openmoji", "open-peeps")
 CHOICE_FAMILIES = ("fxemoji", "dylan")
 _HELD_OUT = re.compile(r"/(" + "|".join((*TEST_FAMILIES, *CHOICE_FAMILIES)) + r")$")
 _ALLOWED = re.compile(r"(public-domain(-wikipedia)?|PD|CC0-\d\.\d|MIT|Apache-2\.0|CC-BY-\d\.\d)$")
+_WORD = re.compile(r"[a-z]+", re.IGNORECASE)
+EMOTION_WORD_SHARE = 0.5  # a word speaks of emotion if more of its pictures have a hint
 _KIND_OF_EMOJI = re.compile(r", [a-z0-9 ]*emoji \([^)]*\)$", re.IGNORECASE)
 
 
@@ -118,6 +120,38 @@ def with_drawn_faces(corpus: Corpus, count: int, seed: int = 0) -> Corpus:
         designs=np.concatenate([corpus.designs, first + emotions]),
         emotions=np.concatenate([corpus.emotions, emotions]),
         styles=np.concatenate([corpus.styles, np.full(count, STYLES.index("cartoon"))]),
+    )
+
+
+def without_emotion(corpus: Corpus) -> Corpus:
+    """`corpus` without hints, and without the words that more often than not stand beside one.
+
+    What is left of "crying face" is "face"; pictures whose names are equal then are one design.
+    """
+    pictures, hinted = Counter[str](), Counter[str]()
+    for row in range(len(corpus)):
+        words = " ".join([corpus.captions[row], *corpus.keywords[row]])
+        said = {word.lower() for word in _WORD.findall(words)}
+        pictures.update(said)
+        hinted.update(said if corpus.emotions[row] >= 0 else ())
+    banned = {word for word in hinted if hinted[word] > EMOTION_WORD_SHARE * pictures[word]}
+
+    def told(text: str) -> str:
+        kept = _WORD.sub(lambda m: "" if m[0].lower() in banned else m[0], text)
+        return " ".join(kept.split())
+
+    names = [told(name) or "picture" for name in corpus.names]
+    numbers = {name: k for k, name in enumerate(dict.fromkeys(n.lower() for n in names))}
+    return replace(
+        corpus,
+        names=names,
+        captions=[told(caption) or "picture" for caption in corpus.captions],
+        keywords=[
+            [word for word in words if not banned & {w.lower() for w in _WORD.findall(word)}]
+            for words in corpus.keywords
+        ],
+        designs=np.array([numbers[name.lower()] for name in names]),
+        emotions=np.full(len(corpus), -1),
     )
 
 

@@ -32,6 +32,7 @@ from emo8.sample.clip_corpus import (
     read_corpus,
     read_faces,
     with_drawn_faces,
+    without_emotion,
 )
 from emo8.sample.clip_eval import evaluate
 from emo8.sample.clip_texts import TextMix, Texts, clip_loss
@@ -66,6 +67,7 @@ class Settings:
     style_rarity: float = 0.0  # a style counts by its number of pictures to minus this power
     drawn_faces: int = 0  # portraits drawn by chance, all emotions equally often
     drawn_share: float = 0.15  # of each batch, on average
+    emotion: bool = True  # False: a control that learns from no hint and no word of emotion
     emotion_loss: float = 2.0  # weight of naming the emotion among eight prompts
     style_loss: float = 0.2  # weight of naming the style among five prompts
     smoothing: float = 0.1  # label smoothing of both
@@ -129,7 +131,9 @@ class Trainer:
         scale: torch.Tensor,
         weight: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Cross-entropy of naming each labelled picture among one prompt per name."""
+        """Cross-entropy of naming each labelled picture among one prompt per name; 0 for none."""
+        if (labels < 0).all():
+            return images.new_zeros(())
         target = torch.from_numpy(labels)
         smoothing = self.settings.smoothing
         return functional.cross_entropy(
@@ -191,6 +195,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings(seed=args.seed, **json.loads(args.settings))
     prompts = load_prompts()
     corpus = with_drawn_faces(read_corpus(args.corpus), settings.drawn_faces)
+    corpus = corpus if settings.emotion else without_emotion(corpus)
     print(
         f"{len(corpus)} pictures, {int((corpus.emotions >= 0).sum())} with an emotion", flush=True
     )

@@ -73,6 +73,23 @@ def test_run__loads_what_a_pretraining_saved(tmp_path):
         backbones.load(str(tmp_path))
 
 
+def test_run__of_another_size_than_its_config_says(tmp_path):
+    from safetensors.torch import save_file
+
+    from pretrain import checkpoint, recipes
+    from pretrain.config import as_dict
+    from pretrain.models.uniemox import build_model
+
+    small, large = recipes.get("cpu_smoke"), recipes.get("cpu_demo")
+    header = {checkpoint.HEADER: json.dumps(as_dict(large))}
+    (tmp_path / "last").mkdir()
+    weights = build_model(small.model, teacher_dim=8, seed=0).state_dict()
+    save_file(weights, tmp_path / "last" / "model.safetensors", header)
+    with pytest.raises(ModelError, match=r"of another size.*\(1, 1, 32\) in place of") as caught:
+        backbones.load(str(tmp_path))
+    assert len(str(caught.value)) < 500
+
+
 def test_timm__gives_pooled_features(monkeypatch):
     import timm
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import cli, compare, predictions, table
+from benchmarks import cli, compare, figures, predictions, table
 from emo8.errors import SourceError
 
 
@@ -68,6 +68,23 @@ def test_table__figures_and_formats(results, tmp_path, capsys):
     drawn = sorted(path.name.split("-")[0] for path in (tmp_path / "f").glob("*.svg"))
     assert set(drawn) == {"confusion", "reliability", "intervals.svg"}
     assert "<svg" in (tmp_path / "f" / "intervals.svg").read_text()
+
+
+def test_table__mistakes_are_one_line(results, faces, tmp_path, capsys):
+    assert cli.main(["table", str(faces)]) == 2
+    assert "is no text: give a FILE.jsonl" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert cli.main(["table", str(results), "--figures", str(tmp_path / "file" / "f")]) == 2
+    assert "--figures" in capsys.readouterr().err
+
+
+def test_figures__one_line_per_case_and_a_colour_per_model(results, tmp_path):
+    found = table.read_results([results])
+    assert len({figures._case(r) for r in found}) == 2
+    drawn = figures.draw(found, [results], tmp_path / "f")
+    text = (tmp_path / "f" / "intervals.svg").read_text()
+    assert all(color.lower() in text for color in figures.COLORS[:2])
+    assert len([p for p in drawn if p.name.startswith("reliability")]) == 4
 
 
 def test_published__marked_as_theirs_and_never_without_a_source(tmp_path):

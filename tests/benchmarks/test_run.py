@@ -113,7 +113,7 @@ def test_rare_emotion__is_left_out_with_a_note(measure, tmp_path):
     (result,) = measure(write(rows, tmp_path / "f.parquet"))
     assert "awe" not in result["emotions"]
     assert result["notes"] == [
-        "own split not used: no counted rows in train or in test",
+        "own split not used: no counted rows in train (found: no split)",
         "awe left out: 1 rows in 1 clusters, 5 folds need as many clusters",
     ]
 

@@ -95,6 +95,14 @@ def test_dataset_folder__own_split_is_measured(measure, tmp_path):
     assert (result["split"], result["n"], result["n_train"]) == ("own", 24, 48)
 
 
+def test_dataset_folder__without_test_says_what_there_is_and_what_to_do(measure, tmp_path):
+    save_folder(face_rows(6), tmp_path / "d")
+    with pytest.raises(SourceError, match=r"no counted rows in test \(found: train 24\)\. Use --f"):
+        measure(tmp_path / "d", folds=0)
+    (result,) = measure(tmp_path / "d")
+    assert "own split not used: no counted rows in test (found: train 24)" in result["notes"]
+
+
 def test_built_dataset__only_labels_of_sources_count(small, measure):
     results = measure(small / "BUILD" / "dataset", folds=2)
     rows = registry.read(str(small / "BUILD" / "dataset"))

@@ -230,6 +230,16 @@ def test_check__says_so_where_nothing_differs(tmp_path):
     assert "nothing differs" in checking.text(report)
 
 
+def test_check__a_split_that_is_not_there_is_a_difference(tmp_path):
+    root = trees.emoset(tmp_path, new=True, columns=3, each=1)
+    (root / "test.json").unlink()
+    report, rows = checking.check("emoset", root)
+    assert any(line.part == "test" and line.documented == 17716 for line in report.differences)
+    assert any("not there: test.json" in note for note in rows.notes)
+    said = checking.text(report)
+    assert "documented 17716 [H]: not there" in said
+
+
 def test_split_list__written_and_read_back(tmp_path):
     rows = registry.read("fi", trees.fi(tmp_path / "fi", each=8))
     assert splits.write_list(rows, tmp_path / "l.csv") == 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -246,3 +246,40 @@ def findingemo(root: Path) -> Path:
         lines.append(f"u1,/Run_1/{k}.jpg,{('Joy', 'Grief')[k % 2]},{k % 7 - 3},{k % 6},adult")
     (root / "annotations_single.ann").write_text("\n".join(lines) + "\n")
     return root
+
+
+def oasis(root: Path) -> Path:
+    lines = ["Theme,Valence_mean,Arousal_mean"]
+    for k in range(20):
+        put(root / "images" / f"Theme {k}.jpg", 20000 + k)
+        lines.append(f"Theme {k},{1 + k * 0.3:.2f},{7 - k * 0.2:.2f}")
+    (root / "OASIS.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def folders(root: Path, splits: Sequence[str], each: int = 6) -> Path:
+    """A folder per emotion under each split: Emo8, and EmotionROI."""
+    for place, split in enumerate(splits):
+        for number, name in enumerate(MIKELS):
+            for k in range(each):
+                put(root / split / name / f"{k}.jpg", 21000 + 1000 * place + 20 * number + k)
+    return root
+
+
+# every registered benchmark that is a tree of files, in its documented form
+EVERY: dict[str, Callable[[Path], Path]] = {
+    "emoset": lambda root: emoset(root, new=True, columns=3, each=6),
+    "fi": fi,
+    "emotion6": emotion6,
+    "unbiased_emotion": unbiased,
+    "caer_s": caer_s,
+    "heco": heco,
+    "emotic": emotic_mat,
+    "emo8": lambda root: folders(root, ("emo8/train", "emo8/val", "emo8/test")),
+    "artphoto": artphoto,
+    "abstract": abstract,
+    "emotionroi": lambda root: folders(root, ("train", "test")),
+    "webemo": webemo,
+    "findingemo": findingemo,
+    "oasis": oasis,
+}

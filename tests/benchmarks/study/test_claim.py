@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.cli import main
-from benchmarks.study import arms, claim, data, probe, report, train
+from benchmarks.study import arms, claim, data, paired, probe, report, train
+from benchmarks.study.measured import Measured
 from emo8.errors import Emo8Error, SourceError
 from emo8.taxonomy import EMOTIONS
 from tests.benchmarks.conftest import write
@@ -127,6 +128,25 @@ def test_study__mistakes_say_what_to_do(corpus, tmp_path, capsys):
     assert "run the study first" in capsys.readouterr().err
 
 
+def test_train__a_teacher_of_the_study_has_a_folder_and_a_cache_of_its_own(tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(train, "_call", called.append)
+    monkeypatch.setattr(train, "make_pictures", lambda *_, **__: tmp_path / "p.parquet")
+    arm = arms.get("teacher_without_emotion")
+    cache = train.make_cache(tmp_path, tmp_path, arm, composites=0, seed=0)
+    assert cache.name == "views-captions-without_emotion.safetensors"
+    trained, cached = called
+    assert '{"emotion": false, "emotion_loss": 0.0}' in trained
+    folder = tmp_path / "teacher-without_emotion"
+    assert str(folder) in trained and f"local-dir:{folder}" in cached
+    folder.mkdir()
+    (folder / "training.json").write_text("{}")
+    called.clear()
+    train.make_cache(tmp_path, tmp_path, arms.get("mae"), composites=0, seed=0)
+    train.make_teacher(tmp_path, tmp_path, "without_emotion")
+    assert len(called) == 1 and called[0][-1] == "embedded"
+
+
 def test_train__finished_only_at_its_last_step(tmp_path):
     assert not train.is_finished(tmp_path, 5)
     (tmp_path / "last").mkdir()
@@ -135,8 +155,41 @@ def test_train__finished_only_at_its_last_step(tmp_path):
     assert train.is_finished(tmp_path, 4)
 
 
-def measured(name: str, right: np.ndarray) -> report.Measured:
-    return report.Measured(
+def page(**right: np.ndarray) -> report.Page:
+    """A page about arms of which is known who was right about eight pictures of twemoji."""
+    faces = probe.Faces(
+        rows=None, family=["twemoji"] * 8 + ["noto"] * 8, codepoint=np.arange(16),
+        strong=np.ones(16, bool), target=np.arange(16) % 8, digests=[],
+    )  # fmt: skip
+    found = {name: measured(name, one) for name, one in right.items()}
+    return report.Page(arms=found, asked=list(range(8)), faces=faces, side="test", steps=2)
+
+
+def test_report__cheaper_variants_are_lower_only_beyond_the_interval():
+    some, none = np.tile([1.0, 0, 1, 1, 0, 1, 0, 1], (3, 5, 1)), np.zeros((3, 5, 8))
+    text = "\n".join(report._cheaper(page(plain=some, full=some, light_decoder=none)))
+    assert "| cached_teacher: four stored crops |" in text
+    assert text.count("not lower than plain") == 1
+    assert "| light_decoder | 0.000, 0.000, 0.000 | -0.625" in text
+    assert report._cheaper(page(full=some)) == []
+
+
+def test_report__says_what_was_not_run():
+    some = np.ones((3, 5, 8))
+    text = "\n".join(report._not_run(page(full=some, mae=some[:1])))
+    assert "- `mae`" in text and "1 of 3 pretraining seeds" in text
+    assert "- `paired`" in text and "`full` (" not in text
+
+
+def test_report__other_arms_are_corrected_by_themselves():
+    some, none = np.ones((3, 5, 8)), np.zeros((3, 5, 8))
+    text = report._explored(page(full=some, paired=none, mae=none))
+    assert [line for line in text if line.startswith("| paired | +1.000")]
+    assert not [line for line in text if line.startswith("| mae ")]
+
+
+def measured(name: str, right: np.ndarray) -> Measured:
+    return Measured(
         name=name, what="", seeds=tuple(range(len(right))), right=right, knn=right,
         unseen=right[:, 0], said=right.astype(int), shares={"1.0": 0.5},
     )  # fmt: skip
@@ -148,21 +201,20 @@ def test_compare__finds_a_large_difference_and_not_its_absence():
     bad = (rng.random((3, 5, 200)) < 0.4).astype(float)
     alike = (rng.random((3, 5, 200)) < 0.8).astype(float)
     alone = np.arange(200)
-    first = report.compare(measured("full", good), measured("mae", bad), alone)
-    second = report.compare(measured("full", good), measured("full2", alike), alone)
+    others = [measured("mae", bad), measured("full2", alike)]
+    first, second = paired.against(measured("full", good), others, alone)
     assert first.low < first.difference < first.high
     assert first.low > 0.2
-    tested = report.holm([first, second])
-    assert tested[0].verdict == "full is better"
-    assert tested[1].verdict == "no difference was shown"
-    assert tested[0].corrected == pytest.approx(2 * first.p)
+    assert first.verdict == "full is better"
+    assert second.verdict == "no difference was shown"
+    assert first.corrected == pytest.approx(2 * first.p)
 
 
 def test_compare__equal_code_points_count_as_one():
     gap = np.zeros((1, 1, 100))
     gap[..., :20] = 1  # twenty pictures of one code point
-    alone = report.compare(measured("full", gap), measured("mae", gap * 0), np.arange(100))
+    alone = paired.compare(measured("full", gap), measured("mae", gap * 0), np.arange(100))
     one = np.r_[np.zeros(20), np.arange(1, 81)].astype(int)
-    together = report.compare(measured("full", gap), measured("mae", gap * 0), one)
+    together = paired.compare(measured("full", gap), measured("mae", gap * 0), one)
     assert alone.p < 0.001 < together.p
     assert together.high - together.low > alone.high - alone.low

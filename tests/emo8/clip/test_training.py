@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from emo8.clip.prompts import load_prompts
 from emo8.sample.clip_augment import augment
-from emo8.sample.clip_corpus import DRAWN_PACKAGE, Corpus, with_drawn_faces
+from emo8.sample.clip_corpus import DRAWN_PACKAGE, Corpus, with_drawn_faces, without_emotion
 from emo8.sample.clip_eval import wilson
 from emo8.sample.clip_texts import TextMix, Texts, clip_loss
 from emo8.sample.drawn_faces import portrait, portraits
@@ -54,6 +56,24 @@ def _corpus() -> Corpus:
         emotions=np.array([0, 0, 2, -1]),
         styles=np.zeros(4, np.int64),
     )
+
+
+def test_without_emotion__no_hint_and_no_word_that_mostly_stands_beside_one() -> None:
+    told = replace(
+        _corpus(),
+        names=["grinning face", "crying face", "clock face", "shoe"],
+        captions=["grinning face", "crying face", "clock face", "Shoe"],
+        keywords=[["grin", "face-smiling"], ["tear"], ["hour", "face"], []],
+        emotions=np.array([0, 7, -1, -1]),
+    )
+    left = without_emotion(replace(told, captions=[*told.captions[:3], "a face on a shoe, face"]))
+    assert left.emotions.tolist() == [-1] * 4
+    assert left.names[:2] == ["face", "face"] and left.names[3] == "shoe"
+    assert left.captions == ["face", "face", "clock face", "a face on a shoe, face"]
+    assert left.keywords == [[], [], ["hour", "face"], []]
+    assert left.designs[0] == left.designs[1] != left.designs[2]
+    only = without_emotion(replace(told, names=["grin"] * 2 + told.names[2:]))
+    assert only.names[0] == "picture"
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

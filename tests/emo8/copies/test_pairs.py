@@ -1,0 +1,121 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from emo8.config import DecideConfig
+from emo8.copies import find
+from emo8.copies.compare import compare_all
+from emo8.copies.pairs import Pairs
+from emo8.copies.views import Views
+from emo8.engines import LocalEngine
+from emo8.filters.base import perceptual_hash, prepare
+from emo8.filters.copies import Copies
+from emo8.images import decode
+from emo8.labels import Model
+from emo8.parts import write_part
+from emo8.steps import part_path
+from tests.conftest import encoded, picture
+
+MODEL = Model(
+    name="embedded",
+    weights_sha256="0",
+    dim=4,
+    logit_scale=1.0,
+    logit_bias=None,
+    context_length=8,
+    precision="fp32",
+)
+
+
+def add_part(build: Path, part: int, seeds: list[int], quality: int) -> pd.DataFrame:
+    """Views and embeddings of one part of a build; its rows as the global steps see them."""
+    records = []
+    for seed in seeds:
+        content = encoded(picture(seed, (160, 120)), "JPEG", quality=quality)
+        shared = prepare(content, decode(content))
+        records.append(
+            {
+                "phash": perceptual_hash(shared.grey),
+                "pixel_sha256": f"{seed}-{quality}",
+                **Copies().measure(shared),
+            }
+        )
+    schema = pa.schema({"phash": pa.uint64(), "pixel_sha256": pa.string(), **Copies.columns})
+    write_part(pa.Table.from_pylist(records, schema), part_path(build, "measure", part), "")
+    vectors = np.eye(4, dtype=np.float16)[[seed % 4 for seed in seeds]]
+    embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 4)
+    write_part(pa.table({"embedding": embedding}), part_path(build, MODEL.table, part), "")
+    return pd.DataFrame(
+        {
+            "part": part,
+            "row": range(len(seeds)),
+            "pixel_sha256": [record["pixel_sha256"] for record in records],
+        }
+    )
+
+
+def searched(build: Path, rows: pd.DataFrame, inputs: str) -> pd.DataFrame:
+    with LocalEngine(workers=1) as engine:
+        config = DecideConfig()
+        return Pairs(
+            build=build, model=MODEL, config=config, engine=engine, inputs=inputs
+        ).compared(rows)
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Path:
+    (tmp_path / "tables").mkdir()
+    return tmp_path
+
+
+def test_pairs__unchanged_parts_are_not_searched_again(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = pd.concat([add_part(build, 0, [1, 2, 3], 95), add_part(build, 1, [1, 2], 40)])
+    first = searched(build, rows, "a")
+    copies = first[first["residual"] < 6]
+    assert copies[["left", "right"]].to_numpy().tolist() == [[0, 3], [1, 4]]
+    monkeypatch.setattr(find, "candidates", None)
+    again = searched(build, rows, "a")
+    pd.testing.assert_frame_equal(again, first)
+    with pytest.raises(TypeError):  # other parts: searched again
+        searched(build, rows, "b")
+
+
+def test_pairs__a_build_that_grew_compares_only_what_is_new(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = add_part(build, 1, [1, 2, 3, 4], 95)
+    searched(build, before, "a")
+    rows = pd.concat([add_part(build, 0, [2, 5], 40), before], ignore_index=True)
+    compared = []
+
+    def spy(views: Views, pairs: np.ndarray, *rest: Any) -> pd.DataFrame:
+        compared.extend(pairs.tolist())
+        return compare_all(views, pairs, *rest)
+
+    monkeypatch.setattr("emo8.copies.pairs.compare_all", spy)
+    grown = searched(build, rows, "b")
+    assert [0, 3] in compared and all(left < 2 for left, _ in compared)
+    (build / "tables" / "compared.parquet").unlink()
+    pd.testing.assert_frame_equal(grown, searched(build, rows, "b"))
+
+
+def test_pairs__equal_pixels_are_one_picture_and_rows_without_picture_are_none(
+    build: Path,
+) -> None:
+    rows = pd.concat(
+        [
+            add_part(build, 0, [1, 2], 95),
+            add_part(build, 1, [1], 95),
+            add_part(build, 2, [1], 40),
+        ],
+        ignore_index=True,
+    )
+    assert searched(build, rows, "a")[["left", "right"]].to_numpy().tolist() == [[0, 2]]
+    rows.loc[1, "pixel_sha256"] = None
+    assert searched(build, rows, "b")[["left", "right"]].to_numpy().tolist() == [[0, 1]]
