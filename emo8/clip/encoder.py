@@ -249,9 +249,10 @@ def _tokenizer_options(folder: Path) -> dict[str, str]:
     try:
         config = json.loads((folder / CONFIG_NAME).read_text())
         bpe = config["model_cfg"]["text_cfg"].get("tokenizer_kwargs", {}).get("bpe_path")
-    except (json.JSONDecodeError, KeyError, AttributeError) as error:
+    except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
         raise ModelError(
-            f"{folder / CONFIG_NAME} is not an open_clip config with a text tower: {error!r}."
+            f"{folder / CONFIG_NAME} describes no model with a text tower ({error!r}): without "
+            "one it cannot name what it sees. Use a CLIP model, as open_clip saves it."
         ) from error
     return {} if bpe is None else {"bpe_path": str(folder / bpe)}
 

@@ -79,7 +79,7 @@ def _write_sheet(build: Path, trial: Trial, sheet: Path, count: int) -> None:
     from emo8.contact_sheet import Group, Layout, Tile, png, thumbnail
     from emo8.explore import examples
 
-    layout, groups = Layout(), []
+    layout, groups = Layout(text_lines=2), []
     for name, rows in (("would leave", trial.leaving), ("would return", trial.returning)):
         if len(rows):
             shown = examples(build, rows, count)
