@@ -100,8 +100,11 @@ def add(dataset: Any, table: pd.DataFrame, said: list[Predictions]) -> list[str]
         if values:
             dataset.set_values(one.field, values, key_field="id")
         ours.add(one.field)
-        notes.append(f"{one.title}: {len(values)} predictions in the field {one.field}")
-        _save_cells(dataset, one)
+        views = _save_cells(dataset, one)
+        notes.append(
+            f"{one.title}: {len(values)} predictions in the field {one.field}; "
+            f"{views} saved views, {one.title}: …"
+        )
     dataset.info["predictions"] = sorted(ours)
     dataset.save()
     return notes
@@ -118,8 +121,8 @@ def _label(row: Mapping[Any, Any]) -> Any:
     )
 
 
-def _save_cells(dataset: Any, one: Predictions) -> None:
-    """Saved views: every error of the model, and each cell of its confusion matrix off-diagonal."""
+def _save_cells(dataset: Any, one: Predictions) -> int:
+    """How many views were saved: all errors, and each off-diagonal cell of the confusion matrix."""
     from fiftyone import ViewField as F
 
     wrong = one.rows[one.rows["label"] != one.rows["predicted"]]
@@ -139,3 +142,4 @@ def _save_cells(dataset: Any, one: Predictions) -> None:
             dataset.delete_saved_view(name)
     for name, (view, about) in said.items():
         dataset.save_view(name, view, description=about, overwrite=True)
+    return len(said)
