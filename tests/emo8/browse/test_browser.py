@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -47,7 +48,7 @@ def _until(what: Callable[[], Any], message: str) -> Any:
 class App:
     """`emo8 browse` in a process of its own."""
 
-    def __init__(self, data: Path, log: Path) -> None:
+    def __init__(self, data: Path, log: Path, *, wait: bool = True) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.log = log
@@ -57,7 +58,11 @@ class App:
                 [*command, "--port", str(self.port)],
                 stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
-        self.url = _until(self._url, f"the App; it said {log}")
+        self.url = self.wait() if wait else ""
+
+    def wait(self) -> str:
+        """The address, once the App answers."""
+        return str(_until(self._url, f"the App; it said {self.log}"))
 
     def _url(self) -> str | None:
         assert self.process.poll() is None, self.log.read_text()
@@ -163,6 +168,21 @@ def test_browser__two_at_once_and_a_tag_comes_home(
     found = emo8("review", own / "BUILD", "--import")
     assert found.returncode == 0, found.stderr
     assert "1 votes on 1 rows by 1 annotators" in found.stdout
+
+
+def test_browser__two_commands_at_once_fill_one_dataset(
+    fiftyone: Any, own: Path, tmp_path: Path
+) -> None:
+    apps = [App(own / "BUILD", tmp_path / f"{k}.log", wait=False) for k in range(2)]
+    try:
+        (name,) = {app.wait().rpartition("/")[2] for app in apps}
+        keys = fiftyone.load_dataset(name).values("key")
+        assert len(set(keys)) == len(keys) > 0
+        added = [int(re.search(r"(\d+) new", app.log.read_text())[1]) for app in apps]
+        assert sorted(added) == [0, len(keys)]
+    finally:
+        for app in apps:
+            app.kill()
 
 
 def test_browser__a_vanished_file_costs_one_tile(
