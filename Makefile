@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-browser lint setup clean
+.PHONY: demo test test-browser lint docs setup clean
 
 setup: $(READY)
 
@@ -35,6 +35,13 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The pages that are written from the code and from measured numbers.
+docs: $(READY)
+	$(BIN)/python -m docs.make_reference
+	$(BIN)/python -m docs.make_dependencies
+	$(BIN)/python -m benchmarks.speed --page-only
+	$(BIN)/python -m benchmarks.scale
 
 clean:
 	rm -rf $(VENV) demo

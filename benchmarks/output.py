@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 
-def tell(found: Any, out: Path | None, *, indent: int = 2) -> None:
-    """Writes the results as JSON to standard output, and to `out` unless it is None."""
-    text = json.dumps(found, indent=indent) + "\n"
+
+def tell(found: Mapping[str, Any], out: Path | None) -> None:
+    """Writes the results and the machine as JSON to standard output, and to `out` if it is one."""
+    text = json.dumps({**found, "machine": machine.describe()}, indent=1) + "\n"
     sys.stdout.write(text)
     if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text)
 
 

@@ -1,12 +1,13 @@
 """The `emo8` command: parse, call, print. What a command needs is imported when it runs.
 
 Exit codes: 0 done; 1 something failed that was not your mistake; 2 your mistake, named; 130
-interrupted.
+interrupted; 141 whoever read the output stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -88,7 +89,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code comes back."""
     arguments = build_parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()  # here, so that a closed pipe is met here
+        return code
     except KeyboardInterrupt:
         print("interrupted: run the same command again to continue", file=sys.stderr)
         return 130
@@ -99,6 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"emo8: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         if arguments.debug:
             raise

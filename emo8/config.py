@@ -64,6 +64,7 @@ class FetchConfig:
     user_agent: str = ""  # default: emo8/VERSION and its page; sites address its first word
     robots_txt: bool = True  # leave what robots.txt forbids
     x_robots_tag: bool = True  # leave pictures whose X-Robots-Tag holds one of the next line
+    # statements of X-Robots-Tag that forbid; `none` always does
     x_robots_directives: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex", "noml")
     tdm_reservation: bool = True  # leave what a TDM reservation (header or file) covers
     use_proxies: bool = False  # True: http_proxy and https_proxy; who connects is then the proxy
@@ -94,8 +95,9 @@ class LabelsConfig:
     # cost 1 to 4 points of accuracy on every one of five families (benchmarks/results/labels.md);
     # measure yours with `emo8 prompts score` before turning it on.
     style_prompts: bool = False
-    calibration: str = ""  # JSON file relative to the recipe, made by `emo8 calibrate`; default:
-    # the one that `emo8 calibrate BUILD` left in the build, if any; "off" = none
+    # JSON file relative to the recipe, made by `emo8 calibrate`; default: the one that `emo8
+    # calibrate BUILD` left in the build, if any; "off" = none
+    calibration: str = ""
     calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
     rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
     style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
@@ -176,6 +178,7 @@ class DecideConfig(Thresholds):
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
+    # style -> threshold -> value, where a style differs: [decide.style.cartoon]
     style: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def for_style(self, style: str) -> Thresholds:
@@ -193,9 +196,9 @@ class SplitsConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    train: float = 0.8
-    val: float = 0.1
-    test: float = 0.1
+    train: float = 0.8  # share of the rows
+    val: float = 0.1  # the same
+    test: float = 0.1  # the same
     # A cell of emotion x style may miss its shares by this part of its rows (or one row) before
     # new clusters are moved: pure draws of large cells pass, small cells are evened out.
     tolerance: float = 0.02

@@ -169,8 +169,8 @@ class LossConfig:
     reconstruction: float = 1.0  # L3: masked patches of the scene
     # switches: a loss that is off is not computed, nor what only it needs
     contrastive_on: bool = True
-    similarity_on: bool = True
-    reconstruction_on: bool = True
+    similarity_on: bool = True  # the same for L2
+    reconstruction_on: bool = True  # the same for L3
     # L1 as the paper has it ("rows": the student's row of similarities to all texts is pulled to
     # CLIP's row) or "paired": cross-entropy of finding the row's own text among all texts
     contrastive_kind: str = "rows"
@@ -278,7 +278,7 @@ class PretrainConfig:
     """One run. Exactly one of `steps` and `epochs` is above zero in a recipe."""
 
     recipe: str  # the function of pretrain/recipes.py that made this
-    seed: int = 0
+    seed: int = 0  # of every random draw
     steps: int = 0  # optimizer steps; 0 = from epochs
     epochs: float = 0.0  # passes over the data; becomes steps when the data are known
     model: ModelConfig = field(default_factory=ModelConfig)

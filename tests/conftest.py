@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ os.environ["EMO8_REMOVALS"] = os.devnull  # never the list of whoever runs the t
 
 from emo8 import sample
 from emo8.taxonomy import STYLES
+from tests.hub_server import TOKEN, Hub, serve
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 
@@ -117,3 +118,22 @@ def small(tmp_path_factory: pytest.TempPathFactory, make_inputs: Callable[[Path]
     result = build(make_inputs(folder), folder / "BUILD", workers=2)
     assert result.failed_parts == 0
     return folder
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """A running Hub that this process's huggingface_hub talks to; waits are counted, not waited."""
+    from huggingface_hub import constants
+
+    from emo8 import hub as hub_module
+
+    with serve() as server:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(hub_module.time, "sleep", lambda s: server.requests.update(["sleep"]))
+        yield server

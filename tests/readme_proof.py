@@ -3,8 +3,9 @@
     python -m tests.readme_proof --at DIR          # a clean clone and environment, everything
     python -m tests.readme_proof --at DIR --here   # this checkout and environment, no `make`
 
-The Hub is a small server on this machine; `pictures/` is some of the embedded sample, standing in
-for the reader's own. Stops at the first command that does not end with 0. CI runs `make test`.
+The Hub is a small server on this machine; `pictures/` is some of the embedded sample in folders per
+emotion, standing in for the reader's own. Stops at the first command that does not end with 0.
+CI runs `make test`.
 """
 
 from __future__ import annotations
@@ -121,12 +122,19 @@ class Reader:
         print(f"   {log.read_text().strip().splitlines()[-1][:110]}", flush=True)
 
     def own_pictures(self) -> None:
-        """`pictures/`: some of the sample, as files."""
-        out = self.folder / "pictures"
-        out.mkdir()
-        found = sorted((ROOT / "emo8" / "sample" / "pictures").rglob("*.jpg"))[:PICTURES]
-        for number, picture in enumerate(found):
-            shutil.copy(picture, out / ("one.jpg" if number == 0 else picture.name))
+        """`pictures/EMOTION/`: some of the sample named for a feeling, and two bad files."""
+        import pyarrow.parquet as pq
+
+        found = pq.read_table(ROOT / "emo8" / "sample" / "table" / "sample.parquet").to_pylist()
+        hinted = [row for row in found if row["emotion_hint"]]
+        for row in hinted[:: len(hinted) // PICTURES][:PICTURES]:
+            out = self.folder / "pictures" / row["emotion_hint"]
+            out.mkdir(parents=True, exist_ok=True)
+            (out / row["image"]["path"]).write_bytes(row["image"]["bytes"])
+        awe = self.folder / "pictures" / "awe"
+        min(awe.iterdir()).rename(awe / "one.jpg")
+        shutil.copy(awe / "one.jpg", awe / "again.jpg")
+        (awe / "notes.jpg").write_text("no picture")
 
     def some_id(self) -> str:
         import pyarrow.dataset as ds

@@ -194,7 +194,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         {"peer": "ours", **ours[1]},
         peer_faiss(few[: 10 * arguments.peer_rows]),
     ]
-    tell(found, arguments.out, indent=1)
+    tell(found, arguments.out)
     return 0
 
 

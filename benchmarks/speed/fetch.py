@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.output import tell
 from emo8.config import FetchConfig
 from emo8.web.rig import Crew, Rules, fetch_links
 from emo8.web.stage import manners, policy
@@ -161,10 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(argv)
     result = measure(given.links, given.hosts, given.rounds, given.processes, given.threads)
-    text = json.dumps(result, indent=2) + "\n"
-    sys.stdout.write(text)
-    if given.out:
-        given.out.write_text(text)
+    tell(result, given.out)
     return 0
 
 

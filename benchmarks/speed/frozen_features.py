@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     found = measure(arguments.pictures, arguments.model, arguments.protocol, arguments.rounds)
-    tell(found, arguments.out, indent=1)
+    tell(found, arguments.out)
     return 0
 
 

@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for size in ((800, 600), (2000, 1500)):
         pictures = photographs(arguments.pictures, arguments.count, size)
         results.append({"size": f"{size[0]}x{size[1]}", **measure(pictures, arguments.rounds)})
-    tell(results, arguments.out)
+    tell({"sizes": results}, arguments.out)
     return 0
 
 

@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         pictures = photographs(arguments.pictures, arguments.count, size)
         found = measure(pictures, size, arguments.rounds)
         results.append({"size": f"{size[0]}x{size[1]}", **found})
-    tell(results, arguments.out)
+    tell({"sizes": results}, arguments.out)
     return 0
 
 

@@ -132,13 +132,14 @@ def measure(pictures: list[bytes], sizes: Sequence[int]) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--pictures", required=True, help="parquet files or JPEGs, a glob")
+    parser.add_argument("--count", type=int, default=200, help="pictures that windows come from")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 50_000, 200_000])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     if len(set(arguments.sizes)) < 2:
         parser.error("--sizes needs two different sizes to compare")
-    found = measure(photographs(arguments.pictures, 200, (640, 480)), arguments.sizes)
-    tell(found, arguments.out)
+    pictures = photographs(arguments.pictures, arguments.count, (640, 480))
+    tell(measure(pictures, arguments.sizes), arguments.out)
     return 0
 
 

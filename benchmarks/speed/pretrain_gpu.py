@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import signal
 import statistics
 import subprocess
@@ -24,6 +22,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks.output import tell
 
 WARM_UP = 10  # steps after each start that are left out
 POLL_S = 0.2
@@ -111,20 +111,6 @@ def measure(
         == list(range(1, 1 + sum("step" in x for x in lines))),
         "exit_code_after_sigterm": exit_code,
         "last_loss": next(x["loss"] for x in reversed(lines) if "step" in x),
-        "machine": machine(),
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Where this ran."""
-    import torch
-
-    has_gpu = torch.cuda.is_available()
-    return {
-        "gpu": torch.cuda.get_device_name() if has_gpu else None,
-        "cores": os.cpu_count(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
     }
 
 
@@ -145,10 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             settings,
             arguments.least_steps,
         )
-    text = json.dumps(found, indent=2) + "\n"
-    sys.stdout.write(text)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(text)
+    tell(found, arguments.out)
     good = found["exit_code_after_sigterm"] == 0 and found["steps_in_order"]
     return 0 if good and found["resumed_from"] else 1
 

@@ -148,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as name:
         num_rows = prepare(Path(name), arguments.pictures, arguments.rows)
         results = measure(Path(name), arguments.workers, arguments.rounds)
-    tell({"rows": num_rows, **results}, arguments.out, indent=1)
+    tell({"rows": num_rows, **results}, arguments.out)
     return 0
 
 

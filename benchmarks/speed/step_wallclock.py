@@ -10,21 +10,19 @@ runs in fp32, as the public code does. Exit 1 when a target is missed.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.output import tell
 from benchmarks.speed import public_step
+from benchmarks.speed.targets import STEP_TIMES
 from pretrain.step import build
-
-# The peer's seconds over ours, at least, for ViT-B/16 at batch 8 on a CPU that computes in bf16.
-TARGETS = {"plain": 3.0, "cached_teacher": 4.3, "light_decoder": 6.5}
 
 
 def measure(model: str, batch: int, rounds: int, device: str) -> dict[str, Any]:
@@ -32,7 +30,7 @@ def measure(model: str, batch: int, rounds: int, device: str) -> dict[str, Any]:
     steps: dict[str, Callable[[], Any]] = {
         "public": public_step.build(model=model, batch=batch, device=device)
     }
-    for variant in TARGETS:
+    for variant in STEP_TIMES:
         steps[variant] = build(variant, model=model, batch=batch, device=device, precision="bf16")
     for step in steps.values():  # the first call allocates and makes the optimizer's state
         step()
@@ -42,7 +40,7 @@ def measure(model: str, batch: int, rounds: int, device: str) -> dict[str, Any]:
             seconds[name].append(_timed(step, device))
     ratios = {
         name: [peer / ours for peer, ours in zip(seconds["public"], seconds[name], strict=True)]
-        for name in TARGETS
+        for name in STEP_TIMES
     }
     return {
         "model": model,
@@ -50,7 +48,6 @@ def measure(model: str, batch: int, rounds: int, device: str) -> dict[str, Any]:
         "rounds": rounds,
         "device": device,
         "threads": torch.get_num_threads(),
-        "load_1min": round(os.getloadavg()[0], 1),
         "seconds": {name: round(statistics.median(s), 4) for name, s in seconds.items()},
         "ratio": {name: round(statistics.median(r), 2) for name, r in ratios.items()},
         "ratio_range": {name: [round(min(r), 2), round(max(r), 2)] for name, r in ratios.items()},
@@ -72,10 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     found = measure(arguments.model, arguments.batch, arguments.rounds, arguments.device)
-    sys.stdout.write(json.dumps(found) + "\n")
-    return 0 if all(found["ratio"][name] >= least for name, least in TARGETS.items()) else 1
+    tell(found, arguments.out)
+    return 0 if all(found["ratio"][name] >= least for name, least in STEP_TIMES.items()) else 1
 
 
 if __name__ == "__main__":

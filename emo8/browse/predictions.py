@@ -36,15 +36,15 @@ class Predictions:
 
 def read(path: Path) -> list[Predictions]:
     """The predictions beside a results file, in a folder, or in one parquet file."""
+    asked = path
     if path.suffix == ".jsonl":
-        if not path.is_file():
-            raise SourceError(f"{path}: no such results file")
         path = path.with_suffix(".predictions")
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
     if not files:
+        cause = f"{path} holds no predictions" if asked.exists() else f"{asked} does not exist"
         raise SourceError(
-            f"{path} holds no predictions: `emo8-bench run --out RESULTS.jsonl` writes them beside "
-            "its results; run it again if an older version made yours"
+            f"{cause}: `emo8-bench run --out RESULTS.jsonl` writes predictions beside its results; "
+            "run it again if an older version made yours"
         )
     found: dict[str, Predictions] = {}
     for file in files:

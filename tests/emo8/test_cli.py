@@ -55,3 +55,21 @@ def test_status__of_no_build_says_how_to_make_one(
 ) -> None:
     assert main(["status", str(tmp_path)]) == 2
     assert "emo8 build" in capsys.readouterr().err
+
+
+TALKATIVE = """
+import sys
+from emo8 import cli
+cli.COMMANDS["status"].run = lambda arguments: [print("x" * 100) for _ in range(100_000)] and 0
+sys.exit(cli.main(["status", "BUILD"]))
+"""
+
+
+def test_command__whose_reader_stops_reading_ends_quietly() -> None:
+    command = [sys.executable, "-c", TALKATIVE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline().startswith(b"xx")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141

@@ -7,12 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from emo8 import hub as hub_module
 from emo8 import removal
 from emo8.errors import BuildError, Emo8Error, HubError
 from emo8.hub import tree_problems
@@ -38,23 +36,6 @@ folder = snapshot_download(repo, repo_type="dataset", revision="v1.0.0")
 found["snapshot"] = sum(len(part) for part in load_dataset(folder).values())
 print(json.dumps(found))
 """
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A running Hub that this process's huggingface_hub talks to; waits are counted, not waited."""
-    from huggingface_hub import constants
-
-    with serve() as server:
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(hub_module.time, "sleep", lambda s: server.requests.update(["sleep"]))
-        yield server
 
 
 def client_environment(hub: Hub, folder: Path, token: str = TOKEN) -> dict[str, str]:

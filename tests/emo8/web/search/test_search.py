@@ -1,12 +1,10 @@
-"""Search terms, and an Openverse-shaped server with paging, throttling and errors."""
+"""Search terms, and links to pictures for them."""
 
 from __future__ import annotations
 
 import csv
-import json
 from collections import Counter
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -27,52 +25,7 @@ from emo8.web.search.queries import (
     read_queries,
 )
 from tests.emo8.web.conftest import Site
-
-PAGES = 3
-
-
-class Openverse(Site):
-    """Answers like the API: pages of results per term, a limit per page, odd moments."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.throttle_every = 0
-        self.broken: set[str] = set()  # terms that end in 500
-        self.barren: set[str] = set()  # terms without results
-        self.num_asked = 0
-
-    def page(self, path: str) -> tuple[int, dict[str, str], bytes]:
-        parts = urlsplit(path)
-        if parts.path == "/v1/auth_tokens/token/":
-            return 200, {}, json.dumps({"access_token": "secret", "expires_in": 3600}).encode()
-        terms = {key: values[0] for key, values in parse_qs(parts.query).items()}
-        self.num_asked += 1
-        if self.throttle_every and self.num_asked % self.throttle_every == 0:
-            return 429, {"Retry-After": "0"}, b"{}"
-        if any(word in terms["q"] for word in self.broken):
-            return 503, {"Retry-After": "7200"}, b"{}"
-        page, size = int(terms["page"]), int(terms["page_size"])
-        if size > 20:
-            return 401, {}, b'{"detail": "page_size"}'
-        if page > PAGES:
-            return 400, {}, b'{"detail": "Invalid page."}'
-        none = any(word in terms["q"] for word in self.barren)
-        first = (page - 1) * size
-        results = [] if none else [item(terms["q"], first + k) for k in range(size)]
-        answer = {"result_count": PAGES * size, "page_count": PAGES, "page": page,
-                  "page_size": size, "results": results}  # fmt: skip
-        return 200, {}, json.dumps(answer).encode()
-
-
-def item(query: str, number: int) -> dict[str, object]:
-    license, version = [("by", "2.0"), ("cc0", "1.0"), ("by-sa", "4.0")][number % 3]
-    name = f"{query.replace(' ', '-')}-{number}"
-    if number == 1:
-        name = "the same for all"
-    return {"id": name, "title": f"{query}, {number}", "url": f"https://pics.example/{name}.jpg",
-            "foreign_landing_url": f"https://pics.example/{number}", "creator": "Ada",
-            "license": license, "license_version": version, "width": 640, "height": 480,
-            "license_url": "https://creativecommons.org/", "attribution": "…"}  # fmt: skip
+from tests.emo8.web.openverse import Openverse
 
 
 def search(site: Site, out: Path, *options: str) -> int:

@@ -1,0 +1,160 @@
+"""Every script of this folder: what it measures, its arguments, what it needs, and a word on it.
+
+`python -m benchmarks.speed` runs them from here, and the page shows the command from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PICTURES, PHOTOGRAPHS, VIEWS = "{pictures}", "{photographs}", "{views}"
+BUILD = "{build}"
+# What the page shows for them: any parquet files with pictures and captions will do.
+SHOWN = {
+    PICTURES: "'corpus/images-*.parquet'",
+    PHOTOGRAPHS: "'corpus/images-0000[3-5].parquet'",
+    VIEWS: "views.safetensors",
+    BUILD: "BUILD",
+}
+NEEDS = {
+    PICTURES: "--pictures GLOB: parquet files with pictures and captions",
+    PHOTOGRAPHS: "--photographs GLOB (or --pictures): JPEG files, or parquet files that hold some",
+    VIEWS: "--views FILE of `uniemox cache`",
+    BUILD: "--build DIR of `emo8 build`",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """One script: `python -m benchmarks.speed.NAME ARGUMENTS --out NAME.json`."""
+
+    name: str
+    what: str  # in a few words, a heading of the page
+    arguments: tuple[str, ...]  # of the numbers we publish; `{…}` are the reader's own files
+    quick: tuple[str, ...]  # the smallest run that still does everything once
+    gpu: bool = False  # needs one
+    one_core: bool = False  # pinned to one, so that no library spreads
+    note: str = ""  # what a reader should know besides the numbers; holds none itself
+
+    def needs(self, *, quick: bool = False) -> list[str]:
+        """The reader's files that it asks for, as placeholders."""
+        return [word for word in (self.quick if quick else self.arguments) if word in NEEDS]
+
+    def shown(self) -> str:
+        """The command, as a reader would type it."""
+        words = [SHOWN.get(word, word) for word in self.arguments]
+        pin = "taskset -c 0 " if self.one_core else ""
+        command = " ".join([f"python -m benchmarks.speed.{self.name}", *words])
+        return f"{pin}{command} --out {self.name}.json"
+
+
+SCRIPTS = (
+    Script(
+        name="ingest",
+        what="hashing, decoding and measuring a picture",
+        arguments=("--pictures", PHOTOGRAPHS, "--count", "16", "--rounds", "5"),
+        quick=("--pictures", PHOTOGRAPHS, "--count", "2", "--rounds", "1"),
+        note="CPU time of one thread. Decoding alone is measured with PIL and with libjpeg-turbo, "
+        "which is what our own path decodes with. The SHA-256 of the pixels alone costs about as "
+        "much as that decode.",
+    ),
+    Script(
+        name="embed",
+        what="the embedding step of a build",
+        arguments=("--pictures", PHOTOGRAPHS, "--count", "96", "--rounds", "3"),
+        quick=("--pictures", PHOTOGRAPHS, "--count", "2", "--rounds", "1"),
+        note="On all cores, in bf16 where the hardware computes in it; the plain loops are fp32. "
+        "What batches of 32 can gain is bounded by how much faster the processor is in bf16.",
+    ),
+    Script(
+        name="rebuild",
+        what="building again after one change",
+        arguments=("--pictures", PICTURES, "--rounds", "3"),
+        quick=("--pictures", PICTURES, "--rows", "230", "--workers", "1", "--rounds", "1"),
+        note="Every build is a fresh process: starting Python and loading the model count.",
+    ),
+    Script(
+        name="memory",
+        what="time and memory of whole builds as they grow",
+        arguments=("--pictures", PHOTOGRAPHS, "--sizes", "10000", "50000", "200000"),
+        quick=("--pictures", PHOTOGRAPHS, "--count", "2", "--sizes", "20", "40"),
+        note="Memory a process holds for itself. Part steps run in the worker, steps over the "
+        "whole dataset in the main process.",
+    ),
+    Script(
+        name="duplicates",
+        what="searching for copies",
+        arguments=("--pictures", PICTURES),
+        quick=("--sizes", "500", "1000", "--wide-sizes", "200", "400", "--peer-rows", "50"),
+        one_core=True,
+        note="`identical` holds one hash a hundred thousand times. imagededup is no dependency of "
+        "ours and is left out where it is not found.",
+    ),
+    Script(
+        name="browse",
+        what="bringing a build into FiftyOne",
+        arguments=("--build", BUILD, "--rows", "5000"),
+        quick=("--pictures", PICTURES, "--rows", "40"),
+        note="`emo8 browse` from its start: Python, FiftyOne and its database count. The second "
+        "time nothing has changed.",
+    ),
+    Script(
+        name="fetch",
+        what="fetching links",
+        arguments=("--links", "3000", "--rounds", "3"),
+        quick=("--links", "20", "--hosts", "4", "--rounds", "1"),
+        note="Hosts on loopback; the server shares the cores. From start to end, fewer processes "
+        "and imports count as well.",
+    ),
+    Script(
+        name="loader",
+        what="feeding pretraining: two views of every picture",
+        arguments=("--pictures", PHOTOGRAPHS, "--count", "64"),
+        quick=("--pictures", PHOTOGRAPHS, "--count", "16", "--rounds", "1"),
+        note="CPU time of one thread. The peer is ImageFolder with PIL; decoding alone is "
+        "libjpeg-turbo at the scale ours chose for each picture.",
+    ),
+    Script(
+        name="step_flops",
+        what="operations of one training step, counted",
+        arguments=(),
+        quick=(),
+        note="ViT-B/16, batch 8, nine tenths masked; the counting itself is checked on parts whose "
+        "cost is known.",
+    ),
+    Script(
+        name="step_wallclock",
+        what="one training step, by the clock",
+        arguments=("--rounds", "7", "--batch", "8"),
+        quick=("--rounds", "1", "--batch", "1", "--model", "ti16"),
+        note="Ours in bf16, the paper's public step in fp32 as published, in turns. Nearly all of "
+        "it is matrix products, so the ratio is bounded by the processor's own gain in bf16.",
+    ),
+    Script(
+        name="pretrain_gpu",
+        what="pretraining on a GPU, killed and resumed",
+        arguments=("--data", VIEWS, "--minutes", "5"),
+        quick=("--data", VIEWS, "--minutes", "0.1", "--least-steps", "5"),
+        gpu=True,
+    ),
+    Script(
+        name="frozen_features",
+        what="a frozen-feature evaluation over the bare forward pass",
+        arguments=("--pictures", "10000", "--rounds", "3"),
+        quick=("--pictures", "32", "--rounds", "1", "--model", "random:cpu_smoke"),
+    ),
+    Script(
+        name="probes",
+        what="probes on stored features",
+        arguments=("--rows", "100000", "--dim", "768", "--peer"),
+        quick=("--rows", "400", "--dim", "16", "--peer"),
+        note="The peer answers the same queries with a fixed k; ours chooses k as well.",
+    ),
+)
+BY_NAME = {script.name: script for script in SCRIPTS}
+
+
+def result_path(folder: Path, name: str) -> Path:
+    """Where a script's numbers lie."""
+    return folder / f"{name}.json"
