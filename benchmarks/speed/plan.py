@@ -141,7 +141,7 @@ SCRIPTS = (
     Script(
         name="frozen_features",
         what="a frozen-feature evaluation over the bare forward pass",
-        arguments=("--pictures", "10000", "--rounds", "3"),
+        arguments=("--pictures", "10000", "--model", "random:cpu_demo", "--rounds", "2"),
         quick=("--pictures", "32", "--rounds", "1", "--model", "random:cpu_smoke"),
     ),
     Script(

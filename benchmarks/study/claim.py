@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.study import arms, hints, probe, report, train
 from benchmarks.study.arms import FIRST_FIVE, Arm
 from benchmarks.study.probe import Faces, Sides
@@ -117,6 +118,7 @@ def _measure(
         return
     found = probe.measure(model, seed, faces, where, config.probe_seeds, config.work / "features")
     found |= {"arm": name, "what": what, "seed": seed, "steps": config.steps}
+    found["machine"] = machine.describe()
     folder.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(found, indent=1) + "\n", "utf-8")

@@ -135,6 +135,16 @@ def _ask(
     return prob
 
 
+def accuracy_of(
+    table: Features, faces: Faces, where: Sides, seed: int, backbone: Backbone
+) -> float:
+    """Of the linear probe of one probe seed on any features (N, D) of the faces."""
+    train = _drawn(faces, where.train, TRAIN_SHARE, seed)
+    return _accuracy(
+        _ask(linear, table, faces, train, where.test, seed, backbone), faces.target[where.test]
+    )
+
+
 def _drawn(faces: Faces, train: Index, share: float, seed: int) -> Index:
     """That share of the training rows of every emotion, one at least."""
     rng = np.random.default_rng([seed, 31])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.cli import main
-from benchmarks.study import arms, claim, data, paired, probe, report, train
+from benchmarks.study import arms, claim, data, paired, probe, report, train, why
 from benchmarks.study.measured import Measured
 from emo8.errors import Emo8Error, SourceError
 from emo8.taxonomy import EMOTIONS
@@ -113,8 +114,28 @@ def test_study__end_to_end_then_again_without_work(corpus, tmp_path, capsys):
     assert main([*command, "--open-test", "--only", "probe"]) == 0
     looks = (out / claim.LOOKS).read_text().splitlines()
     assert len(looks) == 1 + 5  # scratch, full, supervised_hints, pixels, teacher
+    (out / "claim" / "steps-2" / report.READING).write_text("## Read by a person\n")
     assert main([*command, "--only", "report"]) == 0
-    assert "twemoji" in (out / "claim.md").read_text()
+    page = (out / "claim.md").read_text()
+    assert "twemoji" in page and "## Read by a person" in page
+    where = ["--corpus", str(corpus), "--work", str(tmp_path / "work"), "--steps", "2"]
+    assert why.main([*where, "--out", str(tmp_path / "why.json")]) == 0
+    found = json.loads((tmp_path / "why.json").read_text())
+    assert list(found["runs"]) == ["full-seed0"]  # scratch and the classifier have no student
+    assert found["runs"]["full-seed0"]["learned"] < 0.9
+    assert found["faces"] == 4 * 16
+
+
+def test_why__a_constant_answer_is_as_good_as_the_mean_allows():
+    same = np.tile(np.array([[0.6, 0.8]], np.float32), (5, 1))
+    assert why.constant_l2(same) == pytest.approx(0, abs=1e-6)
+    apart = np.array([[1, 0], [-1, 0]], np.float32)
+    assert why.constant_l2(apart) == pytest.approx(1)
+    rng = np.random.default_rng(0)
+    unit = rng.normal(size=(50, 8)) + 1
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    best = unit.mean(axis=0) / np.linalg.norm(unit.mean(axis=0))
+    assert why.constant_l2(unit) == pytest.approx(float((1 - unit @ best).mean()))
 
 
 def test_study__mistakes_say_what_to_do(corpus, tmp_path, capsys):
