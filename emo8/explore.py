@@ -145,7 +145,7 @@ def examples(build: Path, rows: pd.DataFrame, count: int) -> list[tuple[bytes, s
     for part in sorted(set(chosen["part"].tolist())):
         images = read_columns(part_path(build, ROWS, part), ["image"]).column("image")
         for member in chosen[chosen["part"] == part].to_dict("records"):
-            title = f"{member['style']}: {member['after'] or member['before']}"
+            title = f"{member['style']}\n{member['after'] or member['before']}"
             if member["value"] == member["value"]:
                 title += f" {member['value']:.4g}"
             found.append((images[member["row"]]["bytes"].as_py(), title))

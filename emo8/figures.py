@@ -149,21 +149,6 @@ def reliability(bins: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
     return plot(draw, width=5.2, height=4.4)
 
 
-def sheet(tiles: Sequence[tuple[Image.Image, str]], *, columns: int = 6) -> bytes:
-    """Pictures side by side, each with a line of text below."""
-    gap, line = 8, 18
-    rows = -(-len(tiles) // columns)
-    size = (gap + columns * (TILE_PX + gap), gap + rows * (TILE_PX + line + gap))
-    page = Image.new("RGB", size, "white")
-    draw, font = ImageDraw.Draw(page), ImageFont.load_default(11)
-    for number, (picture, text) in enumerate(tiles):
-        x = gap + number % columns * (TILE_PX + gap)
-        y = gap + number // columns * (TILE_PX + line + gap)
-        page.paste(ImageOps.fit(picture.convert("RGB"), (TILE_PX, TILE_PX)), (x, y))
-        draw.text((x, y + TILE_PX + 2), text, fill=INK, font=font)
-    return png(page)
-
-
 def plot(draw: Callable[[Axes], None], *, width: float = 7.5, height: float = 3.6) -> bytes:
     """A figure in the house style, `width` x `height` inches, drawn by `draw`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

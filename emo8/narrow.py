@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from emo8.checks import CHECKS
+from emo8.errors import BuildError
 from emo8.parts import read_columns
 from emo8.steps import ROWS, part_path
 
@@ -49,8 +50,15 @@ def read_narrow(build: Path, parts: list[int]) -> pa.Table:
     for part in parts:
         columns: dict[str, pa.ChunkedArray] = {}
         for table, names in COLUMNS.items():
-            piece = read_columns(part_path(build, table, part), list(names))
-            columns.update(zip(names, piece.columns, strict=True))
+            path = part_path(build, table, part)
+            piece = read_columns(path, list(names))
+            lacking = [name for name in names if name not in piece.column_names]
+            if lacking:
+                raise BuildError(
+                    f"{path} has no {', '.join(lacking)}: another version of emo8 wrote it; "
+                    f"`emo8 build RECIPE -o {build}` brings the build up to date"
+                )
+            columns.update(zip(piece.column_names, piece.columns))
         num_rows = len(columns["id"])
         columns["part"] = pa.chunked_array([pa.array([part] * num_rows, pa.int32())])
         columns["row"] = pa.chunked_array([pa.array(range(num_rows), pa.int32())])

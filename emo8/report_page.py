@@ -6,7 +6,6 @@ Writes `BUILD/report/report.json`, the figures beside it, `samples/STYLE-EMOTION
 
 from __future__ import annotations
 
-import io
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -20,14 +19,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
-from emo8 import __version__, calibration, figures, review
+from emo8 import __version__, calibration, contact_sheet, figures, review
 from emo8.builddir import read_json
 from emo8.claims import parsed
 from emo8.clip.calibrate import entropy
+from emo8.contact_sheet import Group, Layout, Tile
 from emo8.parts import write_text
 from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion
 
 TILES_PER_SHEET = 12
+LAYOUT = Layout(tile_px=150, columns=6, text_lines=2)
 NUM_AMBIGUOUS = 18
 _CLAIMS = (("source", "clip"), ("human", "clip"), ("human", "source"))
 
@@ -38,6 +39,8 @@ def write(build: Path) -> dict[str, Any]:
     numbers = summary(build, rows)
     pictures = draw(build, rows, numbers)
     folder = build / "report"
+    for old in (folder / "samples").glob("*.png"):
+        old.unlink()
     for name, data in pictures.items():
         path = folder / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,18 +175,21 @@ def _sheets(build: Path, rows: pd.DataFrame) -> dict[str, bytes]:
     pictures = _pictures(build, wanted)
     sheets = {}
     for name, pick in picks.items():
-        tiles = [(pictures[row["id"]], _caption(row)) for row in pick.to_dict("records")]
-        sheets[name] = figures.sheet(tiles)
+        tiles = [
+            Tile(picture=pictures[row["id"]], text=_caption(row)) for row in pick.to_dict("records")
+        ]
+        sheets[name] = contact_sheet.png([Group(tiles=tiles)], LAYOUT)
     return sheets
 
 
 def _caption(row: dict[Any, Any]) -> str:
-    return f"{row['emotion_rule']}: {row['emotion_clip']} {row['clip_prob']:.2f}"
+    final = f"{row['emotion']} ({row['emotion_rule']})" if row["emotion"] else "no final label"
+    return f"{final}\nCLIP: {row['emotion_clip']} {row['clip_prob']:.2f}"
 
 
-def _pictures(build: Path, wanted: set[str]) -> dict[str, Image.Image]:
+def _pictures(build: Path, wanted: set[str]) -> dict[str, Image.Image | None]:
     """Small copies of published pictures by id, read one row group at a time."""
-    found = {}
+    found: dict[str, Image.Image | None] = {}
     for path in sorted((build / "dataset" / "data").glob("*/*.parquet")):
         file = pq.ParquetFile(path)
         for group in range(file.num_row_groups):
@@ -192,9 +198,7 @@ def _pictures(build: Path, wanted: set[str]) -> dict[str, Image.Image]:
             if pc.any(keep).as_py():
                 table = file.read_row_group(group, columns=["id", "image"]).filter(keep)
                 for row in table.to_pylist():
-                    image = Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")
-                    image.thumbnail((2 * figures.TILE_PX, 2 * figures.TILE_PX))
-                    found[row["id"]] = image
+                    found[row["id"]] = contact_sheet.thumbnail(row["image"]["bytes"], LAYOUT)
     return found
 
 

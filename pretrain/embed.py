@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +18,9 @@ from pretrain.data import (
     row_ids,
     split_names,
 )
+
+if TYPE_CHECKING:
+    import datasets
 
 logger = logging.getLogger(__name__)
 
@@ -37,27 +42,31 @@ def embed(encoder: Encoder, data: str, out: Path, *, split: str | None = None) -
     schema = pa.schema([("id", pa.string()), ("feature", pa.list_(pa.float32()))])
     out.parent.mkdir(parents=True, exist_ok=True)
     half_written = out.with_name(out.name + ".tmp")
-    written = skipped = 0
+    written = total = 0
     with pq.ParquetWriter(half_written, schema) as writer:
         for name in [split] if split else split_names(data):
             dataset = open_dataset(data, name)
             ids = row_ids(dataset)
-            for start in range(0, len(ids), CHUNK_ROWS):
-                kept, images = [], []
-                stop = min(start + CHUNK_ROWS, len(ids))
-                for row in range(start, stop):
-                    try:
-                        pixels = decode(image_bytes(dataset[row]["image"]))
-                    except UnreadableImageError as problem:
-                        logger.warning("skipped row %s: %s", ids[row], problem)
-                        skipped += 1
-                        continue
-                    kept.append(ids[row])
-                    images.append(pixels.numpy())
-                features = encoder.features(images)
-                writer.write_table(
-                    pa.table({"id": kept, "feature": list(features.astype(np.float32))}, schema)
-                )
+            for kept, images in decoded_chunks(dataset):
+                features = encoder.features(images).astype(np.float32)
+                chunk = {"id": [ids[row] for row in kept], "feature": list(features)}
+                writer.write_table(pa.table(chunk, schema))
                 written += len(kept)
+            total += len(ids)
     half_written.replace(out)
-    return written, skipped
+    return written, total - written
+
+
+def decoded_chunks(dataset: datasets.Dataset) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Rows that decode and their uint8 pixels, some hundred at a time; the others are logged."""
+    for start in range(0, len(dataset), CHUNK_ROWS):
+        logger.info("rows %d of %d", start, len(dataset))
+        rows, images = [], []
+        for row in range(start, min(start + CHUNK_ROWS, len(dataset))):
+            try:
+                images.append(decode(image_bytes(dataset[row]["image"])).numpy())
+            except UnreadableImageError as problem:
+                logger.warning("skipped row %d: %s", row, problem)
+                continue
+            rows.append(row)
+        yield rows, images

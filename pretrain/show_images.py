@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +19,14 @@ from torch import Tensor
 from pretrain import checkpoint, show
 from pretrain.classifier import decode_file
 from pretrain.config import PretrainConfig
-from pretrain.data import UnreadableImageError, decode, image_bytes, open_dataset, split_names
+from pretrain.data import decode, image_bytes, open_dataset, split_names
+from pretrain.embed import decoded_chunks
 from pretrain.models.uniemox import UniEmoX
 from pretrain.show import COLUMNS, Picture, ShownRow, shown_views
 from pretrain.views import centre_box, cut, normalise
 
-logger = logging.getLogger(__name__)
-
 NEIGHBOURS = 3
 NOBODY = -2.0  # below every cosine: a picture is not its own neighbour
-CHUNK_ROWS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,15 +134,8 @@ class DatasetPictures:
         """(M, 2 D) of every picture that decodes."""
         found = []
         for number, split in enumerate(self._splits):
-            for start in range(0, len(split), CHUNK_ROWS):
-                logger.info("embedding rows %d of %d", start, len(split))
-                images = []
-                for row in range(start, min(start + CHUNK_ROWS, len(split))):
-                    try:
-                        images.append(decode(image_bytes(split[row]["image"])).numpy())
-                    except UnreadableImageError:
-                        continue
-                    self._places.append((number, row))
+            for rows, images in decoded_chunks(split):
+                self._places += [(number, row) for row in rows]
                 found.append(torch.from_numpy(encoder.features(images)))
         return torch.cat(found)
 

@@ -21,7 +21,16 @@ from pathlib import Path
 
 import emo8
 from benchmarks.speed import page
-from benchmarks.speed.plan import BY_NAME, NEEDS, PHOTOGRAPHS, PICTURES, VIEWS, Script, result_path
+from benchmarks.speed.plan import (
+    BUILD,
+    BY_NAME,
+    NEEDS,
+    PHOTOGRAPHS,
+    PICTURES,
+    VIEWS,
+    Script,
+    result_path,
+)
 
 HOME = Path(__file__).resolve().parents[1] / "results" / "speed"
 QUICK = Path("runs") / "speed"
@@ -38,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         own = _own_files(arguments)
         for name in arguments.only or BY_NAME:
             script = BY_NAME[name]
-            if reason := unmet(script, own):
+            if reason := unmet(script, own, quick=arguments.quick):
                 sys.stdout.write(f"{name}: left out, {reason}\n")
             elif not run(script, own, folder, quick=arguments.quick):
                 failed.append(name)
@@ -59,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--photographs", metavar="GLOB",
                         help="JPEG files or parquet with some (default: --pictures)")  # fmt: skip
     parser.add_argument("--views", metavar="FILE", help="of `uniemox cache`, for a GPU")
+    parser.add_argument("--build", metavar="DIR", help="a build of some thousand rows, to browse")
     parser.add_argument("--quick", action="store_true", help="tiny settings; numbers mean nothing")
     parser.add_argument("--page-only", action="store_true", help="run nothing")
     parser.add_argument("--into", type=Path, metavar="DIR",
@@ -72,6 +82,7 @@ def _own_files(arguments: argparse.Namespace) -> dict[str, str]:
         PICTURES: arguments.pictures,
         PHOTOGRAPHS: arguments.photographs or arguments.pictures,
         VIEWS: arguments.views,
+        BUILD: arguments.build,
     }
     if arguments.quick:
         given[PICTURES] = given[PICTURES] or str(SAMPLE / "table" / "*.parquet")
@@ -79,9 +90,9 @@ def _own_files(arguments: argparse.Namespace) -> dict[str, str]:
     return {key: value for key, value in given.items() if value}
 
 
-def unmet(script: Script, own: Mapping[str, str]) -> str:
+def unmet(script: Script, own: Mapping[str, str], *, quick: bool = False) -> str:
     """Why a script cannot run here; empty when it can."""
-    if missing := [NEEDS[word] for word in script.needs() if word not in own]:
+    if missing := [NEEDS[word] for word in script.needs(quick=quick) if word not in own]:
         return f"it needs {' and '.join(missing)}"
     if script.gpu:
         import torch

@@ -17,6 +17,7 @@ MILLION = 1_000_000
 MILLION_S = 5.0  # a million hashes searched exactly, one core
 WORKER_MB = 50.0  # "does not grow": less than one part of pictures
 PROBE_S = 600.0  # "minutes"
+BROWSE_S = 60.0  # five thousand rows in under a minute
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,16 @@ def duplicates(found: Found) -> Iterator[Line]:
             yield Line(what=what, value=value, unit="x", peer=run["peer"])
 
 
+def browse(found: Found) -> Iterator[Line]:
+    rows = f"{found['first']['rows']:,} rows"
+    for run, words in (("first", "first time"), ("again", "second time")):
+        most = BROWSE_S if run == "first" else None
+        one = found[run]
+        yield Line(what=f"{rows} in FiftyOne, {words}", value=one["rows_s"], unit="s", most=most)
+        yield Line(what=f"the App answers, {words}", value=one["served_s"], unit="s")
+        yield Line(what=f"peak memory, {words}", value=one["peak_mb"], unit="MB")
+
+
 def fetch(found: Found) -> Iterator[Line]:
     what = f"{found['links']:,} links, {found['hosts']} hosts"
     peer = "img2dataset without checks"
@@ -176,6 +187,6 @@ def probes(found: Found) -> Iterator[Line]:
 
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
-    for reader in (ingest, embed, rebuild, memory, duplicates, fetch, loader, step_flops,
+    for reader in (ingest, embed, rebuild, memory, duplicates, browse, fetch, loader, step_flops,
                    step_wallclock, pretrain_gpu, frozen_features, probes)
 }  # fmt: skip

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PICTURES, PHOTOGRAPHS, VIEWS = "{pictures}", "{photographs}", "{views}"
+BUILD = "{build}"
 # What the page shows for them: any parquet files with pictures and captions will do.
 SHOWN = {
     PICTURES: "'corpus/images-*.parquet'",
     PHOTOGRAPHS: "'corpus/images-0000[3-5].parquet'",
     VIEWS: "views.safetensors",
+    BUILD: "BUILD",
 }
 NEEDS = {
     PICTURES: "--pictures GLOB: parquet files with pictures and captions",
     PHOTOGRAPHS: "--photographs GLOB (or --pictures): JPEG files, or parquet files that hold some",
     VIEWS: "--views FILE of `uniemox cache`",
+    BUILD: "--build DIR of `emo8 build`",
 }
 
 
@@ -34,9 +37,9 @@ class Script:
     one_core: bool = False  # pinned to one, so that no library spreads
     note: str = ""  # what a reader should know besides the numbers; holds none itself
 
-    def needs(self) -> list[str]:
+    def needs(self, *, quick: bool = False) -> list[str]:
         """The reader's files that it asks for, as placeholders."""
-        return [word for word in self.arguments if word in NEEDS]
+        return [word for word in (self.quick if quick else self.arguments) if word in NEEDS]
 
     def shown(self) -> str:
         """The command, as a reader would type it."""
@@ -87,6 +90,14 @@ SCRIPTS = (
         one_core=True,
         note="`identical` holds one hash a hundred thousand times. imagededup is no dependency of "
         "ours and is left out where it is not found.",
+    ),
+    Script(
+        name="browse",
+        what="bringing a build into FiftyOne",
+        arguments=("--build", BUILD, "--rows", "5000"),
+        quick=("--pictures", PICTURES, "--rows", "40"),
+        note="`emo8 browse` from its start: Python, FiftyOne and its database count. The second "
+        "time nothing has changed.",
     ),
     Script(
         name="fetch",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from emo8 import builddir
 from emo8.browse import brain, database, fill, from_build, from_dataset, looks, predictions, views
@@ -64,37 +67,61 @@ def prepare(
     vectors = rows.reader.vectors(chosen)
     chosen = chosen.assign(uniqueness=brain.uniqueness(vectors))
     fiftyone = database.connect()
-    dataset = open_dataset(fiftyone, rows.name)
-    dataset.info |= {"emo8": {"data": str(Path(data).resolve()) if Path(data).exists() else data}}
-    filled = fill.fill(dataset, rows, chosen, vectors, progress)
-    maps = brain.add_maps(dataset, chosen, vectors)
     notes = list(rows.notes)
-    if said is not None:
-        notes += predictions.add(dataset, rows.table, said)
-    names = views.save(dataset, rows, chosen)
-    views.save_workspace(dataset, maps)
-    looks.apply(dataset)
+    with _alone(rows):
+        dataset = open_dataset(fiftyone, rows.name)
+        place = str(Path(data).resolve()) if Path(data).exists() else data
+        dataset.info |= {"emo8": {"data": place}}
+        filled = fill.fill(dataset, rows, chosen, vectors, progress)
+        maps = brain.add_maps(dataset, chosen, vectors)
+        if said is not None:
+            notes += predictions.add(dataset, rows.table, said)
+        names = views.save(dataset, rows, chosen)
+        views.save_workspace(dataset, maps)
+        looks.apply(dataset)
     return Prepared(dataset=dataset, filled=filled, views=names, notes=notes, build=rows.build)
+
+
+@contextlib.contextmanager
+def _alone(rows: Rows) -> Iterator[None]:
+    """While another command fills the same dataset, wait: both would add the same rows."""
+    folder = rows.media.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        logger.warning("another emo8 browse fills %s; waiting for it", rows.name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def open_dataset(fiftyone: Any, name: str) -> Any:
     """The persistent dataset of that name, made when there is none."""
     if fiftyone.dataset_exists(name):
         return fiftyone.load_dataset(name)
-    dataset = fiftyone.Dataset(name)
-    dataset.persistent = True
-    return dataset
+    return fiftyone.Dataset(name, persistent=True)
 
 
 def check_address(address: str, port: int) -> str:
     """ "" for an address of this machine alone, else a warning; BrowseError for a taken port."""
+    if not 0 <= port <= 65535:
+        raise BrowseError(f"--port {port}: use a number up to 65535")
     try:
         with socket.create_server((address, port)):
             pass
     except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
         raise BrowseError(
-            f"cannot serve on {address}:{port}: {error.strerror or error}. Another App may be "
-            "running there: give another --port"
+            f"cannot serve on {address}:{port}: "
+            + (
+                "another App may be running there; give another --port"
+                if taken
+                else f"{error.strerror}. Give an --address that this machine has"
+            )
         ) from None
     try:
         alone = ipaddress.ip_address(address).is_loopback

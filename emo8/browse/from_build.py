@@ -126,7 +126,7 @@ class _Parts:
             for name, wanted in _DETAILS.items():
                 piece = read_columns(part_path(self.build, name, part), list(wanted))
                 piece = piece.take(pa.array(own["row"].to_numpy()))
-                columns.update(zip(wanted, (column.to_pylist() for column in piece.columns)))
+                columns.update(piece.to_pydict())
             yield [dict(zip(columns, line)) for line in zip(*columns.values())]
 
     def pictures(self, chosen: pd.DataFrame) -> Iterator[tuple[int, bytes | None]]:

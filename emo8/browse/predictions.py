@@ -36,13 +36,15 @@ class Predictions:
 
 def read(path: Path) -> list[Predictions]:
     """The predictions beside a results file, in a folder, or in one parquet file."""
+    asked = path
     if path.suffix == ".jsonl":
         path = path.with_suffix(".predictions")
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
     if not files:
+        cause = f"{path} holds no predictions" if asked.exists() else f"{asked} does not exist"
         raise SourceError(
-            f"{path} holds no predictions: `emo8-bench run --out RESULTS.jsonl` writes them beside "
-            "its results; run it again if an older version made yours"
+            f"{cause}: `emo8-bench run --out RESULTS.jsonl` writes predictions beside its results; "
+            "run it again if an older version made yours"
         )
     found: dict[str, Predictions] = {}
     for file in files:
@@ -98,8 +100,11 @@ def add(dataset: Any, table: pd.DataFrame, said: list[Predictions]) -> list[str]
         if values:
             dataset.set_values(one.field, values, key_field="id")
         ours.add(one.field)
-        notes.append(f"{one.title}: {len(values)} predictions in the field {one.field}")
-        _save_cells(dataset, one)
+        views = _save_cells(dataset, one)
+        notes.append(
+            f"{one.title}: {len(values)} predictions in the field {one.field}; "
+            f"{views} saved views, {one.title}: …"
+        )
     dataset.info["predictions"] = sorted(ours)
     dataset.save()
     return notes
@@ -116,8 +121,8 @@ def _label(row: Mapping[Any, Any]) -> Any:
     )
 
 
-def _save_cells(dataset: Any, one: Predictions) -> None:
-    """Saved views: every error of the model, and each cell of its confusion matrix off-diagonal."""
+def _save_cells(dataset: Any, one: Predictions) -> int:
+    """How many views were saved: all errors, and each off-diagonal cell of the confusion matrix."""
     from fiftyone import ViewField as F
 
     wrong = one.rows[one.rows["label"] != one.rows["predicted"]]
@@ -137,3 +142,4 @@ def _save_cells(dataset: Any, one: Predictions) -> None:
             dataset.delete_saved_view(name)
     for name, (view, about) in said.items():
         dataset.save_view(name, view, description=about, overwrite=True)
+    return len(said)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -133,10 +134,20 @@ def load(name: str, *, device: str = "cpu", precision: str = "fp32") -> Encoder:
     if precision not in PRECISIONS:
         raise ModelError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}.")
     if name == EMBEDDED:
-        return _load_folder(EMBEDDED, EMBEDDED_DIR, device, precision)
-    if name.startswith(_LOCAL):
-        return _load_folder(name, Path(name.removeprefix(_LOCAL)), device, precision)
-    return _load_public(name, device, precision)
+        found = _load_folder(EMBEDDED, EMBEDDED_DIR, device, precision)
+    elif name.startswith(_LOCAL):
+        found = _load_folder(name, Path(name.removeprefix(_LOCAL)), device, precision)
+    else:
+        found = _load_public(name, device, precision)
+    return Encoder(
+        name,
+        found.model,
+        found.tokenizer,
+        weights_sha256=_file_sha256(found.weights),
+        license=found.license,
+        device=device,
+        precision=precision,
+    )
 
 
 def token_counter(name: str) -> Callable[[str], int]:
@@ -200,7 +211,17 @@ def write_untrained(architecture: str, folder: Path) -> str:
     return f"{_LOCAL}{folder}"
 
 
-def _load_folder(name: str, folder: Path, device: str, precision: str) -> Encoder:
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """What open_clip made, and where its weights lie."""
+
+    model: Any
+    tokenizer: Any
+    weights: Path
+    license: str
+
+
+def _load_folder(name: str, folder: Path, device: str, precision: str) -> _Loaded:
     import open_clip
 
     weights = sorted(folder.glob("*.safetensors"))
@@ -220,16 +241,7 @@ def _load_folder(name: str, folder: Path, device: str, precision: str) -> Encode
             "Check that its config and its weights belong together."
         ) from error
     license = json.loads((folder / CONFIG_NAME).read_text()).get("license", "unknown")
-    digest = _file_sha256(weights[0])
-    return Encoder(
-        name,
-        model,
-        tokenizer,
-        weights_sha256=digest,
-        license=license,
-        device=device,
-        precision=precision,
-    )
+    return _Loaded(model=model, tokenizer=tokenizer, weights=weights[0], license=license)
 
 
 def _tokenizer_options(folder: Path) -> dict[str, str]:
@@ -237,14 +249,15 @@ def _tokenizer_options(folder: Path) -> dict[str, str]:
     try:
         config = json.loads((folder / CONFIG_NAME).read_text())
         bpe = config["model_cfg"]["text_cfg"].get("tokenizer_kwargs", {}).get("bpe_path")
-    except (json.JSONDecodeError, KeyError, AttributeError) as error:
+    except (json.JSONDecodeError, KeyError, AttributeError, TypeError) as error:
         raise ModelError(
-            f"{folder / CONFIG_NAME} is not an open_clip config with a text tower: {error!r}."
+            f"{folder / CONFIG_NAME} describes no model with a text tower ({error!r}): without "
+            "one it cannot name what it sees. Use a CLIP model, as open_clip saves it."
         ) from error
     return {} if bpe is None else {"bpe_path": str(folder / bpe)}
 
 
-def _load_public(name: str, device: str, precision: str) -> Encoder:
+def _load_public(name: str, device: str, precision: str) -> _Loaded:
     import open_clip
 
     architecture, tag = _known_pair(name)
@@ -262,16 +275,7 @@ def _load_public(name: str, device: str, precision: str) -> Encoder:
         ) from error
     start = next((key for key in _TAG_LICENSES if tag.startswith(key)), None)
     license = _TAG_LICENSES[start] if start else "see the model's own card"
-    digest = _file_sha256(Path(weights))
-    return Encoder(
-        name,
-        model,
-        tokenizer,
-        weights_sha256=digest,
-        license=license,
-        device=device,
-        precision=precision,
-    )
+    return _Loaded(model=model, tokenizer=tokenizer, weights=Path(weights), license=license)
 
 
 def stored_sha256(name: str) -> str | None:

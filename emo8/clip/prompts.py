@@ -55,7 +55,7 @@ def load_prompts(path: Path | None = None) -> PromptSet:
         raise RecipeError(f"prompts file {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"prompts file {path} is not TOML: {error}") from error
-    _check_keys(raw, (*_SECTIONS, _BY_STYLE), f"{path}")
+    check_keys(raw, (*_SECTIONS, _BY_STYLE), f"{path}")
     sections = {name: _section(raw, name, path) for name in _SECTIONS}
     by_style = _by_style(raw, path)
     content = json.dumps({**sections, _BY_STYLE: by_style}, sort_keys=True)
@@ -77,13 +77,13 @@ def _by_style(raw: Mapping[str, Any], path: Path) -> dict[str, dict[str, list[st
     tables = raw.get(_BY_STYLE, {})
     if not isinstance(tables, dict):
         raise RecipeError(f"{path}: [{_BY_STYLE}] must hold tables, one per style.")
-    _check_keys(tables, STYLES, f"{path} [{_BY_STYLE}]")
+    check_keys(tables, STYLES, f"{path} [{_BY_STYLE}]")
     found = {}
     for style, table in tables.items():
         where = f"{path} [{_BY_STYLE}.{style}]"
         if not isinstance(table, dict):
             raise RecipeError(f"{where} must be a table with `templates`, not {table!r}.")
-        _check_keys(table, ("templates",), where)
+        check_keys(table, ("templates",), where)
         templates = _texts(table.get("templates", []), f"{where} templates")
         found[style] = {
             name: fill(templates, raw["emotion"][name], f"{path} [emotion.{name}]", where)
@@ -108,12 +108,14 @@ def _section(raw: Mapping[str, Any], section: str, path: Path) -> dict[str, list
     where = f"{path} [{section}]"
     table = raw.get(section)
     if not isinstance(table, dict):
-        raise RecipeError(f"{path}: section [{section}] is missing.")
+        raise RecipeError(
+            f"{path}: section [{section}] is missing; start from a copy of {DEFAULT_PATH}."
+        )
     templates = _texts(table.get("templates", []), f"{where} templates")
     words = {name: value for name, value in table.items() if name != "templates"}
     required = _REQUIRED[section]
     if section != "safety":
-        _check_keys(words, required, where)
+        check_keys(words, required, where)
     missing = [name for name in required if name not in words]
     if missing:
         raise RecipeError(f"{where}: no prompts for {', '.join(missing)}; add [{section}.NAME].")
@@ -126,7 +128,7 @@ def _expand(templates: list[str], table: Any, where: str) -> list[str]:
     if not isinstance(table, dict):
         raise RecipeError(f"{where} must be a table of word lists, not {table!r}.")
     slots = {_slot(template, where): None for template in templates}
-    _check_keys(table, (*slots, _WHOLE), where)
+    check_keys(table, (*slots, _WHOLE), where)
     prompts: list[str] = []
     for template in templates:
         slot = _slot(template, where)
@@ -153,9 +155,10 @@ def _texts(value: Any, where: str) -> list[str]:
     return value
 
 
-def _check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+def check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    """Raise RecipeError with the nearest name where the table has a key that nobody knows."""
     for key in table:
         if key not in known:
             near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise RecipeError(f"{where}: unknown key {key!r}; {hint}Known: {', '.join(known)}.")
+            hint = f"did you mean {near[0]!r}? Known" if near else "known"
+            raise RecipeError(f"{where}: unknown key {key!r}; {hint}: {', '.join(known)}.")

@@ -10,10 +10,10 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from emo8.clip.prompts import check_keys
 from emo8.errors import RecipeError
 
 DEFAULT_PATH = Path(__file__).resolve().parent / "attributes.toml"
@@ -71,17 +71,17 @@ def _emoset(path: Path, shipped: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _vocabulary(tables: Mapping[str, Any], path: Path) -> Vocabulary:
-    for key in tables:
-        _check_key(key, ATTRIBUTES, str(path))
+    check_keys(tables, ATTRIBUTES, str(path))
     prompts: dict[str, dict[str, list[str]]] = {}
     absent: dict[str, list[str]] = {}
     for attribute in ATTRIBUTES:
         where = f"{path} [{attribute}]"
         table = tables.get(attribute)
         if not isinstance(table, dict):
-            raise RecipeError(f"{path}: section [{attribute}] is missing.")
-        for key in table:
-            _check_key(key, _KEYS, where)
+            raise RecipeError(
+                f"{where} needs {', '.join(_KEYS)}; start from a copy of {DEFAULT_PATH}."
+            )
+        check_keys(table, _KEYS, where)
         templates, names, texts = (_texts(table.get(key), f"{where} {key}") for key in _KEYS)
         for template in templates:
             if template.count("{name}") != 1:
@@ -93,13 +93,6 @@ def _vocabulary(tables: Mapping[str, Any], path: Path) -> Vocabulary:
     content = json.dumps([prompts, absent], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()
     return Vocabulary(prompts=prompts, absent=absent, sha256=digest)
-
-
-def _check_key(key: str, known: tuple[str, ...], where: str) -> None:
-    if key not in known:
-        near = get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise RecipeError(f"{where}: unknown key {key!r}; {hint}Known: {', '.join(known)}.")
 
 
 def _texts(value: Any, where: str) -> list[str]:

@@ -76,15 +76,17 @@ def _print_thresholds(lines: list[dict[str, object]], as_json: bool) -> None:
 
 
 def _write_sheet(build: Path, trial: Trial, sheet: Path, count: int) -> None:
-    from emo8.contact_sheet import contact_sheet
+    from emo8.contact_sheet import Group, Layout, Tile, png, thumbnail
     from emo8.explore import examples
 
-    groups = []
+    layout, groups = Layout(text_lines=2), []
     for name, rows in (("would leave", trial.leaving), ("would return", trial.returning)):
         if len(rows):
-            groups.append((f"{len(rows)} {name}", examples(build, rows, count)))
+            shown = examples(build, rows, count)
+            tiles = [Tile(picture=thumbnail(data, layout), text=line) for data, line in shown]
+            groups.append(Group(title=f"{len(rows)} {name}", tiles=tiles))
     sheet.parent.mkdir(parents=True, exist_ok=True)
-    sheet.write_bytes(contact_sheet(groups or [("nothing would change", [])]))
+    sheet.write_bytes(png(groups or [Group(title="nothing would change", tiles=[])], layout))
 
 
 def _print_trial(trial: Trial, settings: list[str], sheet: Path, as_json: bool) -> None:

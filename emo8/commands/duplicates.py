@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from emo8 import builddir
+    from emo8.cluster_sheets import write_sheets
     from emo8.errors import BuildError
-    from emo8.sheets import write_sheets
 
     builddir.require_build(arguments.build)
     if not (arguments.build / "tables" / "verdicts.parquet").exists():

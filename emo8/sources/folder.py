@@ -71,9 +71,7 @@ def _read_sidecar(source: SourceConfig, root: Path) -> dict[str, dict[str, Any]]
         return {}
     path = root / source.sidecar
     mapping = {name: source.columns.get(name, name) for name in CLAIM_COLUMNS}
-    records = read_records(
-        path, {"file": "file", **mapping}, required=("file",), source_name=source.name
-    )
+    records = read_records(path, {"file": "file", **mapping}, required=("file",), source=source)
     return {str(record.pop("file")): record for record in records}
 
 

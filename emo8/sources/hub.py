@@ -24,7 +24,6 @@ from emo8.sources.base import (
     check_columns,
     claims_from,
     from_bytes,
-    no_style,
     read_file,
 )
 
@@ -40,7 +39,9 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     check_columns(source, TABLE_COLUMNS)
     where, revision, stamp = _locate(source, recipe_dir)
     for split, data in _load(where, revision, source.config, source.name).items():
-        mapping = _mapping(data, source)
+        mapping = records.map_columns(
+            Path(source.path), data.column_names, source, TABLE_COLUMNS, "image"
+        )
         for start in range(0, len(data), part_rows):
             stop = min(start + part_rows, len(data))
             yield Chunk(
@@ -132,22 +133,6 @@ def _load(where: str, revision: str, config: str, source_name: str) -> datasets.
             if isinstance(feature, datasets.Image):
                 data[split] = data[split].cast_column(column, datasets.Image(decode=False))
     return data
-
-
-def _mapping(data: datasets.Dataset, source: SourceConfig) -> dict[str, str]:
-    """Our column names to the dataset's own, for the columns it really has."""
-    wanted = {name: source.columns.get(name, name) for name in TABLE_COLUMNS}
-    wanted["style"] = source.style_from or wanted["style"]
-    wanted["emotion"] = source.emotion_from or wanted["emotion"]
-    named = [ours for ours, option in (("style", source.style_from),
-                                       ("emotion", source.emotion_from)) if option]  # fmt: skip
-    required = ("image", *source.columns, *named)
-    place = Path(source.path)
-    records.check_required(place, list(data.column_names), wanted, required, source.name)
-    mapping = {ours: theirs for ours, theirs in wanted.items() if theirs in data.column_names}
-    if "style" not in mapping and not source.style:
-        raise no_style(source)
-    return mapping
 
 
 def _named(value: Any, feature: Any) -> Any:

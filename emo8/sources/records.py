@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from emo8.config import SourceConfig
 from emo8.errors import SourceError
+from emo8.sources.base import no_style
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -160,30 +162,53 @@ def _whole_table(path: Path, changed: int, source_name: str) -> pa.Table:
 
 
 def read_records(
-    path: Path, mapping: dict[str, str], *, required: tuple[str, ...], source_name: str
+    path: Path, mapping: dict[str, str], *, required: tuple[str, ...], source: SourceConfig
 ) -> list[dict[str, Any]]:
     """All lines of a table file with our names for its columns; absent optional ones left out."""
-    table = read_table(path, source_name)
-    check_required(path, table.column_names, mapping, required, source_name)
+    table = read_table(path, source.name)
+    check_required(path, table.column_names, mapping, required, source)
     present = {ours: theirs for ours, theirs in mapping.items() if theirs in table.column_names}
     table = table.select(list(present.values())).rename_columns(list(present))
     return list(table.to_pylist())
 
 
+def map_columns(
+    path: Path, found: Sequence[str], source: SourceConfig, ours: Sequence[str], needed: str
+) -> dict[str, str]:
+    """Our names to those of the columns a table really has; SourceError names what it lacks.
+
+    `needed` and every column that the recipe names must be there. `style_from` and `emotion_from`
+    name columns, whatever they say: lines of a table lie in no folder.
+    """
+    wanted = {name: source.columns.get(name, name) for name in ours}
+    required = [needed, *source.columns]
+    for name, option in (("style", source.style_from), ("emotion", source.emotion_from)):
+        if option:
+            wanted[name] = option
+            required.append(name)
+    check_required(path, found, wanted, required, source)
+    mapping = {name: theirs for name, theirs in wanted.items() if theirs in found}
+    if "style" not in mapping and not source.style:
+        raise no_style(source)
+    return mapping
+
+
 def check_required(
     path: Path,
-    found: list[str],
+    found: Sequence[str],
     mapping: dict[str, str],
-    required: tuple[str, ...],
-    source_name: str,
+    required: Sequence[str],
+    source: SourceConfig,
 ) -> None:
     """Raise SourceError naming the file, the missing column and the columns it has."""
-    for ours in required:
-        if mapping[ours] not in found:
-            raise SourceError(
-                f"source {source_name!r}: {path} has no column {mapping[ours]!r} (for {ours}); "
-                f'it has {", ".join(found)}. Map it with columns = {{ {ours} = "…" }}'
-            )
+    for name in required:
+        if mapping[name] in found:
+            continue
+        said = f"source {source.name!r}: {path} has no column {mapping[name]!r} (for {name}); "
+        said += f"it has {', '.join(found)}. "
+        if getattr(source, f"{name}_from", "") == mapping[name]:
+            raise SourceError(f"{said}Here {name}_from names a column: give it one of these")
+        raise SourceError(f'{said}Map it with columns = {{ {name} = "…" }}')
 
 
 def _parquet(path: Path, source_name: str, buffer_size: int = 0) -> pq.ParquetFile:

@@ -21,7 +21,6 @@ from emo8.sources.base import (
     common_root,
     from_bytes,
     listed_files,
-    no_style,
     read_file,
     stem_split,
 )
@@ -32,7 +31,8 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     check_columns(source, TABLE_COLUMNS)
     root = common_root(source, recipe_dir)
     for path in listed_files(source, recipe_dir):
-        mapping = _mapping(path, source)
+        names = records.column_names(path, source.name)
+        mapping = records.map_columns(path, names, source, TABLE_COLUMNS, "image")
         status = path.stat()
         total = records.num_rows(path, source.name)
         for start in range(0, total, part_rows):
@@ -66,21 +66,3 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
             yield read_file(path.parent / source.images, data.strip("'"), max_bytes, claims)
         else:
             yield from_bytes(shown, data, max_bytes, claims)
-
-
-def _mapping(path: Path, source: SourceConfig) -> dict[str, str]:
-    """Our column names to the file's own, for the columns this file really has."""
-    found = records.column_names(path, source.name)
-    wanted = {name: source.columns.get(name, name) for name in TABLE_COLUMNS}
-    if source.style_from and source.style_from != "folder":
-        wanted["style"] = source.style_from
-    if source.emotion_from and source.emotion_from != "folder":
-        wanted["emotion"] = source.emotion_from
-    required = ("image", *source.columns)
-    if source.style_from:
-        required = (*required, "style")
-    records.check_required(path, found, wanted, required, source.name)
-    mapping = {ours: theirs for ours, theirs in wanted.items() if theirs in found}
-    if "style" not in mapping and not source.style:
-        raise no_style(source)
-    return mapping

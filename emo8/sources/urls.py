@@ -23,7 +23,6 @@ from emo8.sources.base import (
     claims_from,
     common_root,
     listed_files,
-    no_style,
     stem_split,
 )
 
@@ -49,7 +48,8 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     check_columns(source, URL_COLUMNS)
     root = common_root(source, recipe_dir)
     for path in listed_files(source, recipe_dir):
-        mapping = _mapping(path, source)
+        names = records.column_names(path, source.name)
+        mapping = records.map_columns(path, names, source, URL_COLUMNS, "url")
         total = records.num_rows(path, source.name)
         for start in range(0, total, part_rows):
             stop = min(start + part_rows, total)
@@ -87,17 +87,3 @@ def lines(chunk: Chunk) -> list[Line]:
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """Not without the web: `IngestTask` is given what was fetched."""
     raise AssertionError("links are read by emo8/web/found.py, after they were fetched")
-
-
-def _mapping(path: Path, source: SourceConfig) -> dict[str, str]:
-    """Our column names to the file's own, for the columns this file really has."""
-    found = records.column_names(path, source.name)
-    wanted = {name: source.columns.get(name, name) for name in URL_COLUMNS}
-    wanted["style"] = source.style_from or wanted["style"]
-    wanted["emotion"] = source.emotion_from or wanted["emotion"]
-    required = ("url", *source.columns, *(("style",) if source.style_from else ()))
-    records.check_required(path, found, wanted, required, source.name)
-    mapping = {ours: theirs for ours, theirs in wanted.items() if theirs in found}
-    if "style" not in mapping and not source.style:
-        raise no_style(source)
-    return mapping

@@ -8,8 +8,9 @@ import pytest
 from emo8.agreement import alpha_of_each, dawid_skene, fleiss_kappa, krippendorff_alpha
 
 # The examples and results below were compared with public copies of them: Wikipedia's "Fleiss'
-# kappa"; the example of the PyPI package `krippendorff`, which cites the paper; and two public
-# implementations that carry Table 1 of Dawid and Skene, one of them with the published results.
+# kappa"; three public implementations that carry parts of Krippendorff's paper with the
+# printed results, one with exact fractions; the sample of the PyPI package `krippendorff`, from
+# Wikipedia; and two that carry Table 1 of Dawid and Skene, one of them with the published results.
 # Ten subjects, fourteen raters, five names: the worked example of Wikipedia's article on kappa.
 FOURTEEN_RATERS = np.array(
     [
@@ -31,6 +32,12 @@ FOUR_OBSERVERS = (
     "1 2 3 3 2 2 4 1 2 5 . 3",
     ". 3 3 3 2 3 4 2 2 5 1 .",
     "1 2 3 3 2 4 4 1 2 5 1 .",
+)
+# Three coders, fifteen units, one of them seen by nobody: Wikipedia's article on the alpha.
+THREE_CODERS = (
+    ". . . . . 3 4 1 2 1 1 3 3 . 3",
+    "1 . 2 1 3 3 4 3 . . . . . . .",
+    ". . 2 1 3 4 4 . 2 1 1 3 3 . 4",
 )
 # Forty-five patients, four grades; observer 1 graded three times: Dawid and Skene (1979), Table 1.
 ANAESTHETISTS = """
@@ -79,16 +86,17 @@ def test_fleiss_kappa__unequal_numbers_of_ratings_are_refused() -> None:
         fleiss_kappa(np.array([[3, 0], [1, 1]]))
 
 
-def test_krippendorff_alpha__worked_example_with_missing_values() -> None:
-    assert krippendorff_alpha(_counts(FOUR_OBSERVERS)) == pytest.approx(0.743, abs=5e-4)
+def test_krippendorff_alpha__worked_examples_with_missing_values() -> None:
+    assert krippendorff_alpha(_counts(FOUR_OBSERVERS)) == pytest.approx(113 / 152)  # 0.743
+    assert krippendorff_alpha(_counts(THREE_CODERS)) == pytest.approx(0.691358, abs=5e-7)
 
 
 def test_krippendorff_alpha__worked_examples_of_two_observers() -> None:
     # Krippendorff (2011), parts A (two values) and B (five values)
     two = _counts(("0 1 0 0 0 0 0 0 1 0", "1 1 1 0 0 1 0 0 0 0"))
-    assert krippendorff_alpha(two) == pytest.approx(0.095, abs=5e-4)
+    assert krippendorff_alpha(two) == pytest.approx(2 / 21)  # 0.095
     five = _counts(("a a b b d c c c e d d a", "b a b b b c c c e d d d"))
-    assert krippendorff_alpha(five) == pytest.approx(0.692, abs=5e-4)
+    assert krippendorff_alpha(five) == pytest.approx(155 / 224)  # 0.692
 
 
 def test_krippendorff_alpha__nothing_to_pair_is_undefined() -> None:

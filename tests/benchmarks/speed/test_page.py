@@ -13,7 +13,7 @@ import benchmarks.speed
 from benchmarks.speed import __main__ as command
 from benchmarks.speed import growth, page
 from benchmarks.speed.lines import READERS, Line
-from benchmarks.speed.plan import BY_NAME, PICTURES, VIEWS
+from benchmarks.speed.plan import BUILD, BY_NAME, PICTURES, VIEWS
 from emo8.errors import Emo8Error
 
 MEMORY: dict[str, Any] = {
@@ -123,6 +123,9 @@ def test_unmet__names_the_option() -> None:
     assert "--views FILE" in command.unmet(BY_NAME["pretrain_gpu"], {})
     assert command.unmet(BY_NAME["rebuild"], {PICTURES: "a"}) == ""
     assert VIEWS in BY_NAME["pretrain_gpu"].needs()
+    assert "--build DIR" in command.unmet(BY_NAME["browse"], {PICTURES: "a"})
+    assert command.unmet(BY_NAME["browse"], {PICTURES: "a"}, quick=True) == ""
+    assert BUILD not in BY_NAME["browse"].needs(quick=True)
 
 
 def test_run__failing_script_leaves_the_old_numbers(

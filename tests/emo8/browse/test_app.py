@@ -215,3 +215,16 @@ def test_check_address__a_taken_port_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(BrowseError, match=f"127.0.0.1:{port}.*--port"):
             app.check_address("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "words"),
+    [
+        ("127.0.0.1", 70_000, "--port 70000.*65535"),
+        ("192.0.2.1", 0, "192.0.2.1:0.*--address"),  # TEST-NET-1: nobody has it
+        ("no-such-name.invalid", 0, "no-such-name.invalid:0.*--address"),
+    ],
+)
+def test_check_address__what_cannot_be_served_is_named(address: str, port: int, words: str) -> None:
+    with pytest.raises(BrowseError, match=words):
+        app.check_address(address, port)

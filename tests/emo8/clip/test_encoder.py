@@ -154,7 +154,7 @@ def test_load__foreign_config_is_an_error_not_a_traceback(tmp_path: Path) -> Non
     with pytest.raises(ModelError, match="does not load"):
         load(f"local-dir:{tmp_path / 'model'}")
     config.write_text("{}")
-    with pytest.raises(ModelError, match="is not an open_clip config"):
+    with pytest.raises(ModelError, match="describes no model with a text tower"):
         load(f"local-dir:{tmp_path / 'model'}")
 
 

@@ -14,7 +14,7 @@ import pytest
 from datasets import load_dataset
 
 from emo8.cli import main
-from tests.emo8.web import world
+from tests.emo8.web import links
 from tests.emo8.web.conftest import rejected
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,19 +58,19 @@ def test_build__no_connection_to_a_refused_address_was_ever_opened(seen: dict[st
 def test_build__every_link_is_kept_or_rejected(built: Path, seen: dict[str, Any]) -> None:
     assert seen["code"] == 0, seen["output"]
     funnel = json.loads((built / "BUILD" / "report" / "funnel.json").read_text())
-    num_links = len(world.LINKS) + 1 + world.EMPTY_LINES + len(world.HASHED)
+    num_links = len(links.LINKS) + 1 + links.EMPTY_LINES + len(links.HASHED)
     assert funnel["inputs"] == num_links == funnel["kept"] + sum(funnel["rejected"].values())
-    assert funnel["kept"] == sum(what is None for what in world.LINKS.values()) + 1
+    assert funnel["kept"] == sum(what is None for what in links.LINKS.values()) + 1
 
 
-@pytest.mark.parametrize("link", world.LINKS, ids=lambda link: link[:60])
+@pytest.mark.parametrize("link", links.LINKS, ids=lambda link: link[:60])
 def test_build__says_what_became_of_a_link(built: Path, link: str) -> None:
     shown = link if len(link) <= 2000 else link[:2000] + "…"
     lost = [row for row in rejected(built / "BUILD") if row["source_path"] == shown]
-    if link == world.REPEATED:
+    if link == links.REPEATED:
         assert [row["reason"] for row in lost] == ["duplicate_exact"]
         return
-    expected = world.LINKS[link]
+    expected = links.LINKS[link]
     if expected is None:
         assert not lost
         return
@@ -81,8 +81,8 @@ def test_build__says_what_became_of_a_link(built: Path, link: str) -> None:
 
 def test_build__empty_lines_and_wrong_hashes_are_named(built: Path) -> None:
     lost = rejected(built / "BUILD")
-    assert sum(row["detail"] == "empty_link" for row in lost) == world.EMPTY_LINES
-    right, wrong = world.HASHED
+    assert sum(row["detail"] == "empty_link" for row in lost) == links.EMPTY_LINES
+    right, wrong = links.HASHED
     assert [row["detail"] for row in lost if row["source_path"] == wrong] == ["hash_mismatch"]
     assert not [row for row in lost if row["source_path"] == right]
 
@@ -92,7 +92,7 @@ def test_build__leaves_nothing_of_the_download_behind(built: Path) -> None:
 
 
 def test_build__names_itself_and_asks_robots_first(seen: dict[str, Any]) -> None:
-    assert {agent for _, _, agent in seen["requests"]} == {world.AGENT}
+    assert {agent for _, _, agent in seen["requests"]} == {links.AGENT}
     first: dict[str, str] = {}
     for host, path, _ in seen["requests"]:
         first.setdefault(host, path)
@@ -121,7 +121,7 @@ def test_build__dataset_loads_with_addresses(built: Path) -> None:
 
 def test_card__says_what_was_honoured(built: Path) -> None:
     card = (built / "BUILD" / "dataset" / "README.md").read_text()
-    assert world.AGENT in card and "robots.txt: honoured" in card
+    assert links.AGENT in card and "robots.txt: honoured" in card
     assert "x-robots-tag" in card and "TDM" in card
 
 
@@ -146,6 +146,6 @@ def test_build__with_ray_the_guard_holds_in_every_worker(tmp_path: Path) -> None
     # a program without a line of ours); whatever else knocked would be a hole in the guard.
     assert not [what for what in seen["trapped"] if "python-requests" not in what]
     lost = {row["source_path"]: row["reason"] for row in rejected(folder / "BUILD")}
-    for link, expected in world.LINKS.items():
+    for link, expected in links.LINKS.items():
         if expected and expected[0] in ("refused_address", "opt_out"):
             assert lost[link if len(link) <= 2000 else link[:2000] + "…"] == expected[0]

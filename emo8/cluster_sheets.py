@@ -1,4 +1,4 @@
-"""Contact sheets: clusters of copies as a person can judge them, as one HTML page and PNG files.
+"""Sheets of the clusters of copies as a person can judge them: one HTML page and PNG files.
 
 Every picture stands with what became of it, the one that stays first. Sheets of possible copies,
 pairs that just missed the thresholds and stayed, follow.
@@ -7,7 +7,7 @@ pairs that just missed the thresholds and stayed, follow.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from PIL import Image, ImageDraw
+from PIL import Image
 
+from emo8 import contact_sheet
+from emo8.contact_sheet import Layout, Tile
 from emo8.copies.drop import PAIRS
-from emo8.images import DecodeError, decode
 from emo8.parts import read_columns, write_text
 from emo8.steps import ROWS, part_path
 
-TILE_PX, CAPTION_PX = 150, 44
-COLUMNS, ROWS_PER_SHEET = 8, 7
-LINE = "#c8c8c8"
+LAYOUT = Layout(tile_px=138, columns=8, text_lines=4, max_lines=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,8 @@ def write_sheets(build: Path, out: Path, *, max_clusters: int) -> tuple[Path, in
     names = []
     for kind, groups in (("clusters", clusters), ("possible", possible)):
         chosen = _spread(groups, max_clusters)
-        for number, image in enumerate(_draw(build, verdicts, chosen)):
+        pages = contact_sheet.draw(_tiled(build, verdicts, chosen), LAYOUT)
+        for number, image in enumerate(pages):
             names.append(f"{kind}-{number:03d}.png")
             image.save(out / names[-1])
     write_text(out / "index.html", _page(names, len(clusters), len(possible), max_clusters))
@@ -114,41 +114,18 @@ def _spread(groups: list[Group], wanted: int) -> list[Group]:
     return [groups[i] for i in np.linspace(0, len(groups) - 1, wanted).round().astype(int)]
 
 
-def _draw(build: Path, verdicts: pd.DataFrame, groups: list[Group]) -> list[Image.Image]:
-    """Sheets of groups side by side, a group of many pictures over several lines."""
-    width, height = COLUMNS * TILE_PX, ROWS_PER_SHEET * (TILE_PX + CAPTION_PX)
-    sheets: list[Image.Image] = []
+def _tiled(
+    build: Path, verdicts: pd.DataFrame, groups: list[Group]
+) -> Iterator[contact_sheet.Group]:
+    """The groups with their pictures; of large ones two lines."""
     pictures = _Pictures(build, verdicts)
-    column, line = COLUMNS, ROWS_PER_SHEET  # full: the first group opens a sheet
     for group in groups:
-        shown = group.rows[: 2 * COLUMNS]
-        if column + len(shown) > COLUMNS:
-            column, line = 0, line + 1
-        for number, (row, note) in enumerate(zip(shown, group.notes)):
-            if column == COLUMNS:
-                column, line = 0, line + 1
-            if line >= ROWS_PER_SHEET:
-                sheets.append(Image.new("RGB", (width, height), "white"))
-                line = 0
-            x, y = column * TILE_PX, line * (TILE_PX + CAPTION_PX)
-            _tile(sheets[-1], x, y, pictures(row), note, first=number == 0)
-            column += 1
-    return sheets
-
-
-def _tile(
-    sheet: Image.Image, x: int, y: int, picture: Image.Image | None, note: str, *, first: bool
-) -> None:
-    pen = ImageDraw.Draw(sheet)
-    pen.rectangle((x, y, x + TILE_PX - 1, y + TILE_PX + CAPTION_PX - 1), fill="#f4f4f4")
-    if picture is not None:
-        sheet.paste(picture, (x + (TILE_PX - picture.width) // 2, y + 3))
-    words, lines = note.replace(": ", ":\n").replace(", ", "\n").split("\n"), 4
-    pen.text((x + 4, y + TILE_PX - 8), "\n".join(words[:lines]), fill="black", spacing=1)
-    if first:
-        pen.line((x, y, x, y + TILE_PX + CAPTION_PX), fill="#d02020", width=3)
-    else:
-        pen.line((x, y, x, y + TILE_PX + CAPTION_PX), fill=LINE)
+        shown = list(zip(group.rows, group.notes))[: 2 * LAYOUT.columns]
+        tiles = [
+            Tile(picture=pictures(row), text=note.replace(": ", ":\n").replace(", ", "\n"))
+            for row, note in shown
+        ]
+        yield contact_sheet.Group(tiles=tiles, marked=True)
 
 
 class _Pictures:
@@ -164,13 +141,7 @@ class _Pictures:
         if self._held[0] != part:
             column = read_columns(part_path(self._build, ROWS, part), ["image"]).column("image")
             self._held = (part, column)
-        data = self._held[1][number]["bytes"].as_py()
-        try:
-            image = Image.fromarray(decode(data).rgb)
-        except DecodeError:
-            return None
-        image.thumbnail((TILE_PX - 12, TILE_PX - 12))
-        return image
+        return contact_sheet.thumbnail(self._held[1][number]["bytes"].as_py(), LAYOUT)
 
 
 def _page(names: list[str], num_clusters: int, num_possible: int, most: int) -> str:
