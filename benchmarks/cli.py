@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -22,16 +23,24 @@ DATA = "a dataset folder or Hub id, a registered benchmark, a parquet file, a fo
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code: 0 when every result was written, 2 for a user's mistake."""
+    """Exit code: 0 when every result was written, 2 for a user's mistake, 130 interrupted (the same
+    command goes on), 141 whoever read the output stopped."""
     from emo8.errors import Emo8Error
 
     arguments = build_parser().parse_args(argv)
     try:
         code: int = arguments.call(arguments)
+        sys.stdout.flush()
         return code
     except Emo8Error as error:
         print(f"emo8-bench: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("emo8-bench: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def build_parser() -> argparse.ArgumentParser:

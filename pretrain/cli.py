@@ -45,7 +45,8 @@ class Teaching(argparse.RawDescriptionHelpFormatter):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code: 0 done, 1 when `evaluate` finds that the run has not learned, 2 user's mistake."""
+    """Exit code: 0 done, 1 when `evaluate` finds that the run has not learned, 2 user's mistake,
+    130 interrupted, 141 whoever read the output stopped."""
     parser = build_parser()
     args, rest = parser.parse_known_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
@@ -64,10 +65,17 @@ def main(argv: list[str] | None = None) -> int:
             "import-emoset": run_import_emoset,
             "plot": run_plot,
         }
-        return commands[args.command](args, rest)
+        code = commands[args.command](args, rest)
+        sys.stdout.flush()
+        return code
     except ImportError as problem:
         sys.stderr.write(f"uniemox: {problem}. Install it with: pip install 'emo8[pretrain]'\n")
         return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, OSError) as problem:
         sys.stderr.write(f"uniemox: {problem}\n")
         return 2

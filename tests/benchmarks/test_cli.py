@@ -55,3 +55,12 @@ def test_list__names_benchmarks_and_protocols(capsys):
     assert main(["list"]) == 0
     said = capsys.readouterr().out
     assert "emotion_faces" in said and "linear" in said and "timm:NAME" in said
+
+
+def test_command__whose_reader_stops_reading_ends_quietly() -> None:
+    command = [sys.executable, "-m", "benchmarks.cli", "list"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
