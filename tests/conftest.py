@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -135,5 +137,15 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(hub_module.time, "sleep", lambda s: server.requests.update(["sleep"]))
+        others, really_sleep = set(threading.enumerate()), time.sleep
+        others.discard(threading.current_thread())
+
+        def sleep(seconds: float) -> None:
+            """Counted; but threads that other tests left behind poll on, and must not spin."""
+            if threading.current_thread() in others:
+                really_sleep(seconds)
+            else:
+                server.requests.update(["sleep"])
+
+        monkeypatch.setattr(hub_module.time, "sleep", sleep)
         yield server

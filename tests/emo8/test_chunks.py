@@ -20,6 +20,7 @@ from tests.conftest import encoded, write_recipe
 
 MIN_CHUNK, MAX_CHUNK = 8 << 10, 128 << 10
 MASK = np.uint64(0xFFFF << 48)
+FEATURES = schema.published_features().arrow_schema.metadata
 GEAR = np.random.default_rng(1).integers(0, 2**64, 256, dtype=np.uint64)
 
 
@@ -73,7 +74,7 @@ def write(folder: Path, numbers: list[int], rows_per_shard: int = 1000) -> dict[
     found: dict[str, int] = {}
     for shard, start in enumerate(range(0, len(numbers), rows_per_shard)):
         path = dataset.shard_path(folder, "natural", "train", shard)
-        writer = dataset._ShardWriter(path, "fingerprint")
+        writer = dataset._ShardWriter(path, "fingerprint", FEATURES)
         for number in numbers[start : start + rows_per_shard]:
             writer.add(row(number))
         writer.close()
