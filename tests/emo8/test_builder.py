@@ -139,7 +139,7 @@ def test_build__truncated_part_is_redone_to_the_same_bytes(own: Path) -> None:
     assert tree_hash(own / "BUILD" / "dataset") == before
 
 
-def test_build__killed_at_any_moment_it_finishes_to_the_same_bytes(
+def test_build__killed_on_the_way_it_finishes_to_the_same_bytes(
     small: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "BUILD"
@@ -152,11 +152,10 @@ def test_build__killed_at_any_moment_it_finishes_to_the_same_bytes(
         "-o",
         str(target),
     ]
-    for pause_s in (4.0, 7.0):
-        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-        time.sleep(pause_s)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    time.sleep(5.0)  # twenty-five random moments: test_reliability.py
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     subprocess.run(command, check=True, capture_output=True)
     assert tree_hash(target / "dataset") == tree_hash(small / "BUILD" / "dataset")
 

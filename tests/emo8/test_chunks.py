@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from emo8 import dataset, schema
@@ -108,6 +109,7 @@ def released_chunks(build_dir: Path, folder: Path) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 def test_release__one_percent_more_rows_all_over_a_folder_are_at_most_five_percent_new_bytes(
     tmp_path: Path,
 ) -> None:

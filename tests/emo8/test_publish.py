@@ -216,6 +216,7 @@ def recipes_for_readers() -> list[str]:
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_docs__recipes_for_readers_run_without_our_code(released: Path, tmp_path: Path) -> None:
     blocks = recipes_for_readers()
     assert len(blocks) == 9
