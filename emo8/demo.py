@@ -83,7 +83,8 @@ def check_dataset(dataset: Path, out: Path) -> list[Check]:
         "        found[name] += [label.int2str(value) for value in set(part[name])]\n"
         "stream = load_dataset(sys.argv[1], split='train', streaming=True)\n"
         # to its end: a stream left half read may abort the interpreter when it exits
-        "found['streams'] = sum(row['image'] is not None for row in stream) == len(splits['train'])\n"
+        "seen = sum(row['image'] is not None for row in stream)\n"
+        "found['streams'] = seen == len(splits['train'])\n"
         "print(json.dumps(found))"
     )
     reply = subprocess.run(
