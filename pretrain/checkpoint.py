@@ -117,7 +117,13 @@ class Encoder:
 
     @torch.inference_mode()
     def _encode(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        tokens: Tensor = self._mae.encode(whole_pixels(images, self.config))  # (N, 1 + L, D)
+        size, views = self.config.model.image_size, self.config.views
+        crops = [
+            cut(torch.tensor(image), centre_box(image.shape[1], image.shape[0]), size)
+            for image in images
+        ]
+        pixels = normalise(torch.stack(crops), views.mean, views.std)
+        tokens: Tensor = self._mae.encode(pixels)  # (N, 1 + L, D)
         return tokens
 
     @torch.inference_mode()
@@ -126,16 +132,6 @@ class Encoder:
         pooled = torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1)  # (N, 2 D)
         features: NDArray[np.float32] = pooled.float().numpy()
         return features
-
-
-def whole_pixels(images: Sequence[NDArray[np.uint8]], config: PretrainConfig) -> Tensor:
-    """Float (N, C, S, S) of uint8 RGB arrays (H, W, 3) as a run sees whole pictures."""
-    size, views = config.model.image_size, config.views
-    crops = [
-        cut(torch.tensor(image), centre_box(image.shape[1], image.shape[0]), size)
-        for image in images
-    ]
-    return normalise(torch.stack(crops), views.mean, views.std)
 
 
 def load_encoder(run: Path | str) -> Encoder:
