@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from emo8 import (
     evidence,
     ingest,
     leaks,
+    memory,
     pipeline,
     places,
     removal,
@@ -39,18 +40,20 @@ from emo8.config import Recipe
 from emo8.copies.drop import Copies
 from emo8.copies.pairs import Pairs
 from emo8.engines import Engine, Task, make_engine
-from emo8.narrow import read_narrow
-from emo8.parts import fingerprint, read_columns, write_part, write_text
+from emo8.narrow import as_frame, read_narrow
+from emo8.parts import fingerprint, read_columns, write_text
 from emo8.plan import Plan, load_plan
 from emo8.progress import stage
 from emo8.recipe import load_recipe
 from emo8.sources.base import Chunk
 from emo8.steps import ROWS, PartTask, Step, part_path
+from emo8.verdicts import provenance_of_copies
+from emo8.verdicts import write as write_verdicts
 from emo8.web.rig import Crew
 from emo8.web.stage import Fetch
 from emo8.web.store import mark
 
-DECIDE_VERSION = 5
+DECIDE_VERSION = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,7 @@ def build(
     cores; `retry_failed` tries links again that could not be fetched. Raises an `Emo8Error` for a
     mistake of the user's; a failed part is counted, not raised.
     """
+    memory.give_back_freed()
     recipe = load_recipe(recipe_path)
     builddir.check_target(out, recipe, recipe_path)
     chunks = sources.plan(recipe, recipe_path.resolve().parent)
@@ -252,7 +256,7 @@ class _Run:
         earlier = splits.earlier_splits(self.out, self.recipe_dir, config, seed)
         if parts:
             decider = self._decider(earlier, parts)
-            frames.insert(0, decider.run(read_narrow(self.out, parts)))
+            frames.insert(0, decider.run(read_narrow(self.out, parts, without=decide.UNREAD)))
         verdicts = pd.concat(frames, ignore_index=True)
         lacking = set(decide.COLUMNS) - set(verdicts.columns)  # where every part failed
         verdicts = verdicts.assign(**dict.fromkeys(lacking))
@@ -262,13 +266,13 @@ class _Run:
         splits.remember(self.out, verdicts, earlier, config, seed)
         summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
         write_text(self.out / "report" / "splits.json", summary + "\n")
-        verdicts["also_from"] = _provenance_of_copies(verdicts)
+        verdicts["also_from"] = provenance_of_copies(verdicts)
         known = places.published(self.out, self.recipe_dir, config.keep)
         part_rows = self.recipe.ingest.part_rows
         verdicts[["shard", "rank"]] = places.assign(verdicts, known, part_rows)
         return verdicts
 
-    def _decider(self, earlier: Mapping[str, str], parts: list[int]) -> decide.Decider:
+    def _decider(self, earlier: pa.Table, parts: list[int]) -> decide.Decider:
         model = self.resolved.models[0]
         marks = [self.plan.fingerprints[table] for table in ("measure", model.table)]
         pairs = Pairs(
@@ -297,17 +301,17 @@ class _Run:
         """The inputs of a part that failed, so that they are counted and named."""
         columns = ["id", "source", "source_path", "source_url", "license", "split_source"]
         if step == ROWS:
-            rows = pd.DataFrame(index=range(self.chunks[part].num_inputs), columns=columns)
+            nothing = pa.nulls(self.chunks[part].num_inputs, pa.string())
+            rows = as_frame(pa.table(dict.fromkeys(columns, nothing)))
             rows["source"] = self.chunks[part].source.name
         else:
-            rows = read_columns(part_path(self.out, ROWS, part), columns).to_pandas()
+            rows = as_frame(read_columns(part_path(self.out, ROWS, part), columns))
         return rows.assign(
             part=part, row=range(len(rows)), step=step, reason="part_failed", cluster=rows["id"]
         )
 
     def _write_dataset(self, verdicts: pd.DataFrame) -> None:
-        table = pa.Table.from_pandas(verdicts, preserve_index=False)
-        write_part(table, self.out / "tables" / "verdicts.parquet", self.plan.decision)
+        write_verdicts(self.out, verdicts, self.plan.decision)
         tasks = dataset.plan_shards(
             self.out,
             verdicts,
@@ -328,19 +332,3 @@ class _Run:
         write_card(self.out / "dataset", given)
         if not self.plan.failed:
             self.plan.dataset = dataset.dataset_fingerprint(self.out)
-
-
-def _provenance_of_copies(verdicts: pd.DataFrame) -> pd.Series:
-    """For each row the sources of the copies that left in its favour."""
-    copies = verdicts[verdicts["reason"].isin(["duplicate_exact", "duplicate_near"])]
-    found: dict[str, list[dict[str, str | None]]] = {}
-    for copy in copies[["survivor", "source", "source_url"]].to_dict("records"):
-        origin = {"source": copy["source"], "source_url": copy["source_url"]}
-        found.setdefault(copy["survivor"], []).append(origin)
-    empty: list[dict[str, str | None]] = []
-    kept = verdicts["reason"].isna()
-    return pd.Series(
-        [found.get(key, empty) if stays else empty for key, stays in zip(verdicts["id"], kept)],
-        index=verdicts.index,
-        dtype=object,
-    )

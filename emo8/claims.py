@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from emo8 import votes
 from emo8.calibration import Calibrations
@@ -71,7 +72,7 @@ class Claims:
         claim = most_likely(prob, EMOTIONS)
         if self.labels.max_risk >= 1:
             return claim
-        top = prob.map(lambda row: float(np.max(row)) if row is not None else 0.0)
+        _, top = largest(prob)
         least = style.map(
             {name: self.calibrations.threshold(name, self.labels.max_risk) for name in STYLES}
         )
@@ -91,16 +92,31 @@ def first_claim(claims: dict[str, pd.Series]) -> tuple[pd.Series, pd.Series]:
 
 def parsed(source: pd.Series, parse: Callable[[str], str]) -> pd.Series:
     """The source's claims that are names of ours, else None."""
-    known = {}
-    for text in source.dropna().unique():
+    codes, texts = pd.factorize(source)
+    names: list[str | None] = []
+    for text in texts:
         try:
-            known[text] = parse(text)
+            names.append(parse(text))
         except ValueError:  # another vocabulary: kept verbatim in the claim's own column
-            continue
-    return source.map(known).astype(object).where(source.isin(list(known)), None)
+            names.append(None)
+    return pd.Series(np.array([*names, None], object)[codes], index=source.index, dtype=object)
 
 
 def most_likely(prob: pd.Series, names: tuple[str, ...]) -> pd.Series:
     """The most likely name of each distribution, None where there is none."""
-    found = [names[int(np.argmax(row))] if row is not None else None for row in prob]
-    return pd.Series(found, index=prob.index, dtype=object)
+    place, _ = largest(prob)
+    return pd.Series(np.array([*names, None], object)[place], index=prob.index, dtype=object)
+
+
+def largest(prob: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) place of the largest number of each distribution and that number; -1 and 0 for none."""
+    place, value = np.full(len(prob), -1), np.zeros(len(prob))
+    column = pa.array(prob, from_pandas=True)
+    end = 0
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        start, end = end, end + len(chunk)
+        rows = start + np.flatnonzero(chunk.is_valid())
+        if len(rows):
+            numbers = chunk.flatten().to_numpy().reshape(len(rows), -1)
+            place[rows], value[rows] = numbers.argmax(axis=1), numbers.max(axis=1)
+    return place, value

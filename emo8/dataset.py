@@ -50,13 +50,14 @@ def plan_shards(
     build: Path, verdicts: pd.DataFrame, max_pixels: int, *, blur_faces: bool = False
 ) -> list[ShardTask]:
     """One task per group of rows."""
-    kept = verdicts[verdicts["reason"].isna()]
+    kept = verdicts.loc[verdicts["reason"].isna(), ["shard", *_FROM_VERDICT]]
+    groups = kept.groupby("shard").indices
     features = schema.published_features().arrow_schema.metadata  # here once, not in every worker
     return [
         ShardTask(
             build=build,
             part=group,
-            rows=kept[kept["shard"] == group],
+            rows=kept[[*_FROM_VERDICT]].iloc[groups[group]],
             max_pixels=max_pixels,
             blur_faces=blur_faces,
             features=features,

@@ -16,8 +16,12 @@ from emo8.claims import Claims
 from emo8.config import DecideConfig
 from emo8.copies.drop import Copies
 from emo8.leaks import Leaks
+from emo8.narrow import as_frame
 from emo8.removal import Removal, removed_rows
 
+# Of the narrow table, what nobody decides by.
+UNREAD = ("emotion_raw_prob", "emotion_agreement", "emotion_margin", "emotion_entropy")
+_FOR_COPIES = ("part", "row", "id", "emotion_source", "width", "height", "pixel_sha256")
 COLUMNS = ("step", "reason", "value", "detail", "cluster", "survivor", *claims.COLUMNS)
 
 
@@ -34,30 +38,26 @@ class Decider:
     def run(self, narrow: pa.Table) -> pd.DataFrame:
         """One verdict per row: part, row, id, claims, step, reason, value,
         detail, cluster, survivor."""
-        # hashes stay integers beside rows without one; as floats they would lose their last bits
-        rows = narrow.to_pandas(types_mapper={pa.uint64(): pd.UInt64Dtype()}.get)
+        asked, bits = removed_rows(narrow, self.removals)
+        rows = as_frame(narrow.drop_columns("phash"))
+        del narrow
         verdicts = rows[
             ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
-        ].copy()
+        ]
         labels = self.claims.final_labels(rows)
-        verdicts[list(claims.COLUMNS)] = labels[list(claims.COLUMNS)]
-        for column, dtype in (
-            ("step", object),
-            ("reason", object),
-            ("value", float),
-            ("detail", object),
-        ):
+        verdicts = verdicts.join(labels[list(claims.COLUMNS)])
+        for column, dtype in (("step", object), ("reason", object), ("value", float)):
             verdicts[column] = pd.Series(None, index=rows.index, dtype=dtype)
+        verdicts["detail"] = rows["ingest_detail"]
         verdicts["cluster"] = rows["id"]
         verdicts["survivor"] = rows["id"]
         _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
-        verdicts["detail"] = rows["ingest_detail"]
         _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
-        asked, bits = removed_rows(narrow, self.removals)
         _reject(verdicts, asked, "removal", bits)
         reason, value = checks.failures(self.config, verdicts["style"], rows)
         _reject(verdicts, reason, "decide", value)
         self._apply_review(verdicts, labels["review_rejected"], labels["review_reason"])
+        rows = rows[[*_FOR_COPIES]]
         self.leaks.reject(verdicts, rows)
         self.copies.drop(verdicts, rows)
         return verdicts

@@ -7,7 +7,6 @@ failure is reported with its cause, and the others go on.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import multiprocessing
 import os
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from emo8 import memory
 from emo8.errors import Emo8Error
 from emo8.lifeline import die_with_parent
 
@@ -174,17 +174,8 @@ def start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
-    if sys.platform == "linux":
-        keep_freed_memory()
+    memory.keep_freed()
     die_with_parent()
-
-
-def keep_freed_memory() -> None:
-    """Let glibc reuse the memory of the picture before: fetching it anew costs up to a decode."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):  # not in musl
-        libc.mallopt(-3, 32 << 20)  # M_MMAP_THRESHOLD, in bytes: its maximum
-        libc.mallopt(-1, 128 << 20)  # M_TRIM_THRESHOLD, in bytes
 
 
 _states: dict[str, Any] = {}

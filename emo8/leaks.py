@@ -19,6 +19,7 @@ from emo8.parts import fingerprint, read_columns, write_part
 from emo8.steps import part_path
 
 TABLE = "leaks.parquet"  # in tables/
+PIECE_ROWS = 65_536  # of a build compared at a time: some 2 KB each
 _COLUMNS = ("id", "benchmark", "benchmark_id", "distance", "sim")
 
 
@@ -34,31 +35,35 @@ class Leaks:
     def reject(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Fill step, reason, value and detail of open rows that match a benchmark's picture."""
         open_rows = np.flatnonzero(verdicts["reason"].isna())
-        named = []
-        own = self._prints(rows.iloc[open_rows]) if self.config.files and len(open_rows) else None
-        for file in self.config.files if own else ():
-            benchmark = fingerprints.read(self.recipe_dir / file)
-            assert own is not None
-            found = fingerprints.match(
-                own,
-                benchmark,
-                max_distance=self.config.max_distance,
-                min_sim=self.config.min_sim,
-            )
-            hits = np.flatnonzero(found.row >= 0)
-            for hit in hits.tolist():
-                named.append(
-                    {
-                        "id": own.ids[hit],
-                        "benchmark": benchmark.about.name,
-                        "benchmark_id": benchmark.ids[int(found.row[hit])],
-                        "distance": float(found.distance[hit]),
-                        "sim": float(found.sim[hit]),
-                    }
-                )
-            if self.config.drop:
-                self._leave(verdicts, open_rows[hits], found.distance[hits], benchmark.about.name)
+        benchmarks = [fingerprints.read(self.recipe_dir / file) for file in self.config.files]
+        named: list[dict[str, object]] = []
+        for start in range(0, len(open_rows) if benchmarks else 0, PIECE_ROWS):
+            piece = open_rows[start : start + PIECE_ROWS]
+            own = self._prints(rows.iloc[piece])
+            for benchmark in benchmarks:
+                named += self._matched(verdicts, piece, own, benchmark)
         self._write(named)
+
+    def _matched(
+        self, verdicts: pd.DataFrame, piece: np.ndarray, own: Prints, benchmark: Prints
+    ) -> list[dict[str, object]]:
+        """A line for each of the rows `piece` that match; where asked for, they leave."""
+        found = fingerprints.match(
+            own, benchmark, max_distance=self.config.max_distance, min_sim=self.config.min_sim
+        )
+        hits = np.flatnonzero(found.row >= 0)
+        if self.config.drop:
+            self._leave(verdicts, piece[hits], found.distance[hits], benchmark.about.name)
+        return [
+            {
+                "id": own.ids[hit],
+                "benchmark": benchmark.about.name,
+                "benchmark_id": benchmark.ids[int(found.row[hit])],
+                "distance": float(found.distance[hit]),
+                "sim": float(found.sim[hit]),
+            }
+            for hit in hits.tolist()
+        ]
 
     def _leave(
         self, verdicts: pd.DataFrame, where: np.ndarray, distance: np.ndarray, name: str

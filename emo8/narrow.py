@@ -1,14 +1,18 @@
 """The narrow table: one line per input of a build, without pictures or embeddings.
 
-Global steps (copies, verdicts, splits) work on this; it holds under 1 KB a row.
+Global steps (copies, verdicts, splits) work on this, and hold under 1 KB a row in all: texts that
+name rows stay in Arrow's buffers, for as Python objects two hashes alone would take 250 bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 
+from emo8 import memory
 from emo8.checks import CHECKS
 from emo8.errors import BuildError
 from emo8.parts import read_columns
@@ -44,14 +48,25 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def read_narrow(build: Path, parts: list[int]) -> pa.Table:
-    """All rows of `parts` in order, with `part` and `row` saying where each one lives."""
+# What names a row differs from row to row; other texts repeat, and share one object a value.
+_NAMING = ("id", "pixel_sha256", "source_path", "source_url")
+_TEXT = pd.StringDtype("pyarrow", na_value=float("nan"))
+
+
+def read_narrow(build: Path, parts: list[int], without: Collection[str] = ()) -> pa.Table:
+    """All rows of `parts` in order, with `part` and `row` saying where each one lives.
+
+    Columns in `without` are not read.
+    """
+    wanted = {
+        table: [name for name in names if name not in without] for table, names in COLUMNS.items()
+    }
     pieces = []
     for part in parts:
         columns: dict[str, pa.ChunkedArray] = {}
-        for table, names in COLUMNS.items():
+        for table, names in wanted.items():
             path = part_path(build, table, part)
-            piece = read_columns(path, list(names))
+            piece = read_columns(path, names)
             lacking = [name for name in names if name not in piece.column_names]
             if lacking:
                 raise BuildError(
@@ -63,4 +78,20 @@ def read_narrow(build: Path, parts: list[int]) -> pa.Table:
         columns["part"] = pa.chunked_array([pa.array([part] * num_rows, pa.int32())])
         columns["row"] = pa.chunked_array([pa.array(range(num_rows), pa.int32())])
         pieces.append(pa.table(columns))
-    return pa.concat_tables(pieces)
+    whole = pa.concat_tables(pieces).combine_chunks()
+    pieces.clear()
+    memory.trim()  # as much again
+    return whole
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """The rows for pandas; texts that name rows and distributions stay where they are."""
+
+    def kept(kind: pa.DataType) -> pd.ArrowDtype | None:
+        return pd.ArrowDtype(kind) if pa.types.is_list(kind) else None
+
+    naming = [name for name in table.column_names if name in _NAMING]
+    frame = table.drop_columns(naming).to_pandas(types_mapper=kept)
+    for name in naming:
+        frame[name] = pd.array(table[name], dtype=_TEXT)
+    return frame

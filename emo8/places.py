@@ -8,60 +8,61 @@ more than the new rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8.keys import firsts, positions
 from emo8.parts import fingerprint, write_part
 from emo8.shards import list_shards
 
 PARTS_PER_SHARD = 16
 TABLE = "places.parquet"  # in tables/
 VERSION = 1
+# The shard of every published row, in the order in which they were written.
+PLACES = pa.schema([("id", pa.string()), ("shard", pa.int64())])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Places:
-    """Shard number of every published row by id, in the order in which they were written."""
-
-    shard: dict[str, int] = field(default_factory=dict)
-
-
-def published(build: Path, recipe_dir: Path, keep: tuple[str, ...]) -> Places:
-    """The places of rows that this build, or a dataset folder in `keep`, has published."""
-    known: dict[str, int] = {}
+def published(build: Path, recipe_dir: Path, keep: tuple[str, ...]) -> pa.Table:
+    """`PLACES` of rows that this build, or a dataset folder in `keep`, has published."""
+    known = []
     for name in keep:
         for shard in list_shards(recipe_dir / name):
             ids = pq.read_table(recipe_dir / name / shard.name, columns=["id"])["id"]
-            known.update(dict.fromkeys(ids.to_pylist(), shard.group))
+            known.append(pa.table([ids, np.full(len(ids), shard.group)], schema=PLACES))
     path = build / "tables" / TABLE
     if path.exists():
-        table = pq.read_table(path)
-        known.update(zip(table["id"].to_pylist(), table["shard"].to_pylist()))
-    return Places(shard=known)
+        known.append(pq.read_table(path, schema=PLACES))
+    every = pa.concat_tables([PLACES.empty_table(), *known])
+    if len(known) < 2:
+        return every
+    latest = pa.concat_tables(reversed(known))  # a row keeps its order, and its latest shard
+    ids = every["id"].filter(firsts(every["id"]) == np.arange(len(every)))
+    return pa.table([ids, latest["shard"].take(positions(ids, latest["id"]))], schema=PLACES)
 
 
-def assign(verdicts: pd.DataFrame, places: Places, part_rows: int) -> pd.DataFrame:
+def assign(verdicts: pd.DataFrame, places: pa.Table, part_rows: int) -> pd.DataFrame:
     """`shard` and `rank` of every row (`id`, `part`, `reason`); rank orders the rows of a shard."""
-    rows = range(len(verdicts))
-    if not places.shard:
-        return pd.DataFrame(
-            {"shard": verdicts["part"] // PARTS_PER_SHARD, "rank": rows}, index=verdicts.index
-        )
-    order = {key: rank for rank, key in enumerate(places.shard)}
-    kept = verdicts["reason"].isna()
-    shard: pd.Series = verdicts["id"].map(places.shard)
-    new = kept & shard.isna()
-    last = max(places.shard.values())
-    used = sum(number == last for number in places.shard.values())
-    room = PARTS_PER_SHARD * part_rows
-    behind = used + new[new].cumsum() - 1  # place counted from the start of the last shard
-    shard = shard.where(~new, last + behind // room)
-    rank = verdicts["id"].map(order).fillna(pd.Series(rows, verdicts.index) + len(order))
-    return pd.DataFrame({"shard": shard.fillna(0).astype("int64"), "rank": rank.astype("int64")})
+    rows = np.arange(len(verdicts))
+    if not len(places):
+        shard = verdicts["part"].to_numpy() // PARTS_PER_SHARD
+        return pd.DataFrame({"shard": shard, "rank": rows}, index=verdicts.index)
+    place, shards = positions(verdicts["id"], places["id"]), places["shard"].to_numpy()
+    old = place >= 0
+    new = verdicts["reason"].isna().to_numpy() & ~old
+    last = shards.max()
+    behind = np.count_nonzero(shards == last) + np.cumsum(new) - 1  # from the last shard's start
+    fresh = np.where(new, last + behind // (PARTS_PER_SHARD * part_rows), 0)
+    return pd.DataFrame(
+        {
+            "shard": np.where(old, shards[place], fresh),
+            "rank": np.where(old, place, rows + len(places)),
+        },
+        index=verdicts.index,
+    )
 
 
 def remember(build: Path) -> None:
@@ -69,8 +70,5 @@ def remember(build: Path) -> None:
     columns = ["id", "shard", "rank", "reason"]
     verdicts = pq.read_table(build / "tables" / "verdicts.parquet", columns=columns).to_pandas()
     kept = verdicts[verdicts["reason"].isna()].sort_values(["shard", "rank"])
-    table = pa.table(
-        {"id": kept["id"], "shard": kept["shard"]},
-        schema=pa.schema([("id", pa.string()), ("shard", pa.int64())]),
-    )
+    table = pa.table({"id": kept["id"], "shard": kept["shard"]}, schema=PLACES)
     write_part(table, build / "tables" / TABLE, fingerprint(VERSION))

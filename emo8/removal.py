@@ -116,12 +116,12 @@ class Matcher:
     def exact(self, *columns: pa.ChunkedArray | list[str | None]) -> np.ndarray:
         """(N,) bool: rows one of whose values (ids, hashes, addresses) is on the list."""
         hits = np.zeros(len(columns[0]), bool)
-        if self.keys:
-            for column in columns:
-                values = column.to_pylist() if isinstance(column, pa.ChunkedArray) else column
-                hits |= np.fromiter(
-                    (isinstance(v, str) and _normal(v) in self.keys for v in values), bool
-                )
+        for column in columns if self.keys else ():
+            pieces = column.chunks if isinstance(column, pa.ChunkedArray) else [pa.array(column)]
+            values = (value for piece in pieces for value in piece.to_pylist())
+            hits |= np.fromiter(
+                (isinstance(v, str) and _normal(v) in self.keys for v in values), bool
+            )
         return hits
 
     def copies(self, phash: np.ndarray, extra: np.ndarray | None = None) -> np.ndarray:

@@ -39,7 +39,8 @@ def funnel_lines(numbers: Mapping[str, Any]) -> list[str]:
 
 def statistics(verdicts: pd.DataFrame, models: list[str]) -> dict[str, Any]:
     """What the card and the figures say about the published rows."""
-    kept = verdicts[verdicts["reason"].isna()]
+    columns = ["style", "emotion", "split", "emotion_rule", "style_rule", "license", "source"]
+    kept = verdicts.loc[verdicts["reason"].isna(), columns]
     table = pd.crosstab(kept["style"], kept["emotion"])
     table = table.reindex(index=list(STYLES), columns=list(EMOTIONS), fill_value=0)
     return {

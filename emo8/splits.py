@@ -11,126 +11,145 @@ that is what makes the splits stratified.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emo8.config import SplitsConfig
 from emo8.errors import SourceError
+from emo8.keys import firsts, positions
 from emo8.parts import fingerprint, read_fingerprint, write_part
 
+# From the loosest to the strictest: who stays when a new row joins two clusters.
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 TABLE = "splits.parquet"  # in tables/
-_PRIORITY = {"test": 2, "val": 1, "train": 0}  # who stays when a new row joins two clusters
+PLACED = pa.schema([("id", pa.string()), ("split", pa.string())])
 
 
-def earlier_splits(
-    build: Path, recipe_dir: Path, config: SplitsConfig, seed: int
-) -> dict[str, str]:
-    """Id -> split of everything an earlier run or a dataset in `keep` has placed."""
-    known: dict[str, str] = {}
-    for name in config.keep:
-        known.update(_published(recipe_dir / name))
+def earlier_splits(build: Path, recipe_dir: Path, config: SplitsConfig, seed: int) -> pa.Table:
+    """`PLACED` of everything an earlier run or a dataset in `keep` has placed."""
+    known = [_published(recipe_dir / name) for name in config.keep]
     path = build / "tables" / TABLE
     if read_fingerprint(path) == _mark(config, seed):
-        table = pq.read_table(path)
-        known.update(zip(table["id"].to_pylist(), table["split"].to_pylist()))
-    return known
+        known.append(pq.read_table(path, schema=PLACED))
+    return joined(known)
+
+
+def joined(tables: Sequence[pa.Table]) -> pa.Table:
+    """One line per id of several `PLACED` tables: where they differ, the last one counts."""
+    every = pa.concat_tables([PLACED.empty_table(), *reversed(tables)]).combine_chunks()
+    if len(tables) < 2:
+        return every
+    return every.filter(firsts(every["id"]) == np.arange(len(every)))
 
 
 def remember(
-    build: Path, verdicts: pd.DataFrame, earlier: Mapping[str, str], config: SplitsConfig, seed: int
+    build: Path, verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig, seed: int
 ) -> None:
     """Write where every row of a cluster is; rows that are gone are remembered too."""
-    placed = _placed(verdicts)
-    known = {**earlier, **dict(zip(placed["id"], placed["split"]))}
-    ordered = sorted(known.items())
-    table = pa.table(
-        {"id": [key for key, _ in ordered], "split": [split for _, split in ordered]},
-        schema=pa.schema([("id", pa.string()), ("split", pa.string())]),
-    )
-    write_part(table, build / "tables" / TABLE, _mark(config, seed))
+    copies = ("duplicate_exact", "duplicate_near", "split_bridge")
+    inside = verdicts["reason"].isna() | verdicts["reason"].isin(copies)
+    placed = verdicts.loc[inside & verdicts["id"].notna(), ["id", "split"]]
+    now = pa.Table.from_pandas(placed, PLACED, preserve_index=False).replace_schema_metadata()
+    write_part(joined([earlier, now]).sort_by("id"), build / "tables" / TABLE, _mark(config, seed))
 
 
-def losing_rows(ids: pd.Series, root: np.ndarray, earlier: Mapping[str, str]) -> np.ndarray:
+def losing_rows(ids: pd.Series, root: np.ndarray, earlier: pa.Table) -> np.ndarray:
     """(N,) bool: rows placed earlier on the train side of a cluster that joins two splits.
 
     `root` (N,) names each row's cluster. Rows never placed before lose nothing.
     """
-    side = ids.map(earlier).map(_PRIORITY).fillna(-1).to_numpy(int)
-    highest = np.full(int(root.max(initial=-1)) + 1, -1)
-    np.maximum.at(highest, root, side)
-    return np.asarray((side >= 0) & (side < highest[root]))
+    side = _sides(ids, earlier)
+    return np.asarray((side >= 0) & (side < _highest(side, root)[root]))
 
 
-def assign(
-    verdicts: pd.DataFrame, earlier: Mapping[str, str], config: SplitsConfig, seed: int
-) -> pd.Series:
-    """The split of each row (`id`, `cluster`, `emotion`, `style`, `reason`)."""
-    side = verdicts["id"].map(earlier).map(_PRIORITY)
-    of_cluster = side.groupby(verdicts["cluster"]).max()
-    names = {value: name for name, value in _PRIORITY.items()}
-    placed = {str(key): names[int(value)] for key, value in of_cluster.dropna().items()}
-    drawn = _drawn(verdicts, placed, config, seed)
-    split = verdicts["cluster"].map({**drawn, **placed})
-    bridged = verdicts["reason"] == "split_bridge"  # they keep the side they were on
-    return split.where(~bridged, verdicts["id"].map(earlier)).astype(object)
+def assign(verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig, seed: int) -> pd.Series:
+    """The split of each row (`id`, `cluster`, `emotion`, `style`, `reason`); null = no cluster."""
+    own = _sides(verdicts["id"], earlier)
+    cluster, names = pd.factorize(verdicts["cluster"])
+    placed = _highest(own, cluster)[: len(names)]
+    side = _drawn(verdicts, cluster, names, placed, config, seed)[cluster]
+    bridged = verdicts["reason"].eq("split_bridge").to_numpy()  # they keep the side they were on
+    return _named(np.where(bridged, own, side), verdicts.index)
+
+
+def _sides(ids: pd.Series, earlier: pa.Table) -> np.ndarray:
+    """(N,) int8 place in SPLITS where each row was placed, -1 = not yet."""
+    side = pc.index_in(earlier["split"], value_set=pa.array(SPLITS)).fill_null(-1).to_numpy()
+    return np.append(side, -1).astype(np.int8)[positions(ids, earlier["id"])]
+
+
+def _highest(side: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """(C + 1,) the strictest side of each cluster's rows; the last one is of rows without any."""
+    highest = np.full(int(cluster.max(initial=-1)) + 2, -1, np.int8)
+    np.maximum.at(highest, cluster, side)
+    highest[-1] = -1
+    return highest
+
+
+def _named(side: np.ndarray, index: pd.Index[Any]) -> pd.Series:
+    return pd.Series(np.array([*SPLITS, None], object)[side], index, dtype=object)
 
 
 def _drawn(
-    verdicts: pd.DataFrame, placed: Mapping[str, str], config: SplitsConfig, seed: int
-) -> dict[str, str]:
-    """Cluster -> split for the clusters nobody placed before, stratified."""
+    verdicts: pd.DataFrame,
+    cluster: np.ndarray,
+    names: pd.Index[Any],
+    placed: np.ndarray,
+    config: SplitsConfig,
+    seed: int,
+) -> np.ndarray:
+    """(C + 1,) the side of each of C clusters, stratified; the last one (-1) is of no cluster.
+
+    Clusters `placed` before stay where they are; `cluster` is the number of each row's.
+    """
+    fresh = placed < 0
     edges = np.cumsum([config.train, config.val, config.test])
-    fresh = [c for c in verdicts["cluster"].dropna().unique().tolist() if c not in placed]
-    draw = {cluster: _uniform(f"{seed}:{cluster}") for cluster in fresh}
-    index = np.searchsorted(edges, list(draw.values()), side="right")
-    split = dict(zip(fresh, np.asarray(SPLITS)[np.minimum(index, len(SPLITS) - 1)].tolist()))
-    kept = verdicts[verdicts["reason"].isna()]
-    for _, cell in kept.groupby(["style", "emotion"], sort=True):
-        _even_out(cell["cluster"], {**placed, **split}, draw, split, config)
-    return split
+    draw = np.full(len(names), np.nan)
+    draw[fresh] = [_uniform(f"{seed}:{name}") for name in names[fresh]]
+    side = np.minimum(np.searchsorted(edges, draw, side="right"), len(SPLITS) - 1).astype(np.int8)
+    side[~fresh] = placed[~fresh]
+    kept = np.flatnonzero(verdicts["reason"].isna())
+    cells = verdicts[["style", "emotion"]].iloc[kept].groupby(["style", "emotion"]).indices
+    for _, rows in sorted(cells.items()):
+        _even_out(cluster[kept[rows]], draw, side, config)
+    return np.append(side, np.int8(-1))
 
 
 def _even_out(
-    clusters: pd.Series,
-    now: dict[str, str],
-    draw: Mapping[str, float],
-    split: dict[str, str],
-    config: SplitsConfig,
+    cluster: np.ndarray, draw: np.ndarray, side: np.ndarray, config: SplitsConfig
 ) -> None:
-    """Move new clusters of one cell until no split is off by more than the tolerance."""
-    rows = clusters.value_counts()
-    shares = dict(zip(SPLITS, (config.train, config.val, config.test)))
-    slack = max(1.0, config.tolerance * len(clusters))
-    excess = {name: -share * len(clusters) for name, share in shares.items()}
-    for cluster, count in rows.items():
-        excess[now[str(cluster)]] += count
-    single = [str(c) for c, count in rows.items() if count == 1 and c in draw]
-    movable = sorted(single, key=lambda cluster: draw[cluster])
-    while max(excess.values()) > slack or min(excess.values()) < -slack:
-        over = max(SPLITS, key=lambda name: excess[name])
-        under = min(SPLITS, key=lambda name: excess[name])
-        inside = [cluster for cluster in movable if split[cluster] == over]
-        if not inside or excess[over] <= 0 or not shares[under]:
+    """Move new clusters of one cell until no split is off by more than the tolerance.
+
+    `cluster` are the numbers of the cell's clusters, a line a row; those that were placed before
+    have no `draw`.
+    """
+    members, rows = np.unique(cluster, return_counts=True)
+    shares = np.array([config.train, config.val, config.test])
+    slack = max(1.0, config.tolerance * len(cluster))
+    excess = np.bincount(side[members], rows, len(SPLITS)) - shares * len(cluster)
+    single = members[(rows == 1) & ~np.isnan(draw[members])]
+    movable = single[np.argsort(draw[single])]
+    while excess.max() > slack or excess.min() < -slack:
+        over, under = int(excess.argmax()), int(excess.argmin())
+        inside = movable[side[movable] == over]
+        if not len(inside) or excess[over] <= 0 or not shares[under]:
             return
-        towards_end = SPLITS.index(under) > SPLITS.index(over)
-        chosen = inside[-1] if towards_end else inside[0]
-        split[chosen] = under
+        side[inside[-1] if under > over else inside[0]] = under
         excess[over] -= 1
         excess[under] += 1
 
 
-def summary(
-    verdicts: pd.DataFrame, earlier: Mapping[str, str], config: SplitsConfig
-) -> dict[str, Any]:
+def summary(verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig) -> dict[str, Any]:
     """Sizes, shares, what every cell holds, and how far it is from its shares."""
-    kept = verdicts[verdicts["reason"].isna()]
+    columns = ["id", "cluster", "style", "emotion", "split"]
+    kept = verdicts.loc[verdicts["reason"].isna(), columns]
     shares = dict(zip(SPLITS, (config.train, config.val, config.test)))
     cells, worst = [], 0.0
     for (style, emotion), cell in kept.groupby(["style", "emotion"], sort=True):
@@ -148,41 +167,33 @@ def summary(
         "got": {name: round(size / total, 4) for name, size in sizes.items()},
         "clusters": int(kept["cluster"].nunique()),
         "clusters_of_several_rows": int((kept["cluster"].value_counts() > 1).sum()),
-        "placed_earlier": int(kept["id"].isin(list(earlier)).sum()),
+        "placed_earlier": int((positions(kept["id"], earlier["id"]) >= 0).sum()),
         "left_as_split_bridge": int((verdicts["reason"] == "split_bridge").sum()),
         "worst_cell_off_by_rows": round(worst, 2),
         "cells": cells,
     }
 
 
-def _placed(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Kept rows and copies: every row that belongs to a cluster."""
-    copies = ("duplicate_exact", "duplicate_near", "split_bridge")
-    inside = verdicts["reason"].isna() | verdicts["reason"].isin(copies)
-    return verdicts[inside & verdicts["id"].notna()]
-
-
-def _published(path: Path) -> dict[str, str]:
-    """Id -> split of a published dataset folder, a build, or one parquet file with both."""
+def _published(path: Path) -> pa.Table:
+    """`PLACED` of a published dataset folder, a build, or one parquet file with both."""
     files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
-    known: dict[str, str] = {}
+    known = []
     for file in files:
         names = pq.read_schema(file).names
         split = next((name for name in SPLITS if file.name.startswith(f"{name}-")), None)
         if "id" not in names or not ("split" in names or split):
             continue
-        ids = pq.read_table(file, columns=["id"]).column("id").to_pylist()
-        if split is None:
-            splits = pq.read_table(file, columns=["split"]).column("split").to_pylist()
-        else:
-            splits = [split] * len(ids)
-        known.update({key: name for key, name in zip(ids, splits) if name in SPLITS})
-    if not known:
+        table = pq.read_table(file, columns=["id"] if split else ["id", "split"])
+        if split:
+            table = table.append_column("split", pa.array([split] * len(table), pa.string()))
+        table = table.select(PLACED.names).cast(PLACED)
+        known.append(table.filter(pc.is_in(table["split"], pa.array(SPLITS))))
+    if not sum(map(len, known)):
         raise SourceError(
             f"[splits] keep: {path} holds no parquet with `id` and a split; "
             "name a dataset folder (data/**/train-*.parquet) or a table with `id` and `split`"
         )
-    return known
+    return joined(known)
 
 
 def _mark(config: SplitsConfig, seed: int) -> str:
@@ -196,10 +207,11 @@ def keep_claimed(assigned: pd.Series, clusters: pd.Series, claimed: pd.Series) -
     A cluster stays whole: where its rows claim several, test goes before val before train, so
     that a copy of a test picture never trains.
     """
-    strict = {"test": 0, "val": 1, "train": 2}
-    rank = claimed.map(strict).groupby(clusters).transform("min")
-    kept = rank.map({number: split for split, number in strict.items()})
-    return kept.astype(object).where(kept.notna(), assigned)
+    said, names = pd.factorize(claimed)
+    side = np.array([*map(SPLITS.index, names), -1])[said]
+    cluster, _ = pd.factorize(clusters)
+    strictest = _highest(side, cluster)[cluster]
+    return _named(strictest, assigned.index).where(strictest >= 0, assigned)
 
 
 def _uniform(key: str) -> float:

@@ -26,6 +26,7 @@ from emo8 import schema
 from emo8.agreement import dawid_skene
 from emo8.config import VotesConfig
 from emo8.errors import BuildError
+from emo8.keys import positions
 from emo8.parts import fingerprint, write_part
 from emo8.taxonomy import EMOTIONS, STYLES
 
@@ -91,10 +92,9 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
     votes; `rejected` is the share of the row's annotators who reject the picture, and
     `reject_reason` the reason most of them give.
     """
-    index = {key: number for number, key in enumerate(ids.drop_duplicates())}
-    own = votes[votes["id"].isin(index) & votes["kind"].ne("style")]
-    item = own["id"].map(index).to_numpy(dtype=int)
-    n = len(index)
+    own = votes[votes["kind"].ne("style") & _among(votes["id"], ids)]
+    item, keys = pd.factorize(own["id"])
+    n = len(keys)
     shares = _shares(own, item, n)
     annotators = _annotators(own, item, n)
     label = _labels(own, item, shares, annotators, config)
@@ -103,14 +103,17 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
     reasons = _reasons(own[rejecting], item[rejecting], n)
     total = shares.sum(axis=1, keepdims=True)
     spread = np.round(shares / np.where(total > 0, total, 1), schema.PUBLISHED_DECIMALS)
-    place = ids.map(index).to_numpy(dtype=int)
+    spreads = np.full(n + 1, None, object)
+    for number in np.flatnonzero(total > 0).tolist():
+        spreads[number] = spread[number].tolist()
+    place = positions(ids, keys.to_series())  # -1, the last of every array, where nobody voted
     return pd.DataFrame(
         {
-            "emotion": label[place],
-            "emotion_votes": [spread[k].tolist() if total[k, 0] > 0 else None for k in place],
-            "num_votes": annotators[place],
-            "rejected": rejected[place],
-            "reject_reason": reasons[place],
+            "emotion": np.array([*label, None], object)[place],
+            "emotion_votes": spreads[place],
+            "num_votes": np.append(annotators, 0)[place],
+            "rejected": np.append(rejected, 0.0)[place],
+            "reject_reason": np.array([*reasons, None], object)[place],
         },
         index=ids.index,
     )
@@ -118,18 +121,24 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
 
 def human_styles(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.Series:
     """Per row the style that people chose by the recipe's rule, None where they chose none."""
-    cast = votes[votes["kind"].eq("style") & votes["id"].isin(ids)]
+    cast = votes[votes["kind"].eq("style") & _among(votes["id"], ids)]
     counts = pd.crosstab(cast["id"], cast["style"]).reindex(columns=list(STYLES), fill_value=0)
-    chosen = {}
-    for key, row in zip(counts.index, counts.to_numpy()):
+    chosen = np.full(len(counts) + 1, None, object)
+    for number, row in enumerate(counts.to_numpy()):
         best, share = int(row.argmax()), row.max() / row.sum()
         alone = (row == row.max()).sum() == 1
         enough = {"majority": share > 0.5, "distribution": alone}
         if row.sum() >= config.min_votes and enough.get(
             config.rule, alone and share >= config.min_share - 1e-9
         ):
-            chosen[key] = STYLES[best]
-    return ids.map(chosen).astype(object).where(ids.isin(list(chosen)), None)
+            chosen[number] = STYLES[best]
+    place = positions(ids, counts.index.to_series())
+    return pd.Series(chosen[place], index=ids.index, dtype=object)
+
+
+def _among(keys: pd.Series, ids: pd.Series) -> np.ndarray:
+    """(V,) bool: keys that are ids of rows."""
+    return positions(keys, ids) >= 0 if len(keys) else np.zeros(0, bool)
 
 
 def choice_tensor(votes: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:

@@ -28,7 +28,7 @@ import simplejpeg
 from PIL import Image
 
 from benchmarks.output import tell
-from emo8.engines import keep_freed_memory
+from emo8 import memory
 from emo8.measure import Measure
 
 
@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     cv2.setNumThreads(1)
-    keep_freed_memory()  # as in the workers of a build; all ways gain
+    memory.keep_freed()  # as in the workers of a build; all ways gain
     results = []
     for size in ((800, 600), (2000, 1500)):
         pictures = photographs(arguments.pictures, arguments.count, size)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.copies.find import measured
+from emo8.copies.find import NUMBERS, measured
 from emo8.copies.views import Views, open_views
 from emo8.engines import Engine, Task
 from emo8.errors import BuildError
@@ -52,10 +52,10 @@ def compare_all(
     folder: Path,
     engine: Engine,
     per_part: int = PAIRS_PER_PART,
-) -> pd.DataFrame:
-    """The numbers of (P, 2) pairs of the views in `folder`, as `find.measured` gives them."""
+) -> np.ndarray:
+    """(P, 6) float32 `NUMBERS` of (P, 2) pairs of the views in `folder`."""
     if len(pairs) <= per_part:
-        return measured(views, pairs, min_crop_sim)
+        return _numbers(measured(views, pairs, min_crop_sim))
     np.save(folder / PAIRS_FILE, pairs)
     starts = range(0, len(pairs), per_part)
     num_parts = len(starts)
@@ -73,7 +73,12 @@ def compare_all(
                     f"comparing possible copies failed in part {outcome.task.part} of {num_parts}: "
                     f"{outcome.error}; run the same command again"
                 )
-    return pd.concat(
-        [pq.read_table(folder / part_name(part)).to_pandas() for part in range(num_parts)],
-        ignore_index=True,
-    )
+    told = np.empty((len(pairs), len(NUMBERS)), np.float32)
+    for part, start in enumerate(starts):
+        numbers = pq.read_table(folder / part_name(part)).to_pandas()
+        told[start : start + per_part] = _numbers(numbers)
+    return told
+
+
+def _numbers(compared: pd.DataFrame) -> np.ndarray:
+    return compared[list(NUMBERS)].to_numpy(np.float32)

@@ -7,7 +7,6 @@ so that what was tested on stays in the test split.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from emo8.config import DecideConfig
 from emo8.copies import clusters, find
 from emo8.copies.pairs import Pairs
 from emo8.filters.copies import VIEWS_RECIPE
+from emo8.keys import firsts
 from emo8.parts import fingerprint, write_part
 from emo8.splits import losing_rows
 
@@ -32,56 +32,60 @@ class Copies:
     config: DecideConfig
     pairs: Pairs  # of all its pictures, with their numbers
     build: Path
-    earlier: Mapping[str, str]  # id -> split of an earlier run
+    earlier: pa.Table  # what an earlier run placed (`emo8.splits`)
 
     def drop(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Fill cluster, survivor, step, reason, value and detail of rows that are copies."""
         open_rows = np.flatnonzero(verdicts["reason"].isna())
         if not len(open_rows):
             return
-        own = verdicts.iloc[open_rows].reset_index(drop=True)
-        own[["width", "height", "pixel_sha256"]] = rows.iloc[open_rows][
-            ["width", "height", "pixel_sha256"]
-        ].to_numpy()
-        rank = clusters.preference(own)
+        every = np.arange(len(open_rows))
+        facts = verdicts[["emotion_rule", "license"]].join(rows[["width", "height"]])
+        rank = clusters.preference(facts.iloc[open_rows])
         exact = np.concatenate(
-            [_chain_equal(own[key].to_numpy()) for key in ("id", "pixel_sha256")]
+            [_chain_equal(rows[key].iloc[open_rows]) for key in ("id", "pixel_sha256")]
         )
-        twin = clusters.survivors(len(own), exact, rank)
-        distinct = np.flatnonzero(twin == np.arange(len(own)))
-        told = self._near(rows, open_rows[distinct], own["style"].iloc[distinct].tolist())
+        twin = clusters.survivors(len(open_rows), exact, rank)
+        distinct = np.flatnonzero(twin == every)
+        styles = verdicts["style"].iloc[open_rows[distinct]]
+        told = self._near(rows, open_rows[distinct], styles.tolist())
         told = without_disputes(told, rows["emotion_source"].to_numpy()[open_rows[distinct]])
         near = distinct[told.loc[told["verdict"] == "copy", ["left", "right"]].to_numpy(np.int64)]
-        root = clusters.roots(len(own), np.concatenate([exact, near.reshape(-1, 2)]))
-        loses = losing_rows(own["id"], root, self.earlier)
+        root = clusters.roots(len(open_rows), np.concatenate([exact, near.reshape(-1, 2)]))
+        loses = losing_rows(verdicts["id"].iloc[open_rows], root, self.earlier)
         stays = ~loses[near].any(axis=1) if len(near) else np.zeros(0, bool)
-        keeper = clusters.survivors(len(own), near[stays], rank)
-        values = _least(told, distinct, len(own))
-        ids = own["id"].to_numpy()
-        own["cluster"] = ids[root]
-        _leave(own, loses, "split_bridge", "splits", None, root)
-        _leave(own, keeper != np.arange(len(own)), "duplicate_near", "duplicates", values, keeper)
-        _leave(own, twin != np.arange(len(own)), "duplicate_exact", "duplicates", None, twin)
-        columns = ["cluster", "survivor", "step", "reason", "value", "detail"]
-        verdicts.loc[verdicts.index[open_rows], columns] = own[columns].to_numpy()
-        self._write_pairs(told, ids[distinct])
+        keeper = clusters.survivors(len(open_rows), near[stays], rank)
+        values = _least(told, distinct, len(open_rows))
+        _leave(verdicts, open_rows, loses, "split_bridge", root)
+        _leave(verdicts, open_rows, keeper != every, "duplicate_near", keeper, values)
+        _leave(verdicts, open_rows, twin != every, "duplicate_exact", twin)
+        survivor = np.where(loses, every, np.where(twin != every, twin, keeper))
+        for column, named in (("cluster", root), ("survivor", survivor)):
+            number = np.arange(len(verdicts))
+            number[open_rows] = open_rows[named]
+            verdicts[column] = verdicts["id"].array.take(number)
+        self._write_pairs(told, verdicts["id"].iloc[open_rows[distinct]])
 
     def _near(
         self, rows: pd.DataFrame, distinct: np.ndarray, styles: list[str | None]
     ) -> pd.DataFrame:
         """Pairs of the `distinct` rows, by their number among these, that are copies or may be."""
-        codes, pictures = pd.factorize(rows["pixel_sha256"])
-        number = np.full(len(pictures), -1)  # of the row that stands for each picture
-        number[codes[distinct]] = np.arange(len(distinct))
-        found = self.pairs.compared(rows)
+        limits = find.limits_of(styles, self.config)
+        found = self.pairs.compared(rows, limits)
+        first = firsts(rows["pixel_sha256"])
+        is_first = first == np.arange(len(rows))
+        number = np.full(len(rows), -1)  # of the row that stands for each picture
+        number[first[distinct]] = np.arange(len(distinct))
+        number = number[is_first]
         ends = number[found[["left", "right"]].to_numpy(np.int64)].reshape(-1, 2)
         found[["left", "right"]] = np.sort(ends, axis=1)
         found = found[(ends >= 0).all(axis=1)].reset_index(drop=True)
-        return find.judged(found, find.limits_of(styles, self.config))
+        return find.judged(found, limits)
 
-    def _write_pairs(self, told: pd.DataFrame, ids: np.ndarray) -> None:
-        named = told.assign(left_id=ids[told["left"]], right_id=ids[told["right"]])
-        named = named.drop(columns=["left", "right"]).sort_values(["left_id", "right_id"])
+    def _write_pairs(self, told: pd.DataFrame, ids: pd.Series) -> None:
+        left, right = (ids.iloc[told[side]].to_numpy(object) for side in ("left", "right"))
+        named = told.drop(columns=["left", "right"]).assign(left_id=left, right_id=right)
+        named = named.sort_values(["left_id", "right_id"])
         table = pa.Table.from_pandas(named, preserve_index=False)
         write_part(table, self.build / "tables" / PAIRS, fingerprint(VIEWS_RECIPE))
 
@@ -98,12 +102,11 @@ def without_disputes(told: pd.DataFrame, emotions: np.ndarray) -> pd.DataFrame:
     return told.assign(verdict=verdict)
 
 
-def _chain_equal(keys: np.ndarray) -> np.ndarray:
+def _chain_equal(keys: pd.Series) -> np.ndarray:
     """(P, 2) pairs that join each later copy of a key to its first."""
-    codes, _ = pd.factorize(keys)
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    copies = np.flatnonzero((first[inverse] != np.arange(len(keys))) & (codes >= 0))
-    return np.stack([first[inverse[copies]], copies], axis=1)
+    first = firsts(keys)
+    copies = np.flatnonzero((first != np.arange(len(keys))) & (first >= 0))
+    return np.stack([first[copies], copies], axis=1)
 
 
 def _least(told: pd.DataFrame, distinct: np.ndarray, num_rows: int) -> np.ndarray:
@@ -116,21 +119,18 @@ def _least(told: pd.DataFrame, distinct: np.ndarray, num_rows: int) -> np.ndarra
 
 
 def _leave(
-    own: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    open_rows: np.ndarray,
     leaves: np.ndarray,
     reason: str,
-    step: str,
-    values: np.ndarray | None,
     keeper: np.ndarray,
+    values: np.ndarray | None = None,
 ) -> None:
-    """Give the rows that leave their reason; `keeper` names the row that stays for each."""
-    new = leaves & own["reason"].isna().to_numpy()
-    if not new.any():
-        return
-    ids = own["id"].to_numpy()
-    own.loc[new, ["reason", "step"]] = [reason, step]
-    own.loc[new, "detail"] = ids[keeper[new]]
-    if reason != "split_bridge":
-        own.loc[new, "survivor"] = ids[keeper[new]]
+    """Give the open rows that leave their reason; `keeper` names the row that stays for each."""
+    new = np.flatnonzero(leaves & verdicts["reason"].iloc[open_rows].isna().to_numpy())
+    index = verdicts.index[open_rows[new]]
+    verdicts.loc[index, "reason"] = reason
+    verdicts.loc[index, "step"] = "splits" if reason == "split_bridge" else "duplicates"
+    verdicts.loc[index, "detail"] = verdicts["id"].iloc[open_rows[keeper[new]]].to_numpy(object)
     if values is not None:
-        own.loc[new, "value"] = values[new]
+        verdicts.loc[index, "value"] = values[new]

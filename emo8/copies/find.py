@@ -7,11 +7,13 @@ thumbnails (`emo8.copies.verify`); the thresholds of the recipe decide afterward
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from emo8.config import DecideConfig
 from emo8.copies import search
@@ -49,24 +51,28 @@ def limits_of(styles: Sequence[str | None], config: DecideConfig) -> Limits:
 
 
 def candidates(views: Views, config: DecideConfig) -> np.ndarray:
-    """(P, 2) row pairs worth comparing, first < second, from both searches."""
-    found = [hash_candidates(views.hashes, config.max_near_distance)]
+    """(P, 2) int32 row pairs worth comparing, first < second, from both searches."""
+    found: Iterable[np.ndarray] = [hash_candidates(views.hashes, config.max_near_distance)]
     if config.near_neighbours and len(views) > 1:
-        found.append(wide_candidates(views, config.near_neighbours))
-    return plausible(views, _ordered(np.concatenate(found), len(views)), config.min_crop_sim)
+        found = chain(found, wide_candidates(views, config.near_neighbours))
+    worth = (plausible(views, pairs, config.min_crop_sim) for pairs in found)
+    keys = np.unique(np.concatenate([key(pairs, len(views)) for pairs in worth]))
+    return _pairs(keys, len(views)).astype(np.int32)
 
 
 def hash_candidates(hashes: np.ndarray, max_distance: int) -> np.ndarray:
     """Row pairs of which any two views have (N, 4) hashes within `max_distance` bits."""
-    num_rows = len(hashes)
-    pairs = search.near_pairs(hashes.T.ravel(), max_distance)
-    both_mirrored = (pairs >= 2 * num_rows).all(axis=1)  # says the same as both straight
-    pairs = pairs[~both_mirrored] % max(1, num_rows)
-    return _ordered(pairs, num_rows)
+    trimmed = np.flatnonzero((hashes[:, 0] != hashes[:, 1]) | (hashes[:, 2] != hashes[:, 3]))
+    every = np.arange(len(hashes))
+    row = np.concatenate([every, trimmed, every, trimmed])
+    views = [hashes[:, 0], hashes[trimmed, 1], hashes[:, 2], hashes[trimmed, 3]]
+    pairs = search.near_pairs(np.concatenate(views), max_distance)
+    both_mirrored = (pairs >= len(row) // 2).all(axis=1)  # says the same as both straight
+    return _ordered(row[pairs[~both_mirrored]], len(hashes))
 
 
-def wide_candidates(views: Views, num_neighbours: int) -> np.ndarray:
-    """Row pairs of which one is among the other's nearest by layout and embedding.
+def wide_candidates(views: Views, num_neighbours: int) -> Iterator[np.ndarray]:
+    """Row pairs of which one is among the other's nearest by layout and embedding, piece by piece.
 
     A row whose border can be trimmed stands in the index twice. Vectors are made a piece at a time,
     so that memory holds the index and little else.
@@ -78,15 +84,13 @@ def wide_candidates(views: Views, num_neighbours: int) -> np.ndarray:
     for start in starts:
         piece = slice(start, start + SEARCH_ROWS)
         index.add(_vectors(views, rows[piece], view[piece])[0])
-    pairs = [np.empty((0, 2), np.int64)]
     for start in starts:
         piece = slice(start, start + SEARCH_ROWS)
         for vectors in _vectors(views, rows[piece], view[piece]):
             found = index.search(vectors, num_neighbours + 1)
             asked = np.repeat(rows[piece], num_neighbours + 1)[found.ravel() >= 0]
             named = np.stack([asked, rows[found[found >= 0]]], axis=1)
-            pairs.append(_ordered(named, len(views)))
-    return _ordered(np.concatenate(pairs), len(views))
+            yield _ordered(named, len(views))
 
 
 def _searched_views(views: Views) -> tuple[np.ndarray, np.ndarray]:
@@ -119,9 +123,17 @@ def _projected(embedding: np.ndarray) -> np.ndarray:
 
 def _ordered(pairs: np.ndarray, num_rows: int) -> np.ndarray:
     """Distinct pairs of different rows, the smaller row first."""
-    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1).astype(np.int64)
-    key = np.unique(pairs[:, 0] * num_rows + pairs[:, 1])
-    return np.stack(np.divmod(key, max(1, num_rows)), axis=1)
+    pairs = np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1)
+    return _pairs(np.unique(key(pairs, num_rows)), num_rows)
+
+
+def key(pairs: np.ndarray, num_rows: int) -> np.ndarray:
+    """(P,) int64, one number a pair: in their order, and half the memory."""
+    return pairs[:, 0].astype(np.int64) * num_rows + pairs[:, 1]
+
+
+def _pairs(keys: np.ndarray, num_rows: int) -> np.ndarray:
+    return np.stack(np.divmod(keys, max(1, num_rows)), axis=1)
 
 
 def measured(views: Views, pairs: np.ndarray, min_crop_sim: float) -> pd.DataFrame:
@@ -149,6 +161,13 @@ def hash_distance(hashes: np.ndarray, pairs: np.ndarray) -> np.ndarray:
             differ = hashes[pairs[:, 0], own] ^ hashes[pairs[:, 1], other]
             least = np.minimum(least, np.bitwise_count(differ))
     return least
+
+
+def possible(limits: Limits) -> pc.Expression:
+    """What stored pairs that `judged` may tell something of have in common, by any row's limits."""
+    residual = POSSIBLE * float(limits.residual.max(initial=0))
+    crop = POSSIBLE * float(limits.crop_residual.max(initial=0))
+    return (pc.field("residual") <= residual) | (pc.field("crop_residual") <= crop)
 
 
 def judged(found: pd.DataFrame, limits: Limits) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8 import memory
 from emo8.config import DecideConfig
 from emo8.copies import find
 from emo8.copies.compare import compare_all
@@ -25,6 +26,7 @@ from emo8.copies.views import COLUMNS, Views, views_of
 from emo8.engines import Engine
 from emo8.filters.base import PHASH_RECIPE
 from emo8.filters.copies import VIEWS_RECIPE
+from emo8.keys import firsts, positions
 from emo8.labels import Model, embeddings
 from emo8.parts import fingerprint, read_columns, read_fingerprint, write_part
 from emo8.steps import part_path
@@ -44,11 +46,11 @@ class Pairs:
     engine: Engine  # its workers compare
     inputs: str  # fingerprint of the parts that hold the views and embeddings
 
-    def compared(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """One line per pair: places `left < right` and `find.NUMBERS`.
+    def compared(self, rows: pd.DataFrame, limits: find.Limits) -> pd.DataFrame:
+        """One line per pair that may be copies by `limits`: places `left < right`, `find.NUMBERS`.
 
         `rows` are all rows of the build (`part`, `row`, `pixel_sha256`, ascending); place p is the
-        p-th distinct picture among them, as `pd.factorize` numbers them.
+        p-th distinct picture among them.
         """
         path = self.build / "tables" / _COMPARED
         numbers = fingerprint(
@@ -66,56 +68,52 @@ class Pairs:
         )
         mark = f"{numbers}/{search}"
         before = read_fingerprint(path) or ""
-        if before == mark:
-            return read_columns(path, [*_PLACES, *find.NUMBERS]).to_pandas()
-        known = pq.read_table(path).to_pandas() if before.startswith(f"{numbers}/") else None
-        found, pictures = self._search(rows, known)
-        write_part(_table(found, pictures), path, mark)
-        return found
+        if before != mark:
+            known = pq.read_table(path) if before.startswith(f"{numbers}/") else None
+            write_part(self._search(rows, known), path, mark)
+            memory.trim()
+        columns = [*_PLACES, *find.NUMBERS]
+        return pq.read_table(path, columns=columns, filters=find.possible(limits)).to_pandas()
 
-    def _search(
-        self, rows: pd.DataFrame, known: pd.DataFrame | None
-    ) -> tuple[pd.DataFrame, np.ndarray]:
-        """Find the pairs and compare those not among the `known` ones; they, and the pictures."""
-        codes, distinct = pd.factorize(rows["pixel_sha256"])
-        first = pd.Series(np.arange(len(rows))).groupby(codes).first().drop(-1, errors="ignore")
+    def _search(self, rows: pd.DataFrame, known: pa.Table | None) -> pa.Table:
+        """Find the pairs and compare those not among the `known` ones: a line for each."""
+        first = firsts(rows["pixel_sha256"]) == np.arange(len(rows))
+        named = pa.table({"pixels": rows.loc[first, "pixel_sha256"]})
+        pictures = named["pixels"].combine_chunks()
         folder = self.build / "tables"
         with tempfile.TemporaryDirectory(dir=folder, prefix=".views-") as name:
-            views = read_views(self.build, rows.iloc[first], self.model, Path(name))
-            asked = pd.DataFrame(find.candidates(views, self.config), columns=_PLACES)
-            pictures = np.asarray(distinct, object)
+            where = rows.loc[first, ["part", "row"]]
+            views = read_views(self.build, where, self.model, Path(name))
+            asked = find.candidates(views, self.config)
             told = _looked_up(asked, known, pictures)
-            new = told["distance"].isna().to_numpy()
-            pairs = told.loc[new, _PLACES].to_numpy(np.int64)
-            fresh = compare_all(views, pairs, self.config.min_crop_sim, Path(name), self.engine)
-        for column in find.NUMBERS:
-            told.loc[new, column] = fresh[column].to_numpy(np.float32)
-        told["mirrored"] = told["mirrored"] > 0
-        return told, pictures
+            new = np.isnan(told[:, 0])
+            told[new] = compare_all(
+                views, asked[new], self.config.min_crop_sim, Path(name), self.engine
+            )
+        columns = dict(zip(find.NUMBERS, told.T, strict=True))
+        columns["mirrored"] = columns["mirrored"] > 0
+        for place, picture, rows_of in zip(_PLACES, _PICTURES, asked.T, strict=True):
+            columns[place] = rows_of
+            columns[picture] = pa.DictionaryArray.from_arrays(rows_of, pictures)
+        return pa.table(columns)
 
 
-def _looked_up(
-    asked: pd.DataFrame, known: pd.DataFrame | None, pictures: np.ndarray
-) -> pd.DataFrame:
-    """The asked pairs with the numbers already known of them, NaN where there are none."""
-    told = asked.astype(np.int32)
-    if known is None:
-        return told.assign(**dict.fromkeys(find.NUMBERS, np.float32(np.nan)))
-    places = pd.Series(np.arange(len(pictures), dtype=np.int32), pictures)
-    ends = [known[picture].map(places) for picture in _PICTURES]
-    known = known[list(find.NUMBERS)].assign(**dict(zip(_PLACES, ends, strict=True))).dropna()
-    told = told.merge(known.astype(dict.fromkeys(_PLACES, np.int32)), on=_PLACES, how="left")
-    return told.astype(dict.fromkeys(find.NUMBERS, np.float32))
-
-
-def _table(found: pd.DataFrame, pictures: np.ndarray) -> pa.Table:
-    """The pairs as they are stored: each picture by its place and by its hash."""
-    table = pa.Table.from_pandas(found, preserve_index=False)
-    names = pa.array(pictures, pa.string())
-    for picture, place in zip(_PICTURES, _PLACES, strict=True):
-        indices = table.column(place).combine_chunks()
-        table = table.append_column(picture, pa.DictionaryArray.from_arrays(indices, names))
-    return table
+def _looked_up(asked: np.ndarray, known: pa.Table | None, pictures: pa.Array) -> np.ndarray:
+    """(P, 6) float32 `NUMBERS` of the (P, 2) asked pairs as far as known, NaN beyond."""
+    told = np.full((len(asked), len(find.NUMBERS)), np.nan, np.float32)
+    if known is None or not len(asked):
+        return told
+    ends = []
+    for picture in _PICTURES:
+        names = known[picture].combine_chunks()
+        ends.append(positions(names.dictionary, pictures)[names.indices])
+    pairs = np.stack(ends, axis=1)
+    here = np.flatnonzero((pairs >= 0).all(axis=1))
+    keys = pd.Index(find.key(pairs[here], len(pictures)))
+    place = keys.get_indexer(pd.Index(find.key(asked, len(pictures))))
+    for number, name in enumerate(find.NUMBERS):
+        told[place >= 0, number] = known[name].to_numpy()[here[place[place >= 0]]]
+    return told
 
 
 def read_views(build: Path, rows: pd.DataFrame, model: Model, folder: Path | None) -> Views:

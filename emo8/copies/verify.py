@@ -29,7 +29,7 @@ MIN_NCC = 0.85  # of whole thumbnails; below it the residual is never small
 ENOUGH = 2.0  # under this residual a pair needs no other explanation
 COLOURED = 40.0  # colours are compared up to this residual: more is no copy anyway
 UNLIKE = 99.0  # residual of pairs not worth comparing
-CHUNK = 65_536  # pairs in memory at a time
+CHUNK = 8192  # pairs in memory at a time
 
 
 @dataclass(frozen=True, kw_only=True)

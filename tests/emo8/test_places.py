@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from emo8.builder import build
-from emo8.places import Places, assign
+from emo8.places import PLACES, assign
 from emo8.publish import to_folder
 from tests.conftest import encoded, picture, write_recipe
 from tests.emo8.test_builder import tree_hash
@@ -23,14 +24,18 @@ def verdicts(ids: str, rejected: str = "", part_rows: int = 4) -> pd.DataFrame:
     )
 
 
+def places(shard: dict[str, int]) -> pa.Table:
+    return pa.table([list(shard), list(shard.values())], schema=PLACES)
+
+
 def test_assign__without_a_release_the_order_is_that_of_the_sources() -> None:
-    found = assign(verdicts("abcdefgh" * 9), Places(), part_rows=4)
+    found = assign(verdicts("abcdefgh" * 9), places({}), part_rows=4)
     assert found["shard"].tolist() == [0] * 64 + [1] * 8
     assert found["rank"].is_monotonic_increasing
 
 
 def test_assign__new_rows_come_behind_published_ones() -> None:
-    known = Places(shard={"c": 0, "a": 0, "e": 1})
+    known = places({"c": 0, "a": 0, "e": 1})
     found = assign(verdicts("xabyc" + "e", rejected="b"), known, part_rows=1)
     found.index = list("xabyc" + "e")
     assert found["shard"][["c", "a", "e", "x", "y"]].tolist() == [0, 0, 1, 1, 1]
@@ -38,7 +43,7 @@ def test_assign__new_rows_come_behind_published_ones() -> None:
 
 
 def test_assign__a_full_last_shard_is_followed_by_the_next() -> None:
-    known = Places(shard=dict.fromkeys("abcdefghijklmno", 0))
+    known = places(dict.fromkeys("abcdefghijklmno", 0))
     found = assign(verdicts("ZabcdefghijklmnoYX"), known, part_rows=1)
     assert found["shard"].tolist() == [0, *[0] * 15, 1, 1]
 

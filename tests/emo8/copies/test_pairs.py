@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from emo8.config import DecideConfig
@@ -29,6 +30,9 @@ MODEL = Model(
     context_length=8,
     precision="fp32",
 )
+
+
+LIMITS = find.limits_of([None], DecideConfig())
 
 
 def add_part(build: Path, part: int, seeds: list[int], quality: int) -> pd.DataFrame:
@@ -58,12 +62,14 @@ def add_part(build: Path, part: int, seeds: list[int], quality: int) -> pd.DataF
     )
 
 
-def searched(build: Path, rows: pd.DataFrame, inputs: str) -> pd.DataFrame:
+def searched(
+    build: Path, rows: pd.DataFrame, inputs: str, limits: find.Limits = LIMITS
+) -> pd.DataFrame:
     with LocalEngine(workers=1) as engine:
         config = DecideConfig()
         return Pairs(
             build=build, model=MODEL, config=config, engine=engine, inputs=inputs
-        ).compared(rows)
+        ).compared(rows, limits)
 
 
 @pytest.fixture
@@ -94,7 +100,7 @@ def test_pairs__a_build_that_grew_compares_only_what_is_new(
     rows = pd.concat([add_part(build, 0, [2, 5], 40), before], ignore_index=True)
     compared = []
 
-    def spy(views: Views, pairs: np.ndarray, *rest: Any) -> pd.DataFrame:
+    def spy(views: Views, pairs: np.ndarray, *rest: Any) -> np.ndarray:
         compared.extend(pairs.tolist())
         return compare_all(views, pairs, *rest)
 
@@ -119,3 +125,17 @@ def test_pairs__equal_pixels_are_one_picture_and_rows_without_picture_are_none(
     assert searched(build, rows, "a")[["left", "right"]].to_numpy().tolist() == [[0, 2]]
     rows.loc[1, "pixel_sha256"] = None
     assert searched(build, rows, "b")[["left", "right"]].to_numpy().tolist() == [[0, 1]]
+
+
+def test_pairs__what_no_threshold_lets_through_is_kept_on_disk_and_not_read(build: Path) -> None:
+    rows = pd.concat([add_part(build, 0, [1, 2, 3], 95), add_part(build, 1, [1, 2], 40)])
+    searched(build, rows, "a")
+    stored = pq.read_table(build / "tables" / "compared.parquet").to_pandas()
+    nearest, other = np.sort(stored[["residual", "crop_residual"]].min(axis=1))
+    most = float(nearest + other) / 2 / find.POSSIBLE
+    strict = DecideConfig(max_near_residual=most, max_crop_residual=most)
+    limits = find.limits_of([None] * 5, strict)
+    told = searched(build, rows, "a", limits)
+    assert len(told) == 1
+    everything = find.judged(stored[told.columns], limits)
+    pd.testing.assert_frame_equal(find.judged(told, limits), everything)
