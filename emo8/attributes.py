@@ -32,7 +32,7 @@ class Attributes(Step):
 
     model: Model  # the first of the recipe
     vocabulary: Vocabulary
-    classifiers: Path  # made by `labels.write_classifiers`
+    classifiers: Path  # made by `emo8.classifiers`
     min_prob: float
     name: str = field(default="attributes", init=False)
     version: ClassVar[int] = 2

@@ -8,8 +8,10 @@ was not finished.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,7 @@ from emo8.config import Recipe
 from emo8.copies.drop import Copies
 from emo8.copies.pairs import Pairs
 from emo8.engines import Engine, Task, make_engine
+from emo8.errors import BuildError
 from emo8.narrow import as_frame, read_narrow
 from emo8.parts import fingerprint, read_columns, write_text
 from emo8.plan import Plan, load_plan
@@ -120,8 +123,10 @@ class _Run:
         if self._complete():
             funnel = builddir.read_json(self.out / "report" / "funnel.json") or {}
             return BuildResult(funnel=funnel, failed_parts=0, already_complete=True)
+        threading.Thread(target=_import_ahead).start()
         self.plan.save(self.out)
         self._drop_surplus_parts()
+        self._make_classifiers()
         self._ingest()
         for step in self.steps:
             self._run_stage(step.name, self._step_task(step))
@@ -187,6 +192,15 @@ class _Run:
         if self.chunks[part].source.kind != "urls":
             return mark
         return fingerprint(mark, self.fetch.policy(part), self.fetch.round(part))
+
+    def _make_classifiers(self) -> None:
+        """Embed the prompts, unless a run before has: first of all, for it may be refused."""
+        task = self.resolved.classifier_task(self.out)
+        if task.path.exists():
+            return
+        for outcome in self.engine.run([task]):
+            if outcome.error:
+                raise BuildError(f"embedding the prompts failed: {outcome.error}")
 
     def _ingest(self) -> None:
         """Write the stale parts of rows/: links window by window, everything else at once."""
@@ -332,3 +346,9 @@ class _Run:
         write_card(self.out / "dataset", given)
         if not self.plan.failed:
             self.plan.dataset = dataset.dataset_fingerprint(self.out)
+
+
+def _import_ahead() -> None:
+    """Import what the last stages need, while this process waits for its workers."""
+    for name in ("datasets", "mlcroissant"):
+        importlib.import_module(name)

@@ -17,17 +17,14 @@ import pyarrow as pa
 
 from emo8.calibration import Calibrations
 from emo8.images import DecodeError, decode
-from emo8.parts import fingerprint
 from emo8.schema import PUBLISHED_DECIMALS
 from emo8.steps import ROWS, Batch, Step
-from emo8.taxonomy import EMOTIONS, POLARITIES, STYLES, parse_style
+from emo8.taxonomy import EMOTIONS, STYLES, parse_style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emo8.clip.encoder import Encoder
-    from emo8.clip.prompts import PromptSet
-    from emo8.clip.vocabulary import Vocabulary
 
 BATCH_IMAGES = 32
 
@@ -123,7 +120,7 @@ class Label(Step):
     models: tuple[Model, ...]
     prompts_sha256: str
     style_prompts: bool
-    classifiers: Path  # made by `write_classifiers`
+    classifiers: Path  # made by `emo8.classifiers`
     name: str = field(default="label", init=False)
     version: ClassVar[int] = 2
 
@@ -312,54 +309,3 @@ def resolve(name: str, known: list[dict[str, Any]], precision: str) -> Model:
         context_length=encoder.context_length,
         precision=best_precision(name) if precision == "auto" else precision,
     )
-
-
-def write_classifiers(
-    folder: Path, models: tuple[Model, ...], prompts: PromptSet, vocabulary: Vocabulary
-) -> Path:
-    """Text vectors of every model for every prompt, kept by hash of models and prompts."""
-    from emo8.clip.encoder import load
-
-    shas = [model.weights_sha256 for model in models]
-    key = fingerprint(3, shas, prompts.sha256, vocabulary.sha256)[:16]
-    path = folder / f"classifiers-{key}.npz"
-    if path.exists():
-        return path
-    arrays: dict[str, np.ndarray] = {}
-    for number, model in enumerate(models):
-        encoder = load(model.name)
-        found = _prompt_vectors(encoder, prompts)
-        if number == 0:  # attributes are the first model's alone
-            found |= vocabulary_vectors(encoder, vocabulary)
-        arrays |= {f"{model.table}/{what}": vectors for what, vectors in found.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{path.name}.partial.npz"
-    np.savez(partial, **arrays)  # type: ignore[arg-type]
-    partial.replace(path)
-    return path
-
-
-def _prompt_vectors(encoder: Encoder, prompts: PromptSet) -> dict[str, np.ndarray]:
-    from emo8.clip.zeroshot import classifier
-
-    found = {
-        "emotion": classifier(encoder, prompts.emotion, EMOTIONS),
-        "style": classifier(encoder, prompts.style, STYLES),
-        "polarity": classifier(encoder, prompts.polarity, POLARITIES),
-        "safety": classifier(encoder, prompts.safety, tuple(prompts.safety)),
-    }
-    for style, own in prompts.emotion_in.items():
-        both = {name: [*prompts.emotion[name], *own[name]] for name in EMOTIONS}
-        found[f"emotion/{style}"] = classifier(encoder, both, EMOTIONS)
-    return found
-
-
-def vocabulary_vectors(encoder: Encoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
-    """Per attribute the vectors of its names, and those of the texts that say it is absent."""
-    from emo8.clip.zeroshot import classifier
-
-    found = {}
-    for attribute, prompts in vocabulary.prompts.items():
-        found[f"attribute/{attribute}"] = classifier(encoder, prompts, list(prompts))
-        found[f"absent/{attribute}"] = encoder.embed_texts(vocabulary.absent[attribute])
-    return found

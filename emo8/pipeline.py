@@ -12,6 +12,7 @@ from pathlib import Path
 from emo8 import builddir, calibration, detectors, labels, people, scores
 from emo8.attributes import Attributes
 from emo8.calibration import Calibrations
+from emo8.classifiers import ClassifierTask
 from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.clip.vocabulary import Vocabulary, load_vocabulary
 from emo8.config import Recipe
@@ -29,6 +30,12 @@ class Resolved:
     vocabulary: Vocabulary
     calibrations: Calibrations
     detector: detectors.Resolved
+
+    def classifier_task(self, out: Path) -> ClassifierTask:
+        """Makes the text vectors that the steps below read."""
+        return ClassifierTask(
+            build=out, models=self.models, prompts=self.prompts, vocabulary=self.vocabulary
+        )
 
 
 def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
@@ -71,7 +78,7 @@ def part_steps(recipe: Recipe, resolved: Resolved, out: Path) -> list[Step]:
     """The steps in order; each may read the ones before it."""
     models, prompts = resolved.models, resolved.prompts
     max_pixels = recipe.ingest.max_pixels
-    classifiers = labels.write_classifiers(out / "tables", models, prompts, resolved.vocabulary)
+    classifiers = resolved.classifier_task(out).path
     return [
         Measure(max_pixels=max_pixels),
         people.People(

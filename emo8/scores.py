@@ -45,7 +45,7 @@ class Safety(Step):
 
     model: Model
     prompts_sha256: str
-    classifiers: Path  # made by `labels.write_classifiers`; the first row of "safety" is "safe"
+    classifiers: Path  # made by `emo8.classifiers`; the first row of "safety" is "safe"
     name: str = field(default="safety", init=False)
     version: ClassVar[int] = 1
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from emo8.attributes import Attributes
+from emo8.classifiers import ClassifierTask
 from emo8.clip.encoder import EMBEDDED_DIR, Encoder, load
 from emo8.clip.prompts import load_prompts
 from emo8.clip.vocabulary import load_vocabulary
 from emo8.clip.zeroshot import presence
-from emo8.labels import Label, Model, resolve, write_classifiers
+from emo8.labels import Label, Model, resolve
 from tests.conftest import picture
 
 BIAS = -8.0
@@ -72,9 +73,10 @@ def test_steps__an_ensemble_of_both_kinds_labels_and_describes(
 
     models = (model, resolve("embedded", [], "fp32"))
     prompts, vocabulary = load_prompts(), load_vocabulary()
-    path = write_classifiers(tmp_path, models, prompts, vocabulary)
+    task = ClassifierTask(build=tmp_path, models=models, prompts=prompts, vocabulary=vocabulary)
+    task.run(task.setup())
     label = Label(
-        models=models, prompts_sha256=prompts.sha256, style_prompts=False, classifiers=path
+        models=models, prompts_sha256=prompts.sha256, style_prompts=False, classifiers=task.path
     )
     pictures = [picture(k) for k in range(4)]
     batch = {"rows": pa.table({"style_source": pa.nulls(4, pa.string())})}
@@ -86,7 +88,7 @@ def test_steps__an_ensemble_of_both_kinds_labels_and_describes(
     for row in rows:
         assert sum(row["emotion_raw_prob"]) == pytest.approx(1, abs=1e-3)
         assert row["emotion_agreement"] in (0, 0.5, 1)
-    attributes = Attributes(model=model, vocabulary=vocabulary, classifiers=path, min_prob=0.0)
+    attributes = Attributes(model=model, vocabulary=vocabulary, classifiers=task.path, min_prob=0.0)
     for row in attributes.run(batch, attributes.setup()).to_pylist():
         assert 0 < row["scene_prob"] < 1
         assert row["scene"] in vocabulary.prompts["scene"]
