@@ -17,6 +17,7 @@ from emo8.filters.base import perceptual_hash, prepare
 from emo8.filters.copies import Copies
 from emo8.images import decode
 from emo8.labels import Model
+from emo8.narrow import as_frame
 from emo8.parts import write_part
 from emo8.steps import part_path
 from tests.conftest import encoded, picture
@@ -53,13 +54,9 @@ def add_part(build: Path, part: int, seeds: list[int], quality: int) -> pd.DataF
     vectors = np.eye(4, dtype=np.float16)[[seed % 4 for seed in seeds]]
     embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 4)
     write_part(pa.table({"embedding": embedding}), part_path(build, MODEL.table, part), "")
-    return pd.DataFrame(
-        {
-            "part": part,
-            "row": range(len(seeds)),
-            "pixel_sha256": [record["pixel_sha256"] for record in records],
-        }
-    )
+    names = [record["pixel_sha256"] for record in records]
+    part_of = [part] * len(seeds)
+    return as_frame(pa.table({"part": part_of, "row": range(len(seeds)), "pixel_sha256": names}))
 
 
 def searched(
