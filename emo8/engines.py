@@ -14,12 +14,12 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from emo8 import memory
 from emo8.errors import Emo8Error
@@ -27,6 +27,7 @@ from emo8.lifeline import die_with_parent
 
 logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
 ENGINES = ("local", "ray")
 ATTEMPTS = 2  # per task: one retry for what may have been bad luck
 
@@ -138,8 +139,7 @@ class LocalEngine:
                 outcome = Outcome(task=job.task, error=error)
             job.outcomes.put(outcome)
         if worker:
-            worker.submit(os._exit, 0)  # all it did is on disk; leaving torch politely takes 1 s
-            worker.shutdown()
+            _dismiss(worker)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +155,20 @@ def _hire() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker
     )
+
+
+def _dismiss(worker: ProcessPoolExecutor) -> None:
+    worker.submit(os._exit, 0)  # all it did is on disk, and leaving torch politely takes a second
+    worker.shutdown()
+
+
+def in_a_process(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function returns or raises, run where its memory goes with it: it may load a model."""
+    worker = _hire()
+    try:
+        return worker.submit(function, *arguments).result()
+    finally:
+        _dismiss(worker)
 
 
 def make_engine(name: str, *, workers: int | None = None, address: str | None = None) -> Engine:

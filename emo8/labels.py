@@ -285,12 +285,12 @@ def embeddings(column: pa.ChunkedArray, dim: int) -> np.ndarray:
     return out
 
 
-def resolve(name: str, known: list[dict[str, Any]], precision: str) -> Model:
-    """The model called `name`: from `known` when its weights cannot have changed, else loaded.
+def recall(name: str, known: list[dict[str, Any]], precision: str) -> Model | None:
+    """The model called `name` among the `known` ones, where its weights cannot have changed.
 
-    `precision` "auto" is what a known model has, else the best for the model on this machine.
+    `precision` "auto" is what it had.
     """
-    from emo8.clip.encoder import best_precision, load, stored_sha256
+    from emo8.clip.encoder import stored_sha256
 
     fields = {item.name for item in dataclasses.fields(Model)}
     for described in known:
@@ -299,6 +299,16 @@ def resolve(name: str, known: list[dict[str, Any]], precision: str) -> Model:
             if stored_sha256(name) in (None, model.weights_sha256):
                 own = model.precision if precision == "auto" else precision
                 return dataclasses.replace(model, precision=own)
+    return None
+
+
+def resolve(name: str, precision: str) -> Model:
+    """The model called `name`, loaded to see what it is.
+
+    `precision` "auto" is the best for the model on this machine.
+    """
+    from emo8.clip.encoder import best_precision, load
+
     encoder = load(name)
     return Model(
         name=name,

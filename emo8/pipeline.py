@@ -17,6 +17,7 @@ from emo8.clip.prompts import PromptSet, load_prompts
 from emo8.clip.vocabulary import Vocabulary, load_vocabulary
 from emo8.config import Recipe
 from emo8.describe import Describe
+from emo8.engines import in_a_process
 from emo8.measure import Measure
 from emo8.steps import Step
 
@@ -42,7 +43,11 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
     """Everything the steps need, found once and recorded in the build folder `out`."""
     options, recipe_dir = recipe.labels, recipe_path.resolve().parent
     known = (builddir.read_json(out / builddir.RESOLVED) or {}).get("models", [])
-    models = tuple(labels.resolve(name, known, options.precision) for name in options.clip)
+    models = tuple(
+        labels.recall(name, known, options.precision)
+        or in_a_process(labels.resolve, name, options.precision)
+        for name in options.clip
+    )
     prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
     vocabulary = load_vocabulary(recipe_dir / options.attributes if options.attributes else None)
     key = calibration.inputs_key(

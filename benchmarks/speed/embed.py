@@ -88,7 +88,7 @@ def measure(pictures: list[bytes], rounds: int, folder: Path) -> dict[str, Any]:
     (folder / "model").mkdir()
     name = write_untrained(ARCHITECTURE, folder / "model")
     precision = best_precision(name)
-    step = labels.Embed(model=labels.resolve(name, [], precision), max_pixels=100_000_000)
+    step = labels.Embed(model=labels.resolve(name, precision), max_pixels=100_000_000)
     write_parts(folder, pictures, cores)
     tasks = [PartTask(step=step, build=folder, part=n, fingerprint="") for n in range(cores)]
     fp32, best = load(name), load(name, precision=precision)

@@ -186,18 +186,18 @@ def test_resolve__a_build_keeps_the_precision_it_chose_first(
     from emo8.clip import encoder
 
     monkeypatch.setattr(encoder, "best_precision", lambda name: "bf16")
-    first = labels.resolve("embedded", [], "auto")
+    first = labels.resolve("embedded", "auto")
     assert first.precision == "bf16"
     monkeypatch.setattr(encoder, "best_precision", lambda name: "fp32")
     known = [dataclasses.asdict(first)]
-    assert labels.resolve("embedded", known, "auto").precision == "bf16"
-    assert labels.resolve("embedded", known, "fp32").precision == "fp32"
+    assert labels.recall("embedded", known, "auto").precision == "bf16"
+    assert labels.recall("embedded", known, "fp32").precision == "fp32"
 
 
 def test_embed__step_in_bf16_is_close_to_fp32_and_another_step(sample_pictures: list[Path]) -> None:
     from emo8 import labels
 
-    model = labels.resolve("embedded", [], "fp32")
+    model = labels.resolve("embedded", "fp32")
     files = [path.read_bytes() for path in sample_pictures if path.suffix == ".webp"][:3]
     rows = pa.table({"image": [{"bytes": data, "path": None} for data in [files[0], *files]]})
     batch = {"rows": rows, "measure": pa.table({"decode_reason": pa.nulls(4, pa.string())})}

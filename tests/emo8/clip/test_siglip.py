@@ -46,7 +46,7 @@ def encoder(siglip: str) -> Encoder:
 
 @pytest.fixture(scope="module")
 def model(siglip: str) -> Model:
-    return resolve(siglip, [], "fp32")
+    return resolve(siglip, "fp32")
 
 
 def test_load__bias_and_scale_of_a_sigmoid_model_are_known(encoder: Encoder, model: Model) -> None:
@@ -71,7 +71,7 @@ def test_steps__an_ensemble_of_both_kinds_labels_and_describes(
 ) -> None:
     import pyarrow as pa
 
-    models = (model, resolve("embedded", [], "fp32"))
+    models = (model, resolve("embedded", "fp32"))
     prompts, vocabulary = load_prompts(), load_vocabulary()
     task = ClassifierTask(build=tmp_path, models=models, prompts=prompts, vocabulary=vocabulary)
     task.run(task.setup())
