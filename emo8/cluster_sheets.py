@@ -22,6 +22,7 @@ from emo8.contact_sheet import Layout, Tile
 from emo8.copies.drop import PAIRS
 from emo8.parts import read_columns, write_text
 from emo8.steps import ROWS, part_path
+from emo8.verdicts import VERDICTS
 
 LAYOUT = Layout(tile_px=138, columns=8, text_lines=4, max_lines=7)
 
@@ -36,7 +37,7 @@ class Group:
 
 def write_sheets(build: Path, out: Path, *, max_clusters: int) -> tuple[Path, int, int]:
     """Write `index.html` and its sheets; their path, clusters and possible pairs come back."""
-    verdicts = pq.read_table(build / "tables" / "verdicts.parquet").to_pandas()
+    verdicts = pq.read_table(build / VERDICTS).to_pandas()
     pairs_path = build / "tables" / PAIRS
     pairs = pq.read_table(pairs_path).to_pandas() if pairs_path.exists() else pd.DataFrame()
     clusters = copies_of(verdicts, pairs)

@@ -24,8 +24,8 @@ from emo8.plan import load_plan
 from emo8.recipe import parse_recipe
 from emo8.steps import ROWS, part_path
 from emo8.taxonomy import STYLES
+from emo8.verdicts import VERDICTS
 
-VERDICTS = Path("tables") / "verdicts.parquet"
 NEAR_NAMES = (  # thresholds of copies, which only a build applies
     "max_near_distance",
     "near_neighbours",

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from emo8.keys import firsts, positions
 from emo8.parts import fingerprint, write_part
 from emo8.shards import list_shards
+from emo8.verdicts import VERDICTS
 
 PARTS_PER_SHARD = 16
 TABLE = "places.parquet"  # in tables/
@@ -68,7 +69,7 @@ def assign(verdicts: pd.DataFrame, places: pa.Table, part_rows: int) -> pd.DataF
 def remember(build: Path) -> None:
     """Keep the places of the rows of a finished build: they have been published."""
     columns = ["id", "shard", "rank", "reason"]
-    verdicts = pq.read_table(build / "tables" / "verdicts.parquet", columns=columns).to_pandas()
+    verdicts = pq.read_table(build / VERDICTS, columns=columns).to_pandas()
     kept = verdicts[verdicts["reason"].isna()].sort_values(["shard", "rank"])
     table = pa.table({"id": kept["id"], "shard": kept["shard"]}, schema=PLACES)
     write_part(table, build / "tables" / TABLE, fingerprint(VERSION))

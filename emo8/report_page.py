@@ -26,6 +26,7 @@ from emo8.clip.calibrate import entropy
 from emo8.contact_sheet import Group, Layout, Tile
 from emo8.parts import write_text
 from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion
+from emo8.verdicts import VERDICTS
 
 TILES_PER_SHEET = 12
 LAYOUT = Layout(tile_px=150, columns=6, text_lines=2)
@@ -61,7 +62,7 @@ def write(build: Path) -> dict[str, Any]:
 
 def summary(build: Path, rows: pd.DataFrame) -> dict[str, Any]:
     """The numbers of the report."""
-    verdicts = pq.read_table(build / "tables" / "verdicts.parquet").to_pandas()
+    verdicts = pq.read_table(build / VERDICTS).to_pandas()
     fitted = read_json(build / "tables" / calibration.NAME)
     resolved = read_json(build / "resolved.json") or {}
     queue = review.queue(build).to_pylist()

@@ -22,6 +22,7 @@ from emo8.narrow import read_narrow
 from emo8.parts import fingerprint, read_fingerprint, write_part
 from emo8.queue import open_rows, ranked
 from emo8.taxonomy import EMOTIONS
+from emo8.verdicts import VERDICTS
 
 QUEUE_NAME = "review_queue.parquet"
 _QUEUE_VERSION = 1
@@ -52,7 +53,7 @@ PICKS = ("queue", "errors", "unsure", "unlabelled", "all")
 
 def claims_table(build: Path) -> pd.DataFrame:
     """Every kept row with its final labels and CLIP's distributions, in the order of the build."""
-    path = build / "tables" / "verdicts.parquet"
+    path = build / VERDICTS
     if not path.exists():
         raise BuildError(f"{build} has no verdicts yet: finish `emo8 build` first")
     verdicts = pq.read_table(path).to_pandas()
@@ -71,7 +72,7 @@ def claims_table(build: Path) -> pd.DataFrame:
 def queue(build: Path) -> pa.Table:
     """The review queue of a build, worst label first; made anew when the build has changed."""
     path = build / "tables" / QUEUE_NAME
-    mark = read_fingerprint(build / "tables" / "verdicts.parquet")
+    mark = read_fingerprint(build / VERDICTS)
     if mark is not None and read_fingerprint(path) == fingerprint(mark, _QUEUE_VERSION):
         return pq.read_table(path)
     table = pa.Table.from_pandas(

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from emo8 import builddir, votes
 from emo8.ballots import Ballots
 from emo8.config import VotesConfig
+from emo8.verdicts import VERDICTS
 
 SHOWN = 20  # votes listed; all are counted
 _VERDICTS = ("id", "source_path", "emotion", "emotion_rule", "style", "reason")
@@ -27,7 +28,7 @@ def diff_lines(build: Path, new: Ballots) -> list[str]:
 
 def _verdicts(build: Path) -> pd.DataFrame:
     """Path, final labels and verdict by id; empty before the first decision."""
-    path = build / "tables" / "verdicts.parquet"
+    path = build / VERDICTS
     if not path.exists():
         return pd.DataFrame(columns=list(_VERDICTS)).set_index("id")
     table = pq.read_table(path, columns=list(_VERDICTS)).to_pandas()

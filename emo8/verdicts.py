@@ -11,7 +11,7 @@ import pyarrow as pa
 from emo8.keys import positions
 from emo8.parts import write_part
 
-TABLE = Path("tables") / "verdicts.parquet"
+VERDICTS = Path("tables") / "verdicts.parquet"
 _ORIGIN = pa.struct([("source", pa.string()), ("source_url", pa.string())])
 SCHEMA = pa.schema(
     [
@@ -46,7 +46,7 @@ SCHEMA = pa.schema(
 def write(build: Path, verdicts: pd.DataFrame, fingerprint: str) -> None:
     """Write the verdicts of a build."""
     table = pa.Table.from_pandas(verdicts, SCHEMA, preserve_index=False)
-    write_part(table.replace_schema_metadata(), build / TABLE, fingerprint)
+    write_part(table.replace_schema_metadata(), build / VERDICTS, fingerprint)
 
 
 def provenance_of_copies(verdicts: pd.DataFrame) -> pd.Series:

@@ -19,6 +19,7 @@ from emo8.labels import Model, embeddings
 from emo8.narrow import COLUMNS, read_narrow
 from emo8.parts import read_columns
 from emo8.steps import ROWS, part_path
+from emo8.verdicts import VERDICTS
 
 _DETAILS: dict[str, tuple[str, ...]] = {
     ROWS: ("caption", "attribution"),
@@ -41,7 +42,7 @@ _FROM_VERDICT = (
 def read(build: Path) -> Rows:
     """The rows of a decided build; BuildError where there is none."""
     resolved = builddir.require_build(build)
-    path = build / "tables" / "verdicts.parquet"
+    path = build / VERDICTS
     if not path.exists():
         raise BuildError(f"{build} has no verdicts yet: finish `emo8 build` first")
     verdicts = pq.read_table(path, columns=list(_FROM_VERDICT)).to_pandas()

@@ -22,9 +22,10 @@ def run(arguments: argparse.Namespace) -> int:
     from emo8 import builddir
     from emo8.cluster_sheets import write_sheets
     from emo8.errors import BuildError
+    from emo8.verdicts import VERDICTS
 
     builddir.require_build(arguments.build)
-    if not (arguments.build / "tables" / "verdicts.parquet").exists():
+    if not (arguments.build / VERDICTS).exists():
         raise BuildError(f"{arguments.build} is not finished: run `emo8 build` to its end first")
     out = arguments.out or arguments.build / "report" / "duplicates"
     page, num_clusters, num_possible = write_sheets(
