@@ -1,7 +1,8 @@
 """The narrow table: one line per input of a build, without pictures or embeddings.
 
-Global steps (copies, verdicts, splits) work on this, and hold under 1 KB a row in all: texts that
-name rows stay in Arrow's buffers, for as Python objects two hashes alone would take 250 bytes.
+Global steps (copies, verdicts, splits) work on this. Texts that name rows stay in Arrow's buffers,
+for as Python objects two hashes alone would take 250 bytes a row; `benchmarks/speed/memory.py`
+measures what all of them hold.
 """
 
 from __future__ import annotations
