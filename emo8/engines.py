@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -158,7 +159,8 @@ def _hire() -> ProcessPoolExecutor:
 
 
 def _dismiss(worker: ProcessPoolExecutor) -> None:
-    worker.submit(os._exit, 0)  # all it did is on disk, and leaving torch politely takes a second
+    with suppress(BrokenProcessPool):  # it has left before
+        worker.submit(os._exit, 0)  # all it did is on disk: leaving torch politely takes a second
     worker.shutdown()
 
 
@@ -167,6 +169,11 @@ def in_a_process(function: Callable[..., Result], *arguments: Any) -> Result:
     worker = _hire()
     try:
         return worker.submit(function, *arguments).result()
+    except BrokenProcessPool:
+        raise Emo8Error(
+            "a worker process died at once: killed, out of memory, or started by a script that "
+            'calls emo8 outside of `if __name__ == "__main__":`, which workers need'
+        ) from None
     finally:
         _dismiss(worker)
 

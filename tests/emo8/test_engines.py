@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emo8.engines import LocalEngine
+import pytest
+
+from emo8.engines import LocalEngine, in_a_process
+from emo8.errors import Emo8Error, ModelError
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,27 @@ def test_local_engine__stopping_early_leaves_no_process(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
     done = len(list(tmp_path.glob("done-*")))
     assert 1 <= done < 40
+
+
+def _refuse(name: str) -> None:
+    raise ModelError(f"unknown model {name!r}")
+
+
+def test_in_a_process__returns_and_raises_what_the_function_does() -> None:
+    assert in_a_process(os.getpid) != os.getpid()
+    with pytest.raises(ModelError, match="unknown model 'x'"):
+        in_a_process(_refuse, "x")
+
+
+def test_in_a_process__a_death_is_explained() -> None:
+    with pytest.raises(Emo8Error, match=r"out of memory, or started by a script .*__main__"):
+        in_a_process(os._exit, 9)
+
+
+def test_local_engine__a_worker_killed_while_idle_troubles_nobody(tmp_path: Path) -> None:
+    with LocalEngine(workers=1) as engine:
+        assert [o.error for o in engine.run([Job(0, "works", tmp_path)])] == [None]
+        for child in multiprocessing.active_children():
+            child.kill()
+            child.join()
+    assert not multiprocessing.active_children()
