@@ -117,10 +117,13 @@ class Matcher:
         """(N,) bool: rows one of whose values (ids, hashes, addresses) is on the list."""
         hits = np.zeros(len(columns[0]), bool)
         for column in columns if self.keys else ():
-            pieces = column.chunks if isinstance(column, pa.ChunkedArray) else [pa.array(column)]
-            values = (value for piece in pieces for value in piece.to_pylist())
+            pieces = (
+                (chunk.to_pylist() for chunk in column.chunks)
+                if isinstance(column, pa.ChunkedArray)
+                else [column]
+            )
             hits |= np.fromiter(
-                (isinstance(v, str) and _normal(v) in self.keys for v in values), bool
+                (isinstance(v, str) and _normal(v) in self.keys for p in pieces for v in p), bool
             )
         return hits
 
