@@ -269,7 +269,9 @@ class _Run:
         config, seed = self.recipe.splits, self.recipe.seed
         earlier = splits.earlier_splits(self.out, self.recipe_dir, config, seed)
         if parts:
-            decider = self._decider(earlier, parts)
+            pairs = self._pairs(parts)
+            pairs.compare()
+            decider = self._decider(earlier, pairs)
             frames.insert(0, decider.run(read_narrow(self.out, parts, without=decide.UNREAD)))
         verdicts = pd.concat(frames, ignore_index=True)
         lacking = set(decide.COLUMNS) - set(verdicts.columns)  # where every part failed
@@ -286,20 +288,26 @@ class _Run:
         verdicts[["shard", "rank"]] = places.assign(verdicts, known, part_rows)
         return verdicts
 
-    def _decider(self, earlier: pa.Table, parts: list[int]) -> decide.Decider:
+    def _pairs(self, parts: list[int]) -> Pairs:
         model = self.resolved.models[0]
         marks = [self.plan.fingerprints[table] for table in ("measure", model.table)]
-        pairs = Pairs(
+        return Pairs(
             build=self.out,
+            parts=parts,
             model=model,
             config=self.recipe.decide,
             engine=self.engine,
             inputs=fingerprint([[step[part] for step in marks] for part in parts]),
         )
+
+    def _decider(self, earlier: pa.Table, pairs: Pairs) -> decide.Decider:
         return decide.Decider(
             config=self.recipe.decide,
             leaks=leaks.Leaks(
-                config=self.recipe.leaks, recipe_dir=self.recipe_dir, build=self.out, model=model
+                config=self.recipe.leaks,
+                recipe_dir=self.recipe_dir,
+                build=self.out,
+                model=self.resolved.models[0],
             ),
             copies=Copies(config=self.recipe.decide, pairs=pairs, build=self.out, earlier=earlier),
             removals=self.removals,

@@ -88,6 +88,8 @@ Build, label and publish emotion datasets of images.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code comes back."""
     arguments = build_parser().parse_args(argv)
+    # Arrow reads this when it is imported; its own allocators keep the memory of a search for good.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
         code = int(arguments.run(arguments))
         sys.stdout.flush()  # here, so that a closed pipe is met here

@@ -30,7 +30,7 @@ class Copies:
     """What finding copies among the rows of a build needs."""
 
     config: DecideConfig
-    pairs: Pairs  # of all its pictures, with their numbers
+    pairs: Pairs  # of all its pictures, compared
     build: Path
     earlier: pa.Table  # what an earlier run placed (`emo8.splits`)
 
@@ -71,7 +71,7 @@ class Copies:
     ) -> pd.DataFrame:
         """Pairs of the `distinct` rows, by their number among these, that are copies or may be."""
         limits = find.limits_of(styles, self.config)
-        found = self.pairs.compared(rows, limits)
+        found = self.pairs.compared(limits)
         first = firsts(rows["pixel_sha256"])
         is_first = first == np.arange(len(rows))
         number = np.full(len(rows), -1)  # of the row that stands for each picture

@@ -41,18 +41,17 @@ class Pairs:
     """What searching a build for possible copies needs."""
 
     build: Path
+    parts: list[int]  # of the build, ascending
     model: Model  # its embeddings are the second witness
     config: DecideConfig
     engine: Engine  # its workers compare
     inputs: str  # fingerprint of the parts that hold the views and embeddings
 
-    def compared(self, rows: pd.DataFrame, limits: find.Limits) -> pd.DataFrame:
-        """One line per pair that may be copies by `limits`: places `left < right`, `find.NUMBERS`.
+    def compare(self) -> None:
+        """Find and compare the pairs of all pictures, unless the last run did.
 
-        `rows` are all rows of the build (`part`, `row`, `pixel_sha256`, ascending); place p is the
-        p-th distinct picture among them.
+        To be done before the rows are read: both take as much memory.
         """
-        path = self.build / "tables" / _COMPARED
         numbers = fingerprint(
             COMPARE_VERSION,
             PHASH_RECIPE,
@@ -67,22 +66,29 @@ class Pairs:
             self.inputs,
         )
         mark = f"{numbers}/{search}"
-        before = read_fingerprint(path) or ""
+        before = read_fingerprint(self._path) or ""
         if before != mark:
-            known = pq.read_table(path) if before.startswith(f"{numbers}/") else None
-            write_part(self._search(rows, known), path, mark)
+            known = pq.read_table(self._path) if before.startswith(f"{numbers}/") else None
+            write_part(self._search(known), self._path, mark)
             memory.trim()
-        columns = [*_PLACES, *find.NUMBERS]
-        return pq.read_table(path, columns=columns, filters=find.possible(limits)).to_pandas()
 
-    def _search(self, rows: pd.DataFrame, known: pa.Table | None) -> pa.Table:
+    def compared(self, limits: find.Limits) -> pd.DataFrame:
+        """One line per pair that may be copies by `limits`: places `left < right`, `find.NUMBERS`.
+
+        Place p is the p-th distinct `pixel_sha256` among all rows of the build.
+        """
+        columns = [*_PLACES, *find.NUMBERS]
+        return pq.read_table(self._path, columns=columns, filters=find.possible(limits)).to_pandas()
+
+    @property
+    def _path(self) -> Path:
+        return self.build / "tables" / _COMPARED
+
+    def _search(self, known: pa.Table | None) -> pa.Table:
         """Find the pairs and compare those not among the `known` ones: a line for each."""
-        first = firsts(rows["pixel_sha256"]) == np.arange(len(rows))
-        named = pa.table({"pixels": rows.loc[first, "pixel_sha256"]})
-        pictures = named["pixels"].combine_chunks()
+        pictures, where = self._pictures()
         folder = self.build / "tables"
         with tempfile.TemporaryDirectory(dir=folder, prefix=".views-") as name:
-            where = rows.loc[first, ["part", "row"]]
             views = read_views(self.build, where, self.model, Path(name))
             asked = find.candidates(views, self.config)
             told = _looked_up(asked, known, pictures)
@@ -96,6 +102,21 @@ class Pairs:
             columns[place] = rows_of
             columns[picture] = pa.DictionaryArray.from_arrays(rows_of, pictures)
         return pa.table(columns)
+
+    def _pictures(self) -> tuple[pa.Array, pd.DataFrame]:
+        """`pixel_sha256` of distinct pictures, with `part` and `row` of the first of each."""
+        names = [
+            read_columns(part_path(self.build, "measure", part), ["pixel_sha256"]).column(0)
+            for part in self.parts
+        ]
+        chunks = [chunk for column in names for chunk in column.chunks]
+        every = pa.chunked_array(chunks, pa.string()).combine_chunks()
+        first = np.flatnonzero(firsts(every) == np.arange(len(every)))
+        sizes = np.array([len(column) for column in names])
+        number = np.repeat(np.arange(len(names)), sizes)[first]
+        row = first - (np.cumsum(sizes) - sizes)[number]
+        where = pd.DataFrame({"part": np.array(self.parts)[number], "row": row})
+        return every.take(pa.array(first)), where
 
 
 def _looked_up(asked: np.ndarray, known: pa.Table | None, pictures: pa.Array) -> np.ndarray:

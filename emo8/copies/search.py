@@ -16,7 +16,7 @@ NUM_BANDS, NUM_EQUAL_BANDS = 5, 2
 PLAIN_BLOCK = 48  # blocks up to this many hashes are compared all with all
 MAX_DEPTH = 3  # after that, three times ten bits and more are equal: all with all is right
 MAX_BRUTE_ROWS = 4096  # up to here a plain scan is as fast as an index
-STRIP_PAIRS = 4_000_000  # pairs in memory at a time
+STRIP_PAIRS = 500_000  # pairs in memory at a time
 
 
 def near_pairs(phash: np.ndarray, max_distance: int) -> np.ndarray:

@@ -17,7 +17,6 @@ from emo8.filters.base import perceptual_hash, prepare
 from emo8.filters.copies import Copies
 from emo8.images import decode
 from emo8.labels import Model
-from emo8.narrow import as_frame
 from emo8.parts import write_part
 from emo8.steps import part_path
 from tests.conftest import encoded, picture
@@ -36,8 +35,10 @@ MODEL = Model(
 LIMITS = find.limits_of([None], DecideConfig())
 
 
-def add_part(build: Path, part: int, seeds: list[int], quality: int) -> pd.DataFrame:
-    """Views and embeddings of one part of a build; its rows as the global steps see them."""
+def add_part(
+    build: Path, part: int, seeds: list[int], quality: int, broken: tuple[int, ...] = ()
+) -> None:
+    """Views and embeddings of one part of a build; `broken` seeds have no picture."""
     records = []
     for seed in seeds:
         content = encoded(picture(seed, (160, 120)), "JPEG", quality=quality)
@@ -45,7 +46,7 @@ def add_part(build: Path, part: int, seeds: list[int], quality: int) -> pd.DataF
         records.append(
             {
                 "phash": perceptual_hash(shared.grey),
-                "pixel_sha256": f"{seed}-{quality}",
+                "pixel_sha256": None if seed in broken else f"{seed}-{quality}",
                 **Copies().measure(shared),
             }
         )
@@ -54,19 +55,23 @@ def add_part(build: Path, part: int, seeds: list[int], quality: int) -> pd.DataF
     vectors = np.eye(4, dtype=np.float16)[[seed % 4 for seed in seeds]]
     embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 4)
     write_part(pa.table({"embedding": embedding}), part_path(build, MODEL.table, part), "")
-    names = [record["pixel_sha256"] for record in records]
-    part_of = [part] * len(seeds)
-    return as_frame(pa.table({"part": part_of, "row": range(len(seeds)), "pixel_sha256": names}))
 
 
-def searched(
-    build: Path, rows: pd.DataFrame, inputs: str, limits: find.Limits = LIMITS
-) -> pd.DataFrame:
+def searched(build: Path, inputs: str, limits: find.Limits = LIMITS) -> pd.DataFrame:
+    parts = sorted(
+        int(path.stem.removeprefix("part-")) for path in build.glob("columns/measure/part-*")
+    )
     with LocalEngine(workers=1) as engine:
-        config = DecideConfig()
-        return Pairs(
-            build=build, model=MODEL, config=config, engine=engine, inputs=inputs
-        ).compared(rows, limits)
+        pairs = Pairs(
+            build=build,
+            parts=parts,
+            model=MODEL,
+            config=DecideConfig(),
+            engine=engine,
+            inputs=inputs,
+        )
+        pairs.compare()
+        return pairs.compared(limits)
 
 
 @pytest.fixture
@@ -78,23 +83,24 @@ def build(tmp_path: Path) -> Path:
 def test_pairs__unchanged_parts_are_not_searched_again(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = pd.concat([add_part(build, 0, [1, 2, 3], 95), add_part(build, 1, [1, 2], 40)])
-    first = searched(build, rows, "a")
+    add_part(build, 0, [1, 2, 3], 95)
+    add_part(build, 1, [1, 2], 40)
+    first = searched(build, "a")
     copies = first[first["residual"] < 6]
     assert copies[["left", "right"]].to_numpy().tolist() == [[0, 3], [1, 4]]
     monkeypatch.setattr(find, "candidates", None)
-    again = searched(build, rows, "a")
+    again = searched(build, "a")
     pd.testing.assert_frame_equal(again, first)
     with pytest.raises(TypeError):  # other parts: searched again
-        searched(build, rows, "b")
+        searched(build, "b")
 
 
 def test_pairs__a_build_that_grew_compares_only_what_is_new(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = add_part(build, 1, [1, 2, 3, 4], 95)
-    searched(build, before, "a")
-    rows = pd.concat([add_part(build, 0, [2, 5], 40), before], ignore_index=True)
+    add_part(build, 1, [1, 2, 3, 4], 95)
+    searched(build, "a")
+    add_part(build, 0, [2, 5], 40)
     compared = []
 
     def spy(views: Views, pairs: np.ndarray, *rest: Any) -> np.ndarray:
@@ -102,37 +108,33 @@ def test_pairs__a_build_that_grew_compares_only_what_is_new(
         return compare_all(views, pairs, *rest)
 
     monkeypatch.setattr("emo8.copies.pairs.compare_all", spy)
-    grown = searched(build, rows, "b")
+    grown = searched(build, "b")
     assert [0, 3] in compared and all(left < 2 for left, _ in compared)
     (build / "tables" / "compared.parquet").unlink()
-    pd.testing.assert_frame_equal(grown, searched(build, rows, "b"))
+    pd.testing.assert_frame_equal(grown, searched(build, "b"))
 
 
 def test_pairs__equal_pixels_are_one_picture_and_rows_without_picture_are_none(
     build: Path,
 ) -> None:
-    rows = pd.concat(
-        [
-            add_part(build, 0, [1, 2], 95),
-            add_part(build, 1, [1], 95),
-            add_part(build, 2, [1], 40),
-        ],
-        ignore_index=True,
-    )
-    assert searched(build, rows, "a")[["left", "right"]].to_numpy().tolist() == [[0, 2]]
-    rows.loc[1, "pixel_sha256"] = None
-    assert searched(build, rows, "b")[["left", "right"]].to_numpy().tolist() == [[0, 1]]
+    add_part(build, 0, [1, 2], 95)
+    add_part(build, 1, [1], 95)
+    add_part(build, 2, [1], 40)
+    assert searched(build, "a")[["left", "right"]].to_numpy().tolist() == [[0, 2]]
+    add_part(build, 0, [1, 2], 95, broken=(2,))
+    assert searched(build, "b")[["left", "right"]].to_numpy().tolist() == [[0, 1]]
 
 
 def test_pairs__what_no_threshold_lets_through_is_kept_on_disk_and_not_read(build: Path) -> None:
-    rows = pd.concat([add_part(build, 0, [1, 2, 3], 95), add_part(build, 1, [1, 2], 40)])
-    searched(build, rows, "a")
+    add_part(build, 0, [1, 2, 3], 95)
+    add_part(build, 1, [1, 2], 40)
+    searched(build, "a")
     stored = pq.read_table(build / "tables" / "compared.parquet").to_pandas()
     nearest, other = np.sort(stored[["residual", "crop_residual"]].min(axis=1))
     most = float(nearest + other) / 2 / find.POSSIBLE
     strict = DecideConfig(max_near_residual=most, max_crop_residual=most)
     limits = find.limits_of([None] * 5, strict)
-    told = searched(build, rows, "a", limits)
+    told = searched(build, "a", limits)
     assert len(told) == 1
     everything = find.judged(stored[told.columns], limits)
     pd.testing.assert_frame_equal(find.judged(told, limits), everything)
