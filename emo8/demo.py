@@ -34,7 +34,6 @@ Check = tuple[str, bool, str]  # what, whether it holds, in words
 def demo(out: Path) -> int:
     """Run the main job into `out`; 0 when all of it worked, 1 otherwise, and the last line says."""
     _require("pretrain.cli", "tensorboard", "pretrain")
-    _require("benchmarks.cli", "torchmetrics", "bench")
     started = time.monotonic()
     dataset, run, results = out / "build" / "dataset", out / "pretrain", out / "results.jsonl"
     _say("1/5 build", "three sources: a folder, a table, and links to a server of our own")

@@ -31,7 +31,7 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "pyarrow": ("", "parquet"),
     "pandas": ("", "tables"),
     "tensorboard": ("pretrain", "curves of a training run"),
-    "torchmetrics": ("bench", "metrics"),
+    "torchmetrics": ("bench", "tests of the metrics"),
     "fiftyone": ("browse", "emo8 browse"),
     "ray": ("cluster", "emo8 build --engine ray"),
 }
