@@ -1,6 +1,6 @@
 """Peak memory and time of whole builds of growing size.
 
-    python -m benchmarks.speed.memory --pictures 'pictures/*.parquet' --count 900 --sizes 10000 30000
+    python -m benchmarks.speed.memory --pictures 'corpus/*.parquet' --count 900 --sizes 10000 30000
 
 Inputs are synthetic: random windows of real pictures, recompressed. Every size is a build of its
 own with one worker, in processes of its own. Part steps run in the worker, whose peak must not
