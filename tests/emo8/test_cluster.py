@@ -16,16 +16,17 @@ from tests.emo8.test_engines import Job
 TWO_NODES = """
 import sys
 from ray.cluster_utils import Cluster
-
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-cluster.add_node(num_cpus=1)
-cluster.wait_for_nodes()
 from emo8.cli import main
 
-code = main(["build", sys.argv[1], "-o", sys.argv[2], "--engine", "ray",
-             "--address", cluster.address])
-cluster.shutdown()
-sys.exit(code)
+if __name__ == "__main__":
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    command = ["build", sys.argv[1], "-o", sys.argv[2], "--engine", "ray"]
+    code = main([*command, "--address", cluster.address])
+    cluster.shutdown()
+    sys.exit(code)
 """
 
 
