@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,15 @@ def test_command__whose_reader_stops_reading_ends_quietly() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 141
+
+
+def test_command__takes_arrow_memory_from_the_system_which_gets_it_back() -> None:
+    program = (
+        "from emo8.cli import main; code = main(['status', 'missing']); "
+        "import pyarrow as pa; print(code, pa.default_memory_pool().backend_name)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "ARROW_DEFAULT_MEMORY_POOL"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["2", "system"], done.stderr
