@@ -131,9 +131,11 @@ def l16_paper() -> PretrainConfig:
     train and val with texts from its own attributes, emotion included (`uniemox import-emoset`).
 
     From the paper: encoder, mask, teacher, fused width 512, texts, the three losses with equal
-    weight. Not stated where we could read it, so MAE's (He et al. 2022, Table 8): optimizer,
-    warm-up, weight decay, normalised pixels, crop scale. Ours: 100 epochs, batch 128 per process,
-    margin.
+    weight. From MAE (He et al. 2022, Table 8), and the defaults of the public code as well: AdamW's
+    betas, weight decay, crop scale, no clipping. From MAE alone, where the public code's defaults
+    differ and we could not read which the paper used: rate (there 1e-3 per 256 rows), warm-up
+    (there 40 of 800 epochs), normalised pixels (there not). Ours: 100 epochs, batch 128 per
+    process, margin.
     """
     return PretrainConfig(
         recipe="l16_paper",
