@@ -1,18 +1,22 @@
 """Peak memory and time of whole builds of growing size.
 
-    python -m benchmarks.speed.memory --pictures 'corpus/*.parquet' --count 900 --sizes 10000 30000
+    python -m benchmarks.speed.memory --pictures 'corpus/*.parquet' --sizes 10000 30000
 
-Inputs are synthetic: random windows of real pictures, recompressed. Every size is a build of its
-own with one worker, in processes of its own. Part steps run in the worker, whose peak must not
-grow with the number of rows; global steps run in the main process, whose peak may grow by 1 KB a
-row. Memory is what a process holds for itself; pages of files it has mapped (thumbnails compared
-for copies) are the system's to take back and do not count. The exponent is the slope of log(time)
-over log(rows) between the smallest and largest size.
+Inputs are synthetic: two random windows of every real picture, recompressed, so that a larger
+build has more pictures and not more alike ones. With fewer pictures than half the rows they are
+used again, and windows of one picture make pairs to compare that grow with the square of that.
+
+Every size is a build of its own with one worker, in processes of its own. Part steps run in the
+worker, whose peak must not grow with the number of rows; global steps run in the main process,
+whose peak may grow by 1 KB a row. Memory is what a process holds for itself; pages of files it has
+mapped (thumbnails compared for copies) are the system's to take back and do not count. The exponent
+is the slope of log(time) over log(rows) between the smallest and largest size.
 """
 
 from __future__ import annotations
 
 import argparse
+import glob
 import io
 import math
 import subprocess
@@ -29,10 +33,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.output import tell
-from benchmarks.speed.ingest import photographs
 
 SIZE = (160, 120)
 ROWS_PER_FILE = 1000
+PER_PICTURE = 2  # windows
 RECIPE = """name = "memory"
 [[source]]
 kind = "table"
@@ -46,12 +50,25 @@ detector = "off"
 """
 
 
-def windows(pictures: list[bytes], count: int, seed: int) -> Iterator[bytes]:
-    """`count` recompressed random windows of the pictures, some mirrored, as JPEG."""
+def originals(pattern: str, count: int | None) -> list[bytes]:
+    """The first `count` pictures, or all, in parquet files or a folder; SystemExit for none."""
+    found: list[bytes] = []
+    for path in map(Path, sorted(glob.glob(pattern))):
+        if path.suffix == ".parquet":
+            rows = pq.read_table(path, columns=["image"]).column(0).to_pylist()
+            found += [row["bytes"] if isinstance(row, dict) else row for row in rows]
+        else:
+            found.append(path.read_bytes())
+    if len(found) < (count or 1):
+        raise SystemExit(f"{pattern}: only {len(found)} pictures")
+    return found[:count]
+
+
+def windows(pictures: list[bytes], rows: range, seed: int) -> Iterator[bytes]:
+    """A recompressed random window of each row's picture, some mirrored, as JPEG."""
     rng = np.random.default_rng(seed)
-    opened = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures]
-    for number in range(count):
-        image = opened[number % len(opened)]
+    for row in rows:
+        image = Image.open(io.BytesIO(pictures[row // PER_PICTURE % len(pictures)])).convert("RGB")
         width, height = (int(side * rng.uniform(0.3, 0.8)) for side in image.size)
         left = int(rng.integers(0, image.width - width))
         top = int(rng.integers(0, image.height - height))
@@ -67,7 +84,7 @@ def write_inputs(folder: Path, pictures: list[bytes], count: int) -> Path:
     """A recipe over `count` pictures in parquet files."""
     (folder / "inputs").mkdir(parents=True)
     for number, start in enumerate(range(0, count, ROWS_PER_FILE)):
-        rows = min(ROWS_PER_FILE, count - start)
+        rows = range(start, min(start + ROWS_PER_FILE, count))
         images = [{"bytes": data, "path": None} for data in windows(pictures, rows, number)]
         pq.write_table(pa.table({"image": images}), folder / "inputs" / f"{number:05d}.parquet")
     recipe = folder / "recipe.toml"
@@ -132,13 +149,13 @@ def measure(pictures: list[bytes], sizes: Sequence[int]) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--pictures", required=True, help="parquet files or JPEGs, a glob")
-    parser.add_argument("--count", type=int, default=200, help="pictures that windows come from")
+    parser.add_argument("--count", type=int, help="pictures that windows come from; all")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 50_000, 200_000])
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     if len(set(arguments.sizes)) < 2:
         parser.error("--sizes needs two different sizes to compare")
-    pictures = photographs(arguments.pictures, arguments.count, (640, 480))
+    pictures = originals(arguments.pictures, arguments.count)
     tell(measure(pictures, arguments.sizes), arguments.out)
     return 0
 

@@ -77,12 +77,11 @@ SCRIPTS = (
     Script(
         name="memory",
         what="time and memory of whole builds as they grow",
-        arguments=("--pictures", PICTURES, "--count", "900", "--sizes", "10000", "30000"),
+        arguments=("--pictures", PICTURES, "--sizes", "10000", "30000"),
         quick=("--pictures", PHOTOGRAPHS, "--count", "2", "--sizes", "20", "40"),
         note="Memory a process holds for itself. Part steps run in the worker, steps over the "
-        "whole dataset in the main process. Windows of the same pictures grow more alike the more "
-        "there are, so more pairs a row are compared (3.1 at 5,000 rows of 200 pictures, 5.6 at "
-        "40,000): most of the exponent.",
+        "whole dataset in the main process. Every picture gives two windows, so that a larger "
+        "build has more pictures rather than more alike ones.",
     ),
     Script(
         name="duplicates",
