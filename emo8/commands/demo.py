@@ -14,7 +14,9 @@ and write DIR/report.html.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR")
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("demo"), metavar="DIR", help="its folder"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
