@@ -16,7 +16,7 @@ from benchmarks.protocols import PROTOCOLS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmarks.features import Progress
+    from benchmarks.features.features import Progress
 
 MODELS = "a RUN folder, embedded, timm:NAME, open_clip:NAME/TAG, random:RECIPE, pixels:16"
 DATA = "a dataset folder or Hub id, a registered benchmark, a parquet file, a folder per emotion"
@@ -25,7 +25,7 @@ DATA = "a dataset folder or Hub id, a registered benchmark, a parquet file, a fo
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code: 0 when every result was written, 2 for a user's mistake, 130 interrupted (the same
     command goes on), 141 whoever read the output stopped."""
-    from emo8.errors import Emo8Error
+    from emo8.core.errors import Emo8Error
 
     arguments = build_parser().parse_args(argv)
     try:
@@ -123,9 +123,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from benchmarks import predictions, run
-    from benchmarks.features import default_cache
-    from benchmarks.result import append, require_writable
+    from benchmarks import run
+    from benchmarks.features.features import default_cache
+    from benchmarks.results import predictions
+    from benchmarks.results.result import append, require_writable
 
     config = run.RunConfig(
         models=tuple(arguments.model),
@@ -164,7 +165,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _one_line(result: dict[str, object]) -> str:
-    from benchmarks import table
+    from benchmarks.results import table
 
     (shown,) = [t for t in table.tables([result]) if t.header[0] == "dataset" and "n" in t.header]
     line = dict(zip(shown.header, shown.lines[0], strict=True))
@@ -200,12 +201,12 @@ def _progress() -> Iterator[Progress]:
 
 
 def _table(arguments: argparse.Namespace) -> int:
-    from benchmarks import table
+    from benchmarks.results import table
 
     results = table.read_results(arguments.files)
     print(table.show(table.tables(results), arguments.format))
     if arguments.figures:
-        from benchmarks import figures
+        from benchmarks.results import figures
 
         for path in figures.draw(results, arguments.files, arguments.figures):
             print(path, file=sys.stderr)
@@ -213,12 +214,12 @@ def _table(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from benchmarks import checking
+    from benchmarks.adapters import checking
 
     report, rows = checking.check(arguments.name, arguments.path, split_seed=arguments.split_seed)
     print(checking.text(report))
     if arguments.write_split:
-        from benchmarks import splits
+        from benchmarks.adapters import splits
 
         lines = splits.write_list(rows, arguments.write_split)
         print(f"{arguments.write_split}: {lines} files with their split and SHA-256")
@@ -226,7 +227,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from benchmarks import registry
+    from benchmarks.adapters import registry
 
     print("benchmarks (--data NAME --path PATH):")
     for name in registry.BENCHMARKS:

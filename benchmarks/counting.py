@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks import features, folds
 from benchmarks.adapters.base import LabelledRows
-from benchmarks.features import Progress
-from benchmarks.folds import Index
-from benchmarks.tasks import CLASS_TASKS, Targets
-from emo8.errors import SourceError
+from benchmarks.features import features
+from benchmarks.features.features import Progress
+from benchmarks.problem import folds
+from benchmarks.problem.folds import Index
+from benchmarks.problem.tasks import CLASS_TASKS, Targets
+from emo8.core.errors import SourceError
 
 COUNTED_RULES = ("human", "source")
 

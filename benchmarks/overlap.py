@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.adapters.base import LabelledRows
-from benchmarks.backbones import Backbone
-from benchmarks.folds import Plan
-from emo8.errors import Emo8Error
+from benchmarks.features.backbones import Backbone
+from benchmarks.problem.folds import Plan
+from emo8.core.errors import Emo8Error
 
 logger = logging.getLogger(__name__)
 FILE = "trained_on.parquet"
@@ -119,8 +119,8 @@ def _near(
     """(N,) whether a row's detail hash, straight or mirrored, is close to a trained one."""
     import faiss
 
-    from emo8.fingerprints import detail_of, mirrored_detail
-    from emo8.images import DecodeError, decode
+    from emo8.core.images import DecodeError, decode
+    from emo8.duplicates.fingerprints import detail_of, mirrored_detail
 
     mine = np.zeros((len(index), trained.shape[1]), np.uint8)
     usable = np.zeros(len(index), bool)

@@ -9,19 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import backbones, counting, features, folds, overlap, protocols, registry, scoring
-from benchmarks import tasks as tasks_
+from benchmarks import counting, overlap, protocols, scoring
+from benchmarks.adapters import registry
 from benchmarks.adapters.base import LabelledRows
-from benchmarks.backbones import Backbone
 from benchmarks.counting import COUNTED_RULES, Counted
-from benchmarks.features import Progress
-from benchmarks.folds import Plan
-from benchmarks.pictures import Pictures
-from benchmarks.predictions import Predictions
-from benchmarks.result import describe
-from benchmarks.tasks import Targets
-from benchmarks.views import VIEWS
-from emo8.errors import Emo8Error, ModelError, SourceError
+from benchmarks.features import backbones, features
+from benchmarks.features.backbones import Backbone
+from benchmarks.features.features import Progress
+from benchmarks.features.pictures import Pictures
+from benchmarks.features.views import VIEWS
+from benchmarks.problem import folds
+from benchmarks.problem import tasks as tasks_
+from benchmarks.problem.folds import Plan
+from benchmarks.problem.tasks import Targets
+from benchmarks.results.predictions import Predictions
+from benchmarks.results.result import describe
+from emo8.core.errors import Emo8Error, ModelError, SourceError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +116,7 @@ def _read(config: RunConfig) -> LabelledRows:
     }
     rows = registry.read(config.data, config.path, **options)
     if config.split_list is not None:
-        from benchmarks import splits
+        from benchmarks.adapters import splits
 
         rows = splits.apply_list(rows, config.split_list)
     if config.train_on is not None:

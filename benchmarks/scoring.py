@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import folds, metrics, number_metrics
-from benchmarks.backbones import Backbone, Features
-from benchmarks.folds import Index, Plan
-from benchmarks.pictures import Pictures
-from benchmarks.predictions import Predictions
+from benchmarks.features.backbones import Backbone, Features
+from benchmarks.features.pictures import Pictures
+from benchmarks.problem import folds
+from benchmarks.problem.folds import Index, Plan
+from benchmarks.problem.tasks import CLASS_TASKS, Targets
 from benchmarks.protocols.base import Prob, Problem
-from benchmarks.result import baselines
-from benchmarks.tasks import CLASS_TASKS, Targets
+from benchmarks.results import metrics, number_metrics
+from benchmarks.results.predictions import Predictions
+from benchmarks.results.result import baselines
 
 
 @dataclass(frozen=True, kw_only=True)

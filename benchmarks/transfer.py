@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks import maps
+from benchmarks.adapters import maps
 from benchmarks.adapters.base import LabelledRows
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 
 def relabelled(rows: LabelledRows, label_map: str) -> LabelledRows:

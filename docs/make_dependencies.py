@@ -92,24 +92,24 @@ GPL. Written by `python -m docs.make_dependencies`.
 # Here, what could stand in its place, why it does not.
 OWN = (
     (
-        "exact search of 64-bit hashes (`emo8/copies/search.py`)",
+        "exact search of 64-bit hashes (`emo8/duplicates/search.py`)",
         "FAISS, imagededup",
         "they compare all with all, and we have a million "
         "([measured](../benchmarks/results/speed/README.md))",
     ),
     (
-        "perceptual hashes (`emo8/filters/base.py`)",
+        "perceptual hashes (`emo8/measure/filters/base.py`)",
         "imagehash",
         "about three times as slow, and decodes once more",
     ),
     (
-        "Fleiss' kappa, Krippendorff's alpha, Dawid-Skene (`emo8/agreement.py`)",
+        "Fleiss' kappa, Krippendorff's alpha, Dawid-Skene (`emo8/review/agreement.py`)",
         "krippendorff, crowd-kit",
         "the first is GPL, the second a framework for a hundred lines; ours equal published "
         "examples",
     ),
     (
-        "calibration error, bootstrap intervals (`benchmarks/metrics.py`)",
+        "calibration error, bootstrap intervals (`benchmarks/results/metrics.py`)",
         "torchmetrics, scipy.stats.bootstrap",
         "a dozen lines, the first compared with torchmetrics by a test; counts are resampled, not "
         "rows",
@@ -121,17 +121,17 @@ OWN = (
         "peer",
     ),
     (
-        "schedule, layer decay, averaged weights of pretraining (`pretrain/optim.py`)",
+        "schedule, layer decay, averaged weights of pretraining (`pretrain/train/optim.py`)",
         "timm",
         "a resumed run must be the same bit for bit; fine-tuning uses timm's",
     ),
     (
-        "place in the data (`pretrain/batches.py`)",
+        "place in the data (`pretrain/data/batches.py`)",
         "torchdata's StatefulDataLoader",
         "a place that follows from the step needs no state",
     ),
     (
-        "processes over parts (`emo8/engines.py`)",
+        "processes over parts (`emo8/engine/local.py`)",
         "Ray Data, Daft",
         "one picture that raises failed their whole job, and none goes on by part; Ray itself runs "
         "the same tasks on a cluster",

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from emo8 import sample
+from emo8.demo import sample
 
 TARGET = Path(__file__).parent / "method.png"
 GRID, MASKED, SIDE_PX = 8, 0.75, 192

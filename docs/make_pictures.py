@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from emo8 import figures
-from emo8.demo_report import picker, read_dataset
+from emo8.demo.report import picker, read_dataset
+from emo8.report import figures
 
 if __name__ == "__main__":
     build = Path(sys.argv[1]) / "build"

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from emo8 import config, reasons, schema
-from pretrain import recipes, teach
-from pretrain.config import PretrainConfig, as_dict, differences
+from emo8.core import reasons, schema, settings
+from pretrain.config import help, recipes
+from pretrain.config.settings import PretrainConfig, as_dict, differences
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "Written from the code by `python -m docs.make_reference`; do not edit."
@@ -36,13 +36,13 @@ WIDTH = "100"  # columns of the help texts, whatever the terminal
 # What stays: module -> names; a whole module where none are listed.
 STABLE: dict[str, tuple[str, ...]] = {
     "emo8": ("build", "open_build", "label", "Build"),
-    "emo8.taxonomy": ("parse_emotion", "parse_style"),
-    "emo8.errors": ("Emo8Error",),
+    "emo8.core.taxonomy": ("parse_emotion", "parse_style"),
+    "emo8.core.errors": ("Emo8Error",),
     "pretrain": ("load", "Model"),
-    "pretrain.recipes": ("get",),
+    "pretrain.config.recipes": ("get",),
     "pretrain.step": ("build",),
 }
-CONSTANTS = {"emo8.taxonomy": ("EMOTIONS", "STYLES"), "emo8.schema": ("PUBLISHED",)}
+CONSTANTS = {"emo8.core.taxonomy": ("EMOTIONS", "STYLES"), "emo8.core.schema": ("PUBLISHED",)}
 
 
 def pages() -> dict[str, str]:
@@ -64,15 +64,15 @@ def pages() -> dict[str, str]:
 def recipe_page() -> str:
     """Every key of a build's recipe."""
     parts = ["# The recipe of a build", NOTE, RECIPE]
-    top = [f for f in dataclasses.fields(config.Recipe) if not _section(f)]
-    parts.append(_fields(config.Recipe, [f.name for f in top]))
-    for each in dataclasses.fields(config.Recipe):
+    top = [f for f in dataclasses.fields(settings.Recipe) if not _section(f)]
+    parts.append(_fields(settings.Recipe, [f.name for f in top]))
+    for each in dataclasses.fields(settings.Recipe):
         if cls := _section(each):
             title = f"[[{each.name}]]" if each.name == "source" else f"[{each.name}]"
             parts += [f"## {title}", _doc(cls), _fields(cls)]
     styles = ["`[decide.style.NAME]` where the common threshold is left alone:", ""]
     styles += [f"- {style}: " + ", ".join(f"`{k} = {v:g}`" for k, v in values.items())
-               for style, values in config.STYLE_DEFAULTS.items()]  # fmt: skip
+               for style, values in settings.STYLE_DEFAULTS.items()]  # fmt: skip
     return "\n\n".join([*parts, "\n".join(styles)]) + "\n"
 
 
@@ -104,7 +104,7 @@ def pretraining_page() -> str:
         parts += [f"### {name}", _doc(make), "\n".join(f"- {line}" for line in told)]
     parts.append("## Settings")
     parts.append(_fields(PretrainConfig, ["seed", "steps", "epochs"]))
-    for section, cls in teach.SECTIONS.items():
+    for section, cls in help.SECTIONS.items():
         parts += [f"### {section}", _doc(cls), _fields(cls)]
     return "\n\n".join(parts) + "\n"
 
@@ -184,7 +184,7 @@ def _commands(
 def _section(each: dataclasses.Field[Any]) -> type | None:
     """The dataclass of a section; None for a plain key."""
     if each.name == "source":
-        return config.SourceConfig
+        return settings.SourceConfig
     factory = each.default_factory
     return factory if isinstance(factory, type) and dataclasses.is_dataclass(factory) else None
 
@@ -193,7 +193,7 @@ def _fields(cls: type, only: list[str] | None = None) -> str:
     said: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if dataclasses.is_dataclass(base):
-            said |= teach.comments(base)
+            said |= help.comments(base)
     rows = [
         (each.name, _default(each), _spelled(said.get(each.name, "")))
         for each in dataclasses.fields(cls)
@@ -205,7 +205,7 @@ def _fields(cls: type, only: list[str] | None = None) -> str:
 def _spelled(text: str) -> str:
     """With the values of the constants that a comment names."""
     for word in re.findall(r"\b[A-Z]+_[A-Z]+\b|\bCLAIMANTS\b", text):
-        if isinstance(values := getattr(config, word, None), tuple):
+        if isinstance(values := getattr(settings, word, None), tuple):
             text = text.replace(word, ", ".join(_toml(value) for value in values))
     return text
 

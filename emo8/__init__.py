@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from emo8.core.version import __version__
+
 if TYPE_CHECKING:
     from emo8.api import Build, build, label, open_build
 
-__version__ = "0.1.0"
-__all__ = ["Build", "build", "label", "open_build"]
+__all__ = ["Build", "__version__", "build", "label", "open_build"]
 
 
 def __getattr__(name: str) -> Any:
     """The Python API, imported when first used."""
-    if name in __all__:
+    if name in ("Build", "build", "label", "open_build"):
         from emo8 import api
 
         return getattr(api, name)

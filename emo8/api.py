@@ -33,20 +33,21 @@ class Build:
     @property
     def funnel(self) -> dict[str, Any]:
         """`{"inputs": n, "kept": n, "rejected": {reason: n}}`."""
-        from emo8 import builddir
+        from emo8.engine import build_folder
 
-        return builddir.read_json(self.path / "report" / "funnel.json") or {}
+        return build_folder.read_json(self.path / "report" / "funnel.json") or {}
 
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The kept rows with their `split`; all columns but the pictures unless named."""
-        from emo8 import schema, shards
+        from emo8.core import schema
+        from emo8.dataset import shards
 
         names = list(columns or (name for name in schema.PUBLISHED if name != "image"))
         return shards.read_rows(self.path / "dataset", names).drop_columns(["shard"])
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """`table` as pandas, emotions and styles by name."""
-        from emo8.taxonomy import EMOTIONS, STYLES
+        from emo8.core.taxonomy import EMOTIONS, STYLES
 
         frame: pd.DataFrame = self.table(columns).to_pandas()
         for column, names in (("emotion", EMOTIONS), ("style", STYLES)):
@@ -69,9 +70,9 @@ class Build:
 
 def open_build(path: str | Path) -> Build:
     """A finished or unfinished build; BuildError for a folder that is none."""
-    from emo8 import builddir
+    from emo8.engine import build_folder
 
-    builddir.require_build(Path(path))
+    build_folder.require_build(Path(path))
     return Build(Path(path))
 
 
@@ -84,10 +85,10 @@ def build(
     address: str | None = None,
 ) -> Build:
     """Builds, continues or updates `out` as `emo8 build` does; BuildError when parts failed."""
-    from emo8 import builder
-    from emo8.errors import BuildError
+    from emo8.core.errors import BuildError
+    from emo8.pipeline import run
 
-    result = builder.build(Path(recipe), Path(out), workers=workers, engine=engine, address=address)
+    result = run.build(Path(recipe), Path(out), workers=workers, engine=engine, address=address)
     if result.failed_parts:
         raise BuildError(
             f"{result.failed_parts} parts of {out} failed; `emo8 status {out}` says why, and "
@@ -108,9 +109,9 @@ def label(
     import numpy as np
     import pandas as pd
 
-    from emo8.clip import encoder, zeroshot
-    from emo8.clip.prompts import load_prompts
-    from emo8.taxonomy import EMOTIONS, STYLES
+    from emo8.core.taxonomy import EMOTIONS, STYLES
+    from emo8.labels.clip import encoder, zeroshot
+    from emo8.labels.clip.prompts import load_prompts
 
     clip = encoder.load(model, device=encoder.best_device())
     words = load_prompts(Path(prompts) if prompts else None)
@@ -139,9 +140,9 @@ def _pixels(picture: Picture) -> Any:
     """What the encoder takes; files through the same safe decoder as a build's."""
     if not isinstance(picture, str | Path):
         return picture
-    from emo8 import images
-    from emo8.config import IngestConfig
-    from emo8.errors import ImageError
+    from emo8.core import images
+    from emo8.core.errors import ImageError
+    from emo8.core.settings import IngestConfig
 
     try:
         data = Path(picture).read_bytes()

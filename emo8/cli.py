@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from emo8 import __version__
 from emo8.commands import (
     browse,
     build,
@@ -36,6 +35,7 @@ from emo8.commands import (
     search,
     status,
 )
+from emo8.core.version import __version__
 
 COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted: run the same command again to continue", file=sys.stderr)
         return 130
     except ValueError as error:
-        from emo8.errors import Emo8Error
+        from emo8.core.errors import Emo8Error
 
         if arguments.debug or not isinstance(error, Emo8Error):
             raise

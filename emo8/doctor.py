@@ -157,7 +157,7 @@ def _token() -> Check:
 
 
 def _person_weights() -> Check:
-    from emo8.detectors import stored_weights
+    from emo8.measure.detectors import stored_weights
 
     names = stored_weights()
     if names:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pretrain.checkpoint import Encoder
+from pretrain.weights.encoder import Encoder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,14 +36,14 @@ class Model:
 
 def load(name: str | Path) -> Model:
     """The encoder of a RUN, of a weights file, or of `random:RECIPE` before any training."""
-    from pretrain.embed import open_encoder
+    from pretrain.show.embed import open_encoder
 
     return Model(open_encoder(str(name)))
 
 
 def _pixels(picture: Picture) -> Any:
-    from pretrain.classifier import decode_file
-    from pretrain.data import decode
+    from pretrain.data.dataset import decode
+    from pretrain.weights.classifier import decode_file
 
     if isinstance(picture, str | Path):
         return decode_file(Path(picture)).numpy()

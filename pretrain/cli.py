@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pretrain.config import PretrainConfig
+    from pretrain.config.settings import PretrainConfig
 
 EPILOG = """
 examples:
@@ -39,9 +39,9 @@ class Teaching(argparse.RawDescriptionHelpFormatter):
     """Adds recipes and settings to the help, read from the code only when help is asked for."""
 
     def format_help(self) -> str:
-        from pretrain import teach
+        from pretrain.config import help
 
-        return f"{super().format_help()}\n{teach.DESCRIPTION}\n{teach.epilog()}\n"
+        return f"{super().format_help()}\n{help.DESCRIPTION}\n{help.epilog()}\n"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -177,8 +177,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:
     """Trains, or continues."""
     config = _configured(args.recipe, rest)
-    from pretrain.run_folder import with_run_options
-    from pretrain.train import pretrain
+    from pretrain.train.loop import pretrain
+    from pretrain.train.run_folder import with_run_options
 
     config = with_run_options(config, steps=args.steps, seed=args.seed)
     is_main = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started
@@ -200,7 +200,7 @@ def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:
 
 def run_evaluate(args: argparse.Namespace, rest: list[str]) -> int:
     """Held-out losses as JSON."""
-    from pretrain.evaluate import evaluate
+    from pretrain.train.evaluate import evaluate
 
     found = evaluate(args.run, args.data, args.split)
     text = json.dumps(found, indent=1) + "\n"
@@ -221,7 +221,7 @@ def run_show(args: argparse.Namespace, rest: list[str]) -> int:
     args.out = args.out or Path("seen.html" if args.images else "seen.png")
     if args.images:
         return _show_images(args)
-    from pretrain.show import cells_of, contact_sheet, show_rows
+    from pretrain.show.rows import cells_of, contact_sheet, show_rows
 
     rows = show_rows(args.run, args.data, split=args.split, limit=args.rows)
     args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -231,22 +231,22 @@ def run_show(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _show_images(args: argparse.Namespace) -> int:
-    from pretrain import show_images
-    from pretrain.show import contact_sheet
+    from pretrain.show import images
+    from pretrain.show.rows import contact_sheet
 
-    seen = show_images.see(args.run, args.images, among=args.among)
+    seen = images.see(args.run, args.images, among=args.among)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.out.suffix == ".png":
-        args.out.write_bytes(contact_sheet([show_images.cells_of(one) for one in seen]))
+        args.out.write_bytes(contact_sheet([images.cells_of(one) for one in seen]))
     else:
-        args.out.write_text(show_images.page(seen), "utf-8")
+        args.out.write_text(images.page(seen), "utf-8")
     sys.stdout.write(f"{args.out}: {len(seen)} pictures\n")
     return 0
 
 
 def run_predict(args: argparse.Namespace, rest: list[str]) -> int:
     """Emotions of pictures, most probable first."""
-    from pretrain.classifier import predict
+    from pretrain.weights.classifier import predict
 
     for path, probs in zip(args.images, predict(args.checkpoint, args.images), strict=True):
         if args.json:
@@ -260,7 +260,7 @@ def run_predict(args: argparse.Namespace, rest: list[str]) -> int:
 
 def run_export(args: argparse.Namespace, rest: list[str]) -> int:
     """Weights out."""
-    from pretrain import export
+    from pretrain.weights import export
 
     form, target = args.to
     if form == "timm":
@@ -278,7 +278,7 @@ def run_export(args: argparse.Namespace, rest: list[str]) -> int:
 
 def run_import_emoset(args: argparse.Namespace, rest: list[str]) -> int:
     """A dataset folder."""
-    from pretrain.emoset import import_tree
+    from pretrain.data.emoset import import_tree
 
     counts = import_tree(args.root, args.out)
     told = ", ".join(f"{name} {count}" for name, count in counts.items())
@@ -288,7 +288,7 @@ def run_import_emoset(args: argparse.Namespace, rest: list[str]) -> int:
 
 def run_plot(args: argparse.Namespace, rest: list[str]) -> int:
     """A picture of curves."""
-    from pretrain.plot import plot
+    from pretrain.train.plot import plot
 
     panels = plot(args.runs, args.out)
     sys.stdout.write(f"{args.out}: {panels} panels, {len(args.runs)} runs\n")
@@ -297,7 +297,7 @@ def run_plot(args: argparse.Namespace, rest: list[str]) -> int:
 
 def run_embed(args: argparse.Namespace, rest: list[str]) -> int:
     """A parquet of features."""
-    from pretrain.embed import embed, open_encoder
+    from pretrain.show.embed import embed, open_encoder
 
     written, skipped = embed(open_encoder(args.model), args.data, args.out, split=args.split)
     sys.stdout.write(f"{args.out}: {written} rows, {skipped} skipped\n")
@@ -309,9 +309,9 @@ def run_cache(args: argparse.Namespace, rest: list[str]) -> int:
     config = _configured(args.recipe, rest)
     if args.crops < 1:
         raise ValueError(f"--crops {args.crops}: at least 1")
-    from pretrain.cache import write_cache
-    from pretrain.parallel import pick_device
+    from pretrain.data.cache import write_cache
     from pretrain.teacher import load_teacher
+    from pretrain.train.parallelize import pick_device
 
     teacher = load_teacher(config.teacher, pick_device(config.system.device))
     rows = write_cache(args.data, args.out, config, teacher, num_crops=args.crops)
@@ -320,8 +320,8 @@ def run_cache(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _configured(recipe: str, rest: list[str]) -> PretrainConfig:
-    from pretrain import recipes
-    from pretrain.overrides import override
+    from pretrain.config import recipes
+    from pretrain.config.overrides import override
 
     return override(recipes.get(recipe), _dotted(rest))
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from pretrain import losses
-from pretrain.config import ModelConfig
+from pretrain.config.settings import ModelConfig
 from pretrain.models.fusion import PUBLISHED, build_fusion
 from pretrain.models.uniemox import Encoded, UniEmoX, build_model
 from pretrain.models.vit import build_classifier

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pretrain.config import LossConfig
+from pretrain.config.settings import LossConfig
 from pretrain.models.mae import patchify
 from pretrain.models.uniemox import Output
 from pretrain.models.vit import take_tokens

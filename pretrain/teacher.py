@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pretrain.config import TeacherConfig
-from pretrain.views import normalise
+from pretrain.config.settings import TeacherConfig
+from pretrain.views.cut import normalise
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ def store_matrices(tower: nn.Module, precision: str) -> None:
 
 def load_teacher(config: TeacherConfig, device: torch.device) -> ClipTeacher:
     """The teacher a recipe names; ValueError for an unknown one or one that cannot be had."""
-    from emo8.clip import encoder
+    from emo8.labels.clip import encoder
 
     return ClipTeacher(encoder.load(config.name), device)
 

@@ -19,8 +19,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ["EMO8_REMOVALS"] = os.devnull  # never the list of whoever runs the tests
 
-from emo8 import sample
-from emo8.taxonomy import STYLES
+from emo8.core.taxonomy import STYLES
+from emo8.demo import sample
 from tests.hub_server import TOKEN, Hub, serve
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
@@ -114,7 +114,7 @@ part_rows = 10
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory, make_inputs: Callable[[Path], Path]) -> Path:
     """A folder with inputs, `recipe.toml`, and the finished build `BUILD`; do not change it."""
-    from emo8.builder import build
+    from emo8.pipeline.run import build
 
     folder = tmp_path_factory.mktemp("small")
     result = build(make_inputs(folder), folder / "BUILD", workers=2)
@@ -127,7 +127,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     """A running Hub that this process's huggingface_hub talks to; waits are counted, not waited."""
     from huggingface_hub import constants
 
-    from emo8 import hub as hub_module
+    from emo8.publish import hub as hub_module
 
     with serve() as server:
         monkeypatch.setenv("HF_TOKEN", TOKEN)

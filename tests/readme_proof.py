@@ -125,7 +125,9 @@ class Reader:
         """`pictures/EMOTION/`: some of the sample named for a feeling, and two bad files."""
         import pyarrow.parquet as pq
 
-        found = pq.read_table(ROOT / "emo8" / "sample" / "table" / "sample.parquet").to_pylist()
+        found = pq.read_table(
+            ROOT / "emo8" / "demo" / "sample" / "table" / "sample.parquet"
+        ).to_pylist()
         hinted = [row for row in found if row["emotion_hint"]]
         for row in hinted[:: len(hinted) // PICTURES][:PICTURES]:
             out = self.folder / "pictures" / row["emotion_hint"]

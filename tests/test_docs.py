@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from emo8 import cli as emo8_cli
-from emo8.recipe import parse_recipe
+from emo8.core.read_recipe import parse_recipe
 from pretrain import cli as uniemox_cli
 from tests.readme_proof import blocks, commands
 

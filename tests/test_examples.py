@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from emo8.cli import main
-from emo8.recipe import parse_recipe
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.core.read_recipe import parse_recipe
+from emo8.core.taxonomy import EMOTIONS, STYLES
 from tests.conftest import encoded, picture
 from tests.emo8.web.conftest import Site
 from tests.emo8.web.openverse import Openverse

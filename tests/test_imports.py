@@ -42,68 +42,46 @@ def test_packages__never_import_upwards(package: str, forbidden: tuple[str, ...]
     assert not found
 
 
-@pytest.mark.parametrize(
-    ("package", "allowed"),
-    [
-        ("pretrain", ("emo8.schema", "emo8.taxonomy", "emo8.clip", "emo8.fingerprints")),
-        (
-            "benchmarks",
-            (
-                *("emo8.schema", "emo8.taxonomy", "emo8.clip", "emo8.errors", "emo8.images"),
-                *("emo8.fingerprints", "emo8.copies", "emo8.filters", "emo8.config"),
-                *("emo8.sample.make_composites", "emo8.sample.picks", "emo8.blur"),
-            ),
-        ),
-    ],
-)
-def test_packages__use_only_the_shared_parts_of_emo8(
-    package: str, allowed: tuple[str, ...]
-) -> None:
-    # what the speed scripts measure
-    measured = (
-        *("emo8.measure", "emo8.labels", "emo8.engines", "emo8.steps", "emo8.parts"),
-        *("emo8.memory", "emo8.web"),
-    )
+SHARED = ("emo8.core", "emo8.labels.clip", "emo8.duplicates", "emo8.measure.filters")
+
+
+def test_pretrain__uses_only_the_shared_parts_of_emo8() -> None:
     found = [
         (path.name, name)
-        for path in files(package)
+        for path in files("pretrain")
         for name in imports(path)
-        if starts(name, "emo8") and name != "emo8" and not starts(name, *allowed)
-        if path.parent.name != "speed" or not starts(name, *measured)
+        if starts(name, "emo8") and name != "emo8" and not starts(name, *SHARED)
     ]
     assert not found
 
 
-def test_benchmarks__take_only_models_and_checkpoints_from_pretrain() -> None:
-    allowed = ("pretrain.models", "pretrain.checkpoint", "pretrain.classifier")
-    loading = ("batches", "config", "data", "pictures", "recipes")
-    measured = ("pretrain.step", *(f"pretrain.{name}" for name in loading))
+def test_benchmarks__use_only_the_shared_parts_of_emo8_and_the_models_of_pretrain() -> None:
+    allowed = (*SHARED, "pretrain.models", "pretrain.weights")
     found = [
         (path.name, name)
         for path in files("benchmarks")
+        if "lab" not in path.parts  # measures our own parts, whatever they are
         for name in imports(path)
-        if starts(name, "pretrain") and name != "pretrain" and not starts(name, *allowed)
-        # speed scripts measure the training step and the loader themselves
-        if path.parent.name != "speed" or not starts(name, *measured)
+        if starts(name, "emo8", "pretrain") and "." in name and not starts(name, *allowed)
     ]
     assert not found
 
 
 def test_filters__never_import_each_other() -> None:
-    for path in files("emo8/filters"):
+    for path in files("emo8/measure/filters"):
         if path.name == "__init__.py":
             continue
-        used = {name for name in imports(path) if starts(name, "emo8.filters")}
-        assert all(starts(name, "emo8.filters.base") for name in used), path
+        used = {name for name in imports(path) if starts(name, "emo8.measure.filters")}
+        assert all(starts(name, "emo8.measure.filters.base") for name in used), path
 
 
 @pytest.mark.parametrize(
     ("library", "owners"),
     [
-        ("open_clip", {"emo8/clip/encoder.py"}),
+        ("open_clip", {"emo8/labels/clip/encoder.py"}),
         ("fiftyone", {"emo8/browse/"}),
-        ("img2dataset", {"emo8/fetch.py"}),
-        ("ray", {"emo8/cluster.py"}),
+        ("img2dataset", {"emo8/web/downloader.py"}),
+        ("ray", {"emo8/engine/ray.py"}),
     ],
 )
 def test_libraries__that_only_one_module_may_import(library: str, owners: set[str]) -> None:
@@ -113,7 +91,7 @@ def test_libraries__that_only_one_module_may_import(library: str, owners: set[st
         for path in files(package)
         if any(starts(name, library) for name in imports(path))
     }
-    scripts = {"emo8/sample/"}
+    scripts = {"benchmarks/lab/"}
     allowed = (*scripts, *owners)
     assert not [user for user in users if not user.startswith(allowed)]
 
@@ -122,7 +100,6 @@ def test_emo8__imports_no_heavy_library_at_top_level() -> None:
     found = [
         (path.name, name)
         for path in files("emo8")
-        if "sample" not in path.parts
         for name in imports(path, top_level=True)
         if name.split(".")[0] in HEAVY
     ]

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from docs import make_reference
-from emo8 import config
 from emo8.cli import COMMANDS
+from emo8.core import settings
 
 PAGES = make_reference.pages()
 
@@ -23,7 +23,7 @@ def test_folder__holds_nothing_else() -> None:
 
 def test_recipe__every_key_has_a_meaning() -> None:
     text = PAGES["recipe.md"]
-    for each in dataclasses.fields(config.FetchConfig):
+    for each in dataclasses.fields(settings.FetchConfig):
         assert f"| `{each.name}` |" in text
     empty = [line for line in text.splitlines() if line.startswith("| `") and line.endswith("|  |")]
     assert not empty

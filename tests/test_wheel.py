@@ -42,12 +42,12 @@ def test_wheel__holds_the_sample_the_clip_the_cards_and_the_licences(wheel: Path
         names = set(archive.namelist())
     for needed in (
         "emo8/py.typed",
-        "emo8/clip/prompts.toml",
-        "emo8/sample/recipe.toml",
-        "emo8/sample/clip/open_clip_config.json",
+        "emo8/labels/clip/prompts.toml",
+        "emo8/demo/sample/recipe.toml",
+        "emo8/demo/sample/clip/open_clip_config.json",
         "cards/dataset.md",
         "cards/demo_report.html",
     ):
         assert needed in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
-    assert any(name.startswith("emo8/sample/pictures/") for name in names)
+    assert any(name.startswith("emo8/demo/sample/pictures/") for name in names)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.adapters.base import read_file
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 if TYPE_CHECKING:
     import pyarrow as pa

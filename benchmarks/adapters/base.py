@@ -2,8 +2,8 @@
 
 An adapter is a module of this folder with a function `read(path, ...) -> LabelledRows`. A module
 that serves one public dataset also has `INFO`, a `Benchmark` with its facts, and is entered in
-`benchmarks/registry.py` under its name. Labels leave an adapter as names, never as numbers:
-every dataset of the field numbers its emotions differently.
+`registry.py` under its name. Labels leave an adapter as names, never as numbers: every dataset of
+the field numbers its emotions differently.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emo8.errors import SourceError
-from emo8.taxonomy import parse_emotion
+from emo8.core.errors import SourceError
+from emo8.core.taxonomy import parse_emotion
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 _SPLIT_ALIASES = {"validation": "val", "valid": "val", "dev": "val", "eval": "test"}

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import splits
-from benchmarks.adapters import files
+from benchmarks.adapters import files, splits
 from benchmarks.adapters.base import Benchmark, Box, LabelledRows
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 INFO = Benchmark(
     name="caer_s",

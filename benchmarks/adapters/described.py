@@ -28,10 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import splits
-from benchmarks.adapters import files, tree
+from benchmarks.adapters import files, splits, tree
 from benchmarks.adapters.base import Benchmark, Box, LabelledRows, Numbers
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 FORMS = ("folders", "prefix", "csv", "parquet", "hub")
 COLUMNS = ("image", "emotion", "split", "votes", "scales", "box")

@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.adapters import files
 from benchmarks.adapters.base import Benchmark, LabelledRows
-from emo8.errors import SourceError
-from emo8.taxonomy import EMOTIONS
+from emo8.core.errors import SourceError
+from emo8.core.taxonomy import EMOTIONS
 
 INFO = Benchmark(
     name="emoset",

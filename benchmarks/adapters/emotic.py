@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.adapters import files
 from benchmarks.adapters.base import Benchmark, Box, LabelledRows, Numbers
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 INFO = Benchmark(
     name="emotic",

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import splits
-from benchmarks.adapters import files
+from benchmarks.adapters import files, splits
 from benchmarks.adapters.base import Benchmark, LabelledRows, Numbers
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 INFO = Benchmark(
     name="emotion6",

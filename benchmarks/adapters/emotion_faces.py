@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.adapters import parquet
 from benchmarks.adapters.base import Benchmark, LabelledRows
-from emo8.taxonomy import EMOTIONS
+from emo8.core.taxonomy import EMOTIONS
 
 INFO = Benchmark(
     name="emotion_faces",

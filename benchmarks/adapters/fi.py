@@ -6,10 +6,9 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from benchmarks import splits
-from benchmarks.adapters import files, tree
+from benchmarks.adapters import files, splits, tree
 from benchmarks.adapters.base import Benchmark, LabelledRows
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 INFO = Benchmark(
     name="fi",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.adapters.base import IMAGE_SUFFIXES, LabelledRows, emotion_names, read_file
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 MAX_TEXT_BYTES = 512 * 1024 * 1024  # of an annotation file: more is no annotation file
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import splits
-from benchmarks.adapters import files
+from benchmarks.adapters import files, splits
 from benchmarks.adapters.base import Benchmark, Box, LabelledRows, Numbers
 
 INFO = Benchmark(

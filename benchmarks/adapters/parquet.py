@@ -14,7 +14,7 @@ from benchmarks.adapters.arrow import (
     texts,
 )
 from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

@@ -13,7 +13,7 @@ from benchmarks.adapters.base import (
     read_file,
     split_name,
 )
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 SPLITS = ("train", "val", "validation", "valid", "test")
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 
 def add(commands: Any) -> None:
@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code of `emo8 browse`, which does the work in a process of its own."""
-    from benchmarks import table
+    from benchmarks.results import table
 
     results = table.read_results([arguments.results])
     command = [sys.executable, "-m", "emo8.cli", "browse", arguments.data or _data(results)]

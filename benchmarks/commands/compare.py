@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0; the table on standard output."""
-    from benchmarks import compare
+    from benchmarks.results import compare
 
     print(compare.markdown(compare.compare(arguments.results, base=arguments.base)))
     return 0

@@ -13,9 +13,9 @@ def add(commands: Any) -> None:
     """The parser of `study`."""
     study = commands.add_parser(
         "study",
-        help="pretrain and probe the arms of benchmarks/claim.md, write results/claim.md",
+        help="pretrain and probe the arms of benchmarks/lab/study/claim.md, write results/claim.md",
         description="The same command continues a study that was cut off, arm by arm and seed by "
-        "seed. Read benchmarks/claim.md first: it says what is asked and how it is tested.",
+        "seed. Read benchmarks/lab/study/claim.md first: it says what is asked and how.",
     )
     add_ = study.add_argument
     add_("name", choices=("claim",))
@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 0 when what was asked is done."""
-    from benchmarks.study import claim
+    from benchmarks.lab.study import claim
 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     steps = arguments.steps

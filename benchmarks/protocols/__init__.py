@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from emo8.errors import Emo8Error
+from emo8.core.errors import Emo8Error
 
 PROTOCOLS: dict[str, str] = {
     "zero_shot": "benchmarks.protocols.zeroshot",

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks import tokens as tokens_
-from benchmarks.folds import Index
+from benchmarks.features import tokens as tokens_
+from benchmarks.problem.folds import Index
 from benchmarks.protocols.base import Prediction, Prob, Problem, inner_folds
 from benchmarks.protocols.training import Goal, batches, rate_at, right, without_unlearnt
 

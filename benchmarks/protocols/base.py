@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.backbones import Backbone, Features
-from benchmarks.folds import Index, split_keeping
+from benchmarks.features.backbones import Backbone, Features
+from benchmarks.problem.folds import Index, split_keeping
 
 if TYPE_CHECKING:
-    from benchmarks.pictures import Pictures
+    from benchmarks.features.pictures import Pictures
 
 # Below this many numbers, threads of a matrix product wait for each other longer than they work
 # (on two busy cores 700 x 768 took 40 times as long with two threads as with one).

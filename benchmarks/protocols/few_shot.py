@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.folds import Index
-from benchmarks.protocols import numbers
+from benchmarks.problem.folds import Index
+from benchmarks.protocols import regression
 from benchmarks.protocols.base import Prediction, Problem, few_threads, spread, unit
 
 LEARNS = True
@@ -38,7 +38,7 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
             if problem.values is not None:
                 unit_problem = replace(problem, features=features)
                 strength = 1 / (settings.c * len(rows))
-                asked = numbers.fit(unit_problem, rows, strength, settings.max_iterations)
+                asked = regression.fit(unit_problem, rows, strength, settings.max_iterations)
                 prob.append(asked(features[problem.test]))
                 continue
             model = LogisticRegression(C=settings.c, max_iter=settings.max_iterations)

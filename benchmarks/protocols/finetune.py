@@ -25,11 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.folds import Index
-from benchmarks.protocols import tuned
+from benchmarks.problem.folds import Index
+from benchmarks.protocols import finetune_parts
 from benchmarks.protocols.base import Prediction, Prob, Problem
 from benchmarks.protocols.training import Goal, batches, rate_at, without_unlearnt
-from emo8.errors import Emo8Error
+from emo8.core.errors import Emo8Error
 
 LEARNS = True
 
@@ -87,15 +87,15 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
     s = settings.resolved()
     goal = Goal.of(problem, problem.train)
     outputs = goal.wanted.shape[1]
-    model = tuned.build(
+    model = finetune_parts.build(
         problem.backbone.name, problem.emotions, outputs, drop_path=s.drop_path, seed=problem.seed
     )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model.network.to(device)
-    store = tuned.Store(problem, model.image_size)
+    store = finetune_parts.Store(problem, model.image_size)
     network = _train(problem, s, goal, model, store, device)
     if problem.save is not None:
-        tuned.save(problem, model, network)
+        finetune_parts.save(problem, model, network)
     said = _answers(problem, s, goal, model, network, store, device)
     chosen = {"recipe": s.recipe, "epochs": s.epochs, "base_lr": s.base_lr}
     return Prediction(
@@ -104,16 +104,21 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
 
 
 def _train(
-    problem: Problem, s: Settings, goal: Goal, model: tuned.Model, store: tuned.Store, device: str
+    problem: Problem,
+    s: Settings,
+    goal: Goal,
+    model: finetune_parts.Model,
+    store: finetune_parts.Store,
+    device: str,
 ) -> nn.Module:
     """The trained network, or its moving average where asked."""
     from timm.utils import ModelEmaV3
 
     rng = np.random.default_rng([problem.seed, 11])
-    augment = tuned.augmentation(model, s)
-    mix = tuned.mixing(s, goal.wanted.shape[1]) if goal.mixes else None
-    with torch.random.fork_rng(devices=[]), tuned.seeded(problem.seed):
-        optimizer = tuned.optimizer(model, s)
+    augment = finetune_parts.augmentation(model, s)
+    mix = finetune_parts.mixing(s, goal.wanted.shape[1]) if goal.mixes else None
+    with torch.random.fork_rng(devices=[]), finetune_parts.seeded(problem.seed):
+        optimizer = finetune_parts.optimizer(model, s)
         network = model.network.train()
         average = ModelEmaV3(network, decay=s.ema, use_warmup=True) if s.ema else None
         per_epoch = len(batches(problem.train, s.batch_size, np.random.default_rng(0)))
@@ -158,12 +163,12 @@ def _answers(
     problem: Problem,
     s: Settings,
     goal: Goal,
-    model: tuned.Model,
+    model: finetune_parts.Model,
     network: nn.Module,
-    store: tuned.Store,
+    store: finetune_parts.Store,
     device: str,
 ) -> Prob:
-    plain = tuned.evaluation(model, s)
+    plain = finetune_parts.evaluation(model, s)
     network.eval()
     test: Index = problem.test
     total: Prob = np.zeros((len(test), goal.wanted.shape[1]))

@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.backbones import Features
-from benchmarks.folds import Index
+from benchmarks.features.backbones import Features
+from benchmarks.problem.folds import Index
 from benchmarks.protocols.base import Prediction, Prob, Problem, unit
-from benchmarks.protocols.numbers import goodness
+from benchmarks.protocols.regression import goodness
 
 LEARNS = True
 Votes = Callable[..., list[Prob]]  # queries -> (Q, K) shares per candidate for k

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.backbones import Features
-from benchmarks.folds import Index
-from benchmarks.protocols import numbers
+from benchmarks.features.backbones import Features
+from benchmarks.problem.folds import Index
+from benchmarks.protocols import regression
 from benchmarks.protocols.base import Prediction, Problem, few_threads, inner_folds, spread
 
 LEARNS = True
@@ -33,8 +33,8 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
     """Probabilities from the probe with the searched strength, fitted on all training rows."""
     if problem.values is not None:
         most = settings.max_iterations
-        l2, notes = numbers.search(problem, settings.l2, settings.inner_folds, most)
-        asked = numbers.fit(problem, problem.train, l2, most)
+        l2, notes = regression.search(problem, settings.l2, settings.inner_folds, most)
+        asked = regression.fit(problem, problem.train, l2, most)
         said = asked(problem.features[problem.test])
         return Prediction(prob=said[None], chosen={"l2": l2}, notes=notes)
     with few_threads(problem.features):

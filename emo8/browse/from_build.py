@@ -12,14 +12,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8 import builddir, leaks, queue, votes
 from emo8.browse.rows import NESTED, NUMBERS, Rows, dataset_name, with_interest
-from emo8.errors import BuildError
-from emo8.labels import Model, embeddings
-from emo8.narrow import COLUMNS, read_narrow
-from emo8.parts import read_columns
-from emo8.steps import ROWS, part_path
-from emo8.verdicts import VERDICTS
+from emo8.core.errors import BuildError
+from emo8.duplicates import leaks
+from emo8.engine import build_folder
+from emo8.engine.files import read_columns
+from emo8.engine.steps import ROWS, part_path
+from emo8.engine.verdict_table import VERDICTS
+from emo8.labels.clip_steps import Model, embeddings
+from emo8.review import queue, votes
+from emo8.tables.rows import COLUMNS, read_narrow
 
 _DETAILS: dict[str, tuple[str, ...]] = {
     ROWS: ("caption", "attribution"),
@@ -41,7 +43,7 @@ _FROM_VERDICT = (
 
 def read(build: Path) -> Rows:
     """The rows of a decided build; BuildError where there is none."""
-    resolved = builddir.require_build(build)
+    resolved = build_folder.require_build(build)
     path = build / VERDICTS
     if not path.exists():
         raise BuildError(f"{build} has no verdicts yet: finish `emo8 build` first")

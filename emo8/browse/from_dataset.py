@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from emo8 import opendata, schema
 from emo8.browse.rows import BATCH_ROWS, NESTED, NUMBERS, TEXTS, Rows, dataset_name, with_interest
-from emo8.errors import SourceError
-from emo8.shards import list_shards
-from emo8.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
+from emo8.core import schema
+from emo8.core.errors import SourceError
+from emo8.core.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
+from emo8.dataset import open as opendata
+from emo8.dataset.shards import list_shards
 
 BATCH_PICTURES = 64
 CLIP = "embedded"  # a dataset brings no embeddings; this model needs no network
@@ -209,7 +210,7 @@ class _Embedding:
         return self.inner.pictures(chosen)
 
     def vectors(self, chosen: pd.DataFrame) -> np.ndarray:
-        from emo8.clip.encoder import load
+        from emo8.labels.clip.encoder import load
 
         known, hashes = self._known(), chosen["sha256"].tolist()
         new = [place for place, key in enumerate(hashes) if key not in known]
@@ -253,7 +254,7 @@ def _batches(
 
 
 def _pixels(data: bytes | None) -> np.ndarray | None:
-    from emo8.images import DecodeError, decode
+    from emo8.core.images import DecodeError, decode
 
     try:
         return decode(data).rgb if data else None

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from emo8.images import DecodeError, decode
+from emo8.core.images import DecodeError, decode
 
 MAX_BYTES = 200_000  # larger files are shrunk: the grid loads hundreds at once
 MAX_SIDE_PX = 1024  # of what is shrunk; a modal on a laptop shows no more

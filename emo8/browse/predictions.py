@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 METADATA = b"emo8.predictions"
 COLUMNS = ("id", "label", "predicted", "probs")

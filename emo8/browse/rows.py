@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from emo8 import queue, review
-from emo8.claims import most_likely
-from emo8.errors import Emo8Error
-from emo8.taxonomy import EMOTIONS
+from emo8.core.errors import Emo8Error
+from emo8.core.taxonomy import EMOTIONS
+from emo8.review import queue, sheets
+from emo8.review.final_labels import most_likely
 
 BATCH_ROWS = 256
 # Every column that a table has, whatever it was made from.
@@ -71,7 +71,7 @@ def with_interest(table: pd.DataFrame) -> pd.DataFrame:
     table["clip_prob"] = [None if p is None else float(np.max(p)) for p in table["emotion_prob"]]
     sure = table[table["kept"] & table["emotion_prob"].notna()]
     found = queue.numbers(sure)
-    scores = review.label_scores(sure)
+    scores = sheets.label_scores(sure)
     table = table.join(found).join(scores[["label_quality", "is_issue"]])
     claims = table[["emotion_source", "emotion_clip"]].notna().all(axis=1)
     table["disagree"] = claims & (table["emotion_source"] != table["emotion_clip"])

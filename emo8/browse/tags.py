@@ -21,12 +21,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from emo8 import ballots, builddir
-from emo8.ballots import COLUMNS, Ballots, Line
 from emo8.browse import database
 from emo8.browse.fill import is_edited
 from emo8.browse.rows import dataset_name
-from emo8.errors import BrowseError
+from emo8.core.errors import BrowseError
+from emo8.engine import build_folder
+from emo8.review import vote_files
+from emo8.review.vote_files import COLUMNS, Ballots, Line
 
 KINDS = ("emotion", "style", "reject")
 _ANSWERS = ("yes", "no")
@@ -43,7 +44,7 @@ class Found:
 
 def read(build: Path, *, annotator: str = "") -> Found:
     """The news in FiftyOne's samples of a build; Emo8Error names every tag with a mistake."""
-    resolved = builddir.require_build(build)
+    resolved = build_folder.require_build(build)
     name = dataset_name(resolved["recipe"]["name"], build)
     fiftyone = database.connect()
     if not fiftyone.dataset_exists(name):
@@ -54,8 +55,8 @@ def read(build: Path, *, annotator: str = "") -> Found:
         lines += list(_lines(sample, annotator))
         strange |= {tag for tag in sample.tags if _looks_like_vote(tag)}
     unique = list({repr(sorted(line.items())): (place, line) for place, line in lines}.values())
-    found = ballots.parse(build, f"FiftyOne's dataset {name}", unique, asks=False, batch="")
-    fresh = ballots.news(build, found.votes)
+    found = vote_files.parse(build, f"FiftyOne's dataset {name}", unique, asks=False, batch="")
+    fresh = vote_files.news(build, found.votes)
     said = fresh.drop(columns=["batch", "time"]).astype(str).to_csv(index=False)
     batch = hashlib.sha256(said.encode()).hexdigest()[:12]
     return Found(

@@ -13,8 +13,8 @@ import pandas as pd
 
 from emo8.browse import brain
 from emo8.browse.rows import Rows
-from emo8.reasons import REASONS
-from emo8.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
+from emo8.core.reasons import REASONS
+from emo8.core.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
 
 NUM_UNSURE = 500  # rows in "least certain"
 GAP_SHARE = 0.5  # a cell with less than this part of the mean cell is a gap

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     import time
 
     from emo8.browse import app, views
-    from emo8.progress import stage
+    from emo8.engine.progress import stage
 
     started = time.monotonic()
     warning = app.check_address(arguments.address, arguments.port)

@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8.builder import build
-    from emo8.errors import Emo8Error
-    from emo8.report import funnel_lines
+    from emo8.core.errors import Emo8Error
+    from emo8.pipeline.run import build
+    from emo8.report.numbers import funnel_lines
 
     if arguments.workers is not None and arguments.workers < 1:
         raise Emo8Error(f"--workers {arguments.workers}: use 1 or more")

@@ -24,11 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import json
 
-    from emo8 import builddir, calibration
-    from emo8.report_page import calibrate_build
+    from emo8.engine import build_folder
+    from emo8.labels import calibration
+    from emo8.report.page import calibrate_build
 
-    resolved = builddir.require_build(arguments.build)
-    with builddir.writing(arguments.build):
+    resolved = build_folder.require_build(arguments.build)
+    with build_folder.writing(arguments.build):
         content = calibrate_build(arguments.build, resolved)
     if arguments.json:
         print(json.dumps(content, indent=2))

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8.audit import audit
-    from emo8.opendata import read
+    from emo8.dataset.open import read
+    from emo8.duplicates.check_splits import audit
 
     report = audit(read(arguments.data), model=arguments.model)
     if arguments.json:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emo8.explore import Trial
+    from emo8.pipeline.try_thresholds import Trial
 
 HELP = "show the thresholds of a build, and what others would change"
 DESCRIPTION = """\
@@ -44,15 +44,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import explore
+    from emo8.pipeline import try_thresholds
 
-    config = explore.thresholds_of(arguments.build)
-    wanted = explore.changed(config, arguments.settings)
-    table = explore.numbers_of(arguments.build)
+    config = try_thresholds.thresholds_of(arguments.build)
+    wanted = try_thresholds.changed(config, arguments.settings)
+    table = try_thresholds.numbers_of(arguments.build)
     if not arguments.settings:
-        _print_thresholds(explore.summary(table, config), arguments.json)
+        _print_thresholds(try_thresholds.summary(table, config), arguments.json)
         return 0
-    trial = explore.compare(table, wanted)
+    trial = try_thresholds.compare(table, wanted)
     sheet = arguments.sheet or arguments.build / "report" / "decide.png"
     _write_sheet(arguments.build, trial, sheet, arguments.examples)
     _print_trial(trial, arguments.settings, sheet, arguments.json)
@@ -76,8 +76,8 @@ def _print_thresholds(lines: list[dict[str, object]], as_json: bool) -> None:
 
 
 def _write_sheet(build: Path, trial: Trial, sheet: Path, count: int) -> None:
-    from emo8.contact_sheet import Group, Layout, Tile, png, thumbnail
-    from emo8.explore import examples
+    from emo8.pipeline.try_thresholds import examples
+    from emo8.report.contact_sheet import Group, Layout, Tile, png, thumbnail
 
     layout, groups = Layout(text_lines=2), []
     for name, rows in (("would leave", trial.leaving), ("would return", trial.returning)):

@@ -20,6 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8.demo import demo
+    from emo8.demo.run import demo
 
     return demo(arguments.out)

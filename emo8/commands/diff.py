@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
     import dataclasses
     import json
 
-    from emo8 import versions
+    from emo8.publish import versions
 
     old, new = versions.open_state(arguments.old), versions.open_state(arguments.new)
     changes = versions.compare(old, new)

@@ -19,12 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import builddir
-    from emo8.cluster_sheets import write_sheets
-    from emo8.errors import BuildError
-    from emo8.verdicts import VERDICTS
+    from emo8.core.errors import BuildError
+    from emo8.engine import build_folder
+    from emo8.engine.verdict_table import VERDICTS
+    from emo8.report.duplicates_page import write_sheets
 
-    builddir.require_build(arguments.build)
+    build_folder.require_build(arguments.build)
     if not (arguments.build / VERDICTS).exists():
         raise BuildError(f"{arguments.build} is not finished: run `emo8 build` to its end first")
     out = arguments.out or arguments.build / "report" / "duplicates"

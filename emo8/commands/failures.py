@@ -29,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from emo8 import builddir
-    from emo8.parts import write_text
+    from emo8.engine import build_folder
+    from emo8.engine.files import write_text
     from emo8.web import failures
 
-    recipe = builddir.require_build(arguments.build)["recipe"]
+    recipe = build_folder.require_build(arguments.build)["recipe"]
     names = [source["name"] for source in recipe["source"] if source["kind"] == "urls"]
     found = failures.of_build(arguments.build, names)
     if arguments.json:

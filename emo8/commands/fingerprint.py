@@ -25,8 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import fingerprints, opendata
-    from emo8.errors import SourceError
+    from emo8.core.errors import SourceError
+    from emo8.dataset import open as opendata
+    from emo8.duplicates import fingerprints
 
     wanted, splits = arguments.split, set()
     empty = 0

@@ -40,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import hub, removal
-    from emo8.web.address import parse_networks
-    from emo8.web.hydrate import REPORT, Hydration, fetch_options
+    from emo8.core.networks import parse_networks
+    from emo8.dataset import removal
+    from emo8.publish import hub
+    from emo8.publish.hydrate import REPORT, Hydration, fetch_options
 
     parse_networks(arguments.allow_network, "--allow-network")
     config = fetch_options(arguments.fetch)

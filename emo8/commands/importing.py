@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from emo8.commands import build
-    from emo8.config import LabelsConfig
-    from emo8.released import write_recipe
+    from emo8.core.settings import LabelsConfig
+    from emo8.sources.emo8_release import write_recipe
 
     recipe = arguments.out.with_name(f"{arguments.out.name}.toml")
     write_recipe(

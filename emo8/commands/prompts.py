@@ -30,10 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     import dataclasses
     import json
 
-    from emo8.clip.encoder import load
-    from emo8.clip.prompts import load_prompts
-    from emo8.clip.scoring import emotion_counts, score_prompts
-    from emo8.labelled import read_labelled
+    from emo8.labels.clip.encoder import load
+    from emo8.labels.clip.prompts import load_prompts
+    from emo8.labels.clip.scoring import emotion_counts, score_prompts
+    from emo8.labels.labelled_pictures import read_labelled
 
     prompts = load_prompts(arguments.prompts)
     pictures, truth = read_labelled(arguments.data, arguments.where)

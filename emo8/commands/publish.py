@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import publish
-    from emo8.errors import Emo8Error
+    from emo8.core.errors import Emo8Error
+    from emo8.publish import send
 
     if bool(arguments.repo) == bool(arguments.to):
         raise Emo8Error("publish needs one target: user/name on the Hub, or --to DIR")
@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.to:
         if arguments.tag or arguments.private:
             raise Emo8Error("--tag and --private are for the Hub; with --to leave them out")
-        outcome = publish.to_folder(arguments.build, arguments.to, **options)
+        outcome = send.to_folder(arguments.build, arguments.to, **options)
     else:
-        outcome = publish.to_hub(
+        outcome = send.to_hub(
             arguments.build,
             arguments.repo,
             private=arguments.private,

@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8.errors import Emo8Error
-    from emo8.parts import write_text
+    from emo8.core.errors import Emo8Error
+    from emo8.engine.files import write_text
     from emo8.web.search import queries
 
     if arguments.show_vocabulary:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import removal
+    from emo8.dataset import removal
 
     for key in arguments.key:
         entry = removal.add(key, arguments.reason, arguments.builds)

@@ -17,9 +17,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import builddir, report_page
+    from emo8.engine import build_folder
+    from emo8.report import page
 
-    builddir.require_build(arguments.build)
-    numbers = report_page.write(arguments.build)
+    build_folder.require_build(arguments.build)
+    numbers = page.write(arguments.build)
     print(f"{numbers['num_rows']} rows: {arguments.build / 'report' / 'report.html'}")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emo8.ballots import Ballots
+    from emo8.review.vote_files import Ballots
 
 _APP = Path("-")  # stands for the App where `--import` has no file
 
@@ -74,12 +74,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import ballots, builddir, queue, review
+    from emo8.engine import build_folder
+    from emo8.review import queue, sheets, vote_files
 
     build = arguments.build
-    builddir.require_build(build)
+    build_folder.require_build(build)
     if arguments.export:
-        number = review.write_sheet(
+        number = sheets.write_sheet(
             build,
             arguments.export,
             pick=arguments.pick,
@@ -89,13 +90,13 @@ def run(arguments: argparse.Namespace) -> int:
         )
         print(f"{number} rows to vote on in {arguments.export}")
     elif arguments.export_votes:
-        number = review.write_votes_file(build, arguments.export_votes)
+        number = sheets.write_votes_file(build, arguments.export_votes)
         print(f"{number} votes in {arguments.export_votes}")
     elif arguments.assign:
-        with builddir.writing(build):
+        with build_folder.writing(build):
             asked = queue.assign(
                 build,
-                review.claims_table(build),
+                sheets.claims_table(build),
                 arguments.assign,
                 overlap=arguments.overlap,
                 limit=arguments.limit,
@@ -106,32 +107,33 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.import_:
         return _import(arguments)
     elif arguments.undo:
-        with builddir.writing(build):
-            number = ballots.undo(build, arguments.undo)
+        with build_folder.writing(build):
+            number = vote_files.undo(build, arguments.undo)
         print(f"{number} votes taken back\napply it: emo8 build RECIPE -o {build}")
     else:
-        _show(review.vote_report(build), as_json=arguments.json)
+        _show(sheets.vote_report(build), as_json=arguments.json)
     return 0
 
 
 def _import(arguments: argparse.Namespace) -> int:
     """Read votes, show what they change, and add them unless that was all, or the user says no."""
-    from emo8 import ballots, builddir, review_diff
+    from emo8.engine import build_folder
+    from emo8.review import preview, vote_files
 
     build = arguments.build
-    with builddir.writing(build):
+    with build_folder.writing(build):
         if arguments.import_ == _APP:
             new = _from_app(build, arguments.annotator)
         else:
-            new = ballots.read_file(build, arguments.import_, annotator=arguments.annotator)
+            new = vote_files.read_file(build, arguments.import_, annotator=arguments.annotator)
         if new.votes.empty:
             print("nothing new to import")
             return 0
-        print("\n".join(review_diff.diff_lines(build, new)))
+        print("\n".join(preview.diff_lines(build, new)))
         if arguments.dry_run or not (arguments.yes or _agreed(len(new.votes))):
             print("nothing was imported")
             return 0
-        found = ballots.add(build, new)
+        found = vote_files.add(build, new)
     print(
         f"{found.num_votes} votes on {found.num_rows} rows by {found.num_annotators} "
         f"annotators, as batch {found.batch}; {found.num_replaced} earlier answers replaced, "

@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import sys
 
-    from emo8.errors import Emo8Error
-    from emo8.web.address import parse_networks
+    from emo8.core.errors import Emo8Error
+    from emo8.core.networks import parse_networks
     from emo8.web.search import api, collect, make_provider, queries
 
     for name in ("per_cell", "per_query", "max_requests"):

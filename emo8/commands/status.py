@@ -20,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8 import builddir
-    from emo8.plan import load_plan, step_status
-    from emo8.report import funnel_lines
+    from emo8.engine import build_folder
+    from emo8.engine.plan import load_plan, step_status
+    from emo8.report.numbers import funnel_lines
 
-    builddir.require_build(arguments.build)
+    build_folder.require_build(arguments.build)
     plan = load_plan(arguments.build)
-    funnel = builddir.read_json(arguments.build / "report" / "funnel.json")
+    funnel = build_folder.read_json(arguments.build / "report" / "funnel.json")
     steps = step_status(arguments.build, plan) if plan else {}
     complete = bool(plan and plan.dataset)
     if arguments.json:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from emo8.config import Recipe
+from emo8.core.settings import Recipe
 from emo8.sources import archive, folder, hub, table, urls, webdataset
 from emo8.sources.base import Candidate, Chunk
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.sources.base import Candidate, Chunk, check_columns, claims_from, common_root
 from emo8.sources.members import (
     DAMAGED,

@@ -15,9 +15,9 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
-from emo8.splits import SPLITS
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
+from emo8.dataset.splits import SPLITS
 
 # Our names for what a table can say about a picture; `columns` maps them to the table's names.
 CLAIM_COLUMNS = (

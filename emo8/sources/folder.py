@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.sources.base import (
     CLAIM_COLUMNS,
     Candidate,

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.sources import records
 from emo8.sources.base import (
     TABLE_COLUMNS,

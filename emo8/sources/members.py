@@ -21,8 +21,8 @@ from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.sources.base import Candidate, Claims, from_bytes, show_path
 
 PLAIN, REFUSED, DAMAGED = "plain", "refused", "damaged"

@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
+from emo8.core.taxonomy import parse_emotion, parse_style
 from emo8.sources.base import check_no_column, no_style, parse_split
-from emo8.taxonomy import parse_emotion, parse_style
 
 IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .avif".split())
 _PARSERS: dict[str, Callable[[str], str]] = {

@@ -17,8 +17,8 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.sources.base import no_style
 
 SUFFIXES = (".parquet", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from emo8.config import SourceConfig
+from emo8.core.settings import SourceConfig
 from emo8.sources import records
 from emo8.sources.base import (
     TABLE_COLUMNS,

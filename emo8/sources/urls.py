@@ -1,7 +1,8 @@
 """Lists of links (CSV, JSONL, parquet; one file or a glob): pictures that lie on the web.
 
-Planning reads the list and nothing else. What the links lead to is fetched by `emo8/web/stage.py`
-before a chunk is read; every line of the list ends as a row or as a reason, whatever it holds.
+Planning reads the list and nothing else. What the links lead to is fetched by
+`emo8/web/build_fetch.py` before a chunk is read; every line of the list ends as
+a row or as a reason, whatever it holds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emo8.config import SourceConfig
+from emo8.core.settings import SourceConfig
 from emo8.sources import records
 from emo8.sources.base import (
     CLAIM_COLUMNS,
@@ -86,4 +87,4 @@ def lines(chunk: Chunk) -> list[Line]:
 
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """Not without the web: `IngestTask` is given what was fetched."""
-    raise AssertionError("links are read by emo8/web/found.py, after they were fetched")
+    raise AssertionError("links are read by emo8/web/fetched.py, after they were fetched")

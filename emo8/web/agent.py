@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
-from emo8 import __version__
+from emo8.core.networks import Network
+from emo8.core.version import __version__
 from emo8.web import body
-from emo8.web.address import Network
 from emo8.web.consent import MAX_TEXT_BYTES, Consent, SiteFiles, site_file_text
+from emo8.web.http import Clock, LookUp, Reply, Wire
 from emo8.web.links import Target, parse
 from emo8.web.outcome import LostError, Outcome, failed
 from emo8.web.pacing import Pacing
-from emo8.web.wire import Clock, LookUp, Reply, Wire
 
 DEFAULT_AGENT = f"emo8/{__version__} (+https://pypi.org/project/emo8/)"
 REDIRECTS = (301, 302, 303, 307, 308)

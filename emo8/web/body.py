@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from emo8.web.http import Reply, body_lost
 from emo8.web.outcome import LostError, failed
-from emo8.web.wire import Reply, body_lost
 
 CHUNK_BYTES = 1 << 16
 SNIFF_BYTES = 32  # enough to tell a picture from anything else
@@ -111,7 +111,7 @@ def _check_kind(data: bytes, reply: Reply) -> None:
 
 
 def looks_like_picture(data: bytes) -> bool:
-    """Whether bytes begin like one of the raster formats of `emo8/images.py`."""
+    """Whether bytes begin like one of the raster formats of `emo8/core/images.py`."""
     return (
         data[:3] == b"\xff\xd8\xff"  # JPEG
         or data[:8] == b"\x89PNG\r\n\x1a\n"

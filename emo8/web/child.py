@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from emo8.lifeline import die_with_parent
+from emo8.engine.processes import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))
-    from emo8 import fetch
+    from emo8.web import downloader
 
-    fetch.run(fetch.load_job(Path(sys.argv[1])))
+    downloader.run(downloader.load_job(Path(sys.argv[1])))

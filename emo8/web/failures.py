@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from emo8.errors import BuildError
+from emo8.core.errors import BuildError
 from emo8.web.links import host_of
 
 REASONS = ("fetch_failed", "refused_address", "opt_out", "too_many_bytes", "not_an_image", "empty")
@@ -23,7 +23,7 @@ class Failure:
     """One line of the table."""
 
     host: str  # "" where the link names none
-    reason: str  # a code of emo8/reasons.py
+    reason: str  # a code of emo8/core/reasons.py
     cause: str
     links: int
     example: str  # the first such link

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class LostError(Exception):
-    """A link that gives no picture: a reason of `emo8/reasons.py`, its cause, a number."""
+    """A link that gives no picture: a reason of `emo8/core/reasons.py`, its cause, a number."""
 
     def __init__(self, reason: str, cause: str, value: float | None = None) -> None:
         super().__init__(f"{reason}: {cause}")
@@ -18,7 +18,7 @@ class Outcome:
     """Bytes, or why there are none."""
 
     data: bytes | None = None
-    reason: str | None = None  # a code of emo8/reasons.py
+    reason: str | None = None  # a code of emo8/core/reasons.py
     cause: str | None = None  # in detail, for example "http_404" or "loopback 127.0.0.1"
     value: float | None = None  # the number behind it: HTTP status, bytes, redirects
 

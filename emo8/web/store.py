@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.parts import read_columns
-from emo8.steps import ROWS
+from emo8.engine.files import read_columns
+from emo8.engine.steps import ROWS
+from emo8.web.download_log import SUFFIX, entries
 from emo8.web.links import parse
 from emo8.web.outcome import LostError
-from emo8.web.packs import SUFFIX, entries
 
 MARK = b"emo8.fetch"  # in the metadata of a part of rows/: policy and round of its links
 HASH_MISMATCH = "hash_mismatch"  # depends on the line, not on the link alone
@@ -143,7 +143,7 @@ class Store:
 
 def table(places: list[Place]) -> pa.Table:
     """The places of a part's links as the table that ingest reads."""
-    from emo8.web.found import TABLE
+    from emo8.web.fetched import TABLE
 
     return pa.Table.from_pylist([vars(place) for place in places], schema=TABLE)
 

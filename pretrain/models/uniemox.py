@@ -24,7 +24,7 @@ from pretrain.models.mae import MaskedAutoencoder
 from pretrain.models.vit import Masking, mask_by_noise
 
 if TYPE_CHECKING:
-    from pretrain.config import ModelConfig
+    from pretrain.config.settings import ModelConfig
 
 
 class Encoded(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from benchmarks import overlap
-from emo8.errors import Emo8Error
+from emo8.core.errors import Emo8Error
 from tests.benchmarks.conftest import write
 from tests.conftest import encoded
 
@@ -22,8 +22,8 @@ def picture(seed: int) -> Image.Image:
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     """A RUN of the smallest recipe on twelve pictures, and those pictures' bytes."""
-    from pretrain import recipes
-    from pretrain.train import pretrain
+    from pretrain.config import recipes
+    from pretrain.train.loop import pretrain
 
     folder = tmp_path_factory.mktemp("run")
     pictures = [encoded(picture(500 + k), "PNG") for k in range(12)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.result import append
-from emo8.errors import Emo8Error, ModelError, SourceError
+from benchmarks.results.result import append
+from emo8.core.errors import Emo8Error, ModelError, SourceError
 from tests.benchmarks.conftest import NAMES, face_rows, write
 
 

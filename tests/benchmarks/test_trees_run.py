@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import registry, table
+from benchmarks.adapters import registry
 from benchmarks.cli import main
 from benchmarks.protocols import PROTOCOLS
-from emo8.errors import Emo8Error, SourceError
+from benchmarks.results import table
+from emo8.core.errors import Emo8Error, SourceError
 from tests.benchmarks.adapters import trees
 
 QUICK = {

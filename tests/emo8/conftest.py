@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emo8 import schema
+from emo8.core import schema
 
 Row = dict[str, Any]
 
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 @pytest.fixture(scope="session")
 def released(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A published folder; do not change it."""
-    from emo8.publish import to_folder
+    from emo8.publish.send import to_folder
 
     folder = tmp_path_factory.mktemp("released") / "DIR"
     assert to_folder(small / "BUILD", folder).sent

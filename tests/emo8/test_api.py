@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import emo8
-from emo8.errors import BuildError, ImageError
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.core.errors import BuildError, ImageError
+from emo8.core.taxonomy import EMOTIONS, STYLES
 from tests.conftest import encoded, picture
 
 RECIPE = """

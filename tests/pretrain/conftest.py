@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from emo8.clip import encoder
-from emo8.schema import PUBLISHED, published_features
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.core.schema import PUBLISHED, published_features
+from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.labels.clip import encoder
 from tests.conftest import encoded, picture
 
 SPLITS = {"train": 24, "val": 6, "test": 4}

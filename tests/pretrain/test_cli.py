@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pretrain.checkpoint import load_encoder
 from pretrain.cli import main
-from pretrain.data import decode, open_dataset
-from pretrain.show import show_rows
+from pretrain.data.dataset import decode, open_dataset
+from pretrain.show.rows import show_rows
+from pretrain.weights.encoder import load_encoder
 from tests.pretrain.conftest import SPLITS
 
 

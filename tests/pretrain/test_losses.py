@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pretrain import losses
-from pretrain.config import LossConfig
+from pretrain.config.settings import LossConfig
 from pretrain.models.mae import patchify, unpatchify
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pretrain.config import TeacherConfig
+from pretrain.config.settings import TeacherConfig
 from pretrain.teacher import cached_text_features, check_features, load_teacher
-from pretrain.views import normalise
+from pretrain.views.cut import normalise
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from emo8.errors import Emo8Error
+from emo8.core.errors import Emo8Error
 from emo8.web.search.api import Api
 
 GROUP = "emo8.search"

@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from emo8.parts import write_text
+from emo8.core.networks import Network
+from emo8.engine.files import write_text
 from emo8.web import body
-from emo8.web.address import Network
 from emo8.web.agent import DEFAULT_AGENT, REDIRECTS, THROTTLES, retry_after_s
+from emo8.web.http import Clock, Wire
 from emo8.web.links import parse
 from emo8.web.outcome import LostError
-from emo8.web.wire import Clock, Wire
 
 logger = logging.getLogger(__name__)
 

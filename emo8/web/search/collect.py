@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emo8.parts import write_text
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.engine.files import write_text
 from emo8.web.links import parse
 from emo8.web.outcome import LostError
 from emo8.web.search import Hit, Provider

@@ -13,7 +13,7 @@ import time
 from typing import Any
 from urllib.parse import urlencode
 
-from emo8.errors import Emo8Error
+from emo8.core.errors import Emo8Error
 from emo8.web.search import Hit, Page
 from emo8.web.search.api import Api, ApiError
 
@@ -103,7 +103,7 @@ def _hit(item: dict[str, Any]) -> Hit:
 
 
 def _license(name: Any, version: Any) -> str:
-    """The licence as `emo8/licenses.py` knows it: "by-sa", "2.0" -> "CC-BY-SA-2.0"."""
+    """The licence as `emo8/core/licenses.py` knows it: "by-sa", "2.0" -> "CC-BY-SA-2.0"."""
     word = _text(name).lower()
     if not word or word in _FULL:
         return _FULL.get(word, "")

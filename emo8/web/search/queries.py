@@ -13,8 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from emo8.errors import Emo8Error, RecipeError
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.core.errors import Emo8Error, RecipeError
+from emo8.core.taxonomy import EMOTIONS, STYLES
 
 DEFAULT_PATH = Path(__file__).resolve().parent / "vocabulary.toml"
 Cell = tuple[str, str]  # emotion, style

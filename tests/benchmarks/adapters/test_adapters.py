@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import registry
+from benchmarks.adapters import registry
 from benchmarks.adapters.base import emotion_names
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 from tests.benchmarks.conftest import face_rows, write
 
 # A part of EmoSet's own order: positives first.

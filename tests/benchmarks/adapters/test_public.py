@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks import checking, registry, splits, tasks
-from benchmarks.adapters import emotic
-from emo8.errors import Emo8Error, SourceError
+from benchmarks.adapters import checking, emotic, registry, splits
+from benchmarks.problem import tasks
+from emo8.core.errors import Emo8Error, SourceError
 from tests.benchmarks.adapters import trees
 
 

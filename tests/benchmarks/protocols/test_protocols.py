@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.backbones import Backbone
+from benchmarks.features.backbones import Backbone
+from benchmarks.lab.speed.probes import clouds
 from benchmarks.protocols import few_shot, knn, linear, load, zeroshot
 from benchmarks.protocols.base import Problem, inner_folds
-from benchmarks.speed.probes import clouds
 
 EMOTIONS = ("amusement", "anger", "awe", "contentment", "disgust", "excitement", "fear", "sadness")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.protocols import finetune, load, training, with_options
-from emo8.errors import Emo8Error, ModelError
+from emo8.core.errors import Emo8Error, ModelError
 from tests.benchmarks.conftest import NAMES, face, face_rows, write
 
 

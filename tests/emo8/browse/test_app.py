@@ -11,9 +11,9 @@ import pytest
 
 from emo8.browse import app
 from emo8.browse.rows import dataset_name
-from emo8.builder import build as run_build
-from emo8.errors import BrowseError, Emo8Error
-from emo8.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
+from emo8.core.errors import BrowseError, Emo8Error
+from emo8.core.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
+from emo8.pipeline.run import build as run_build
 
 
 @pytest.fixture

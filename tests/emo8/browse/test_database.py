@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emo8.browse import database
-from emo8.errors import BrowseError
+from emo8.core.errors import BrowseError
 from tests.emo8.browse.conftest import emo8
 
 fiftyone = pytest.importorskip("fiftyone", reason="needs emo8[browse]")

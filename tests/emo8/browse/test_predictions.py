@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emo8.browse import app, predictions
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 
 
 def _write(folder: Path, rows: list[dict[str, Any]], model: str = "embedded") -> Path:

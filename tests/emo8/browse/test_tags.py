@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.ballots import pseudonym, salt_of
 from emo8.browse import app, tags
 from emo8.cli import main
-from emo8.errors import Emo8Error
-from emo8.taxonomy import EMOTIONS
-from emo8.votes import read_votes
+from emo8.core.errors import Emo8Error
+from emo8.core.taxonomy import EMOTIONS
+from emo8.review.vote_files import pseudonym, salt_of
+from emo8.review.votes import read_votes
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from emo8 import sources
-from emo8.recipe import parse_recipe
+from emo8.core.read_recipe import parse_recipe
 from emo8.sources.base import Candidate
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emo8.errors import Emo8Error
+from emo8.core.errors import Emo8Error
 from emo8.sources.base import Candidate
 from tests.conftest import encoded, picture
 

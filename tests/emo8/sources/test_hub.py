@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 from emo8.sources.base import Candidate
 from tests.conftest import encoded, picture, write_recipe
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emo8.errors import RecipeError, SourceError
+from emo8.core.errors import RecipeError, SourceError
 from emo8.sources.base import Candidate
 from tests.conftest import encoded, picture
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
 from emo8.sources import records
 
 

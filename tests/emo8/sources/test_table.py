@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from emo8.config import SourceConfig
-from emo8.errors import SourceError
+from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.sources.base import Candidate
 from emo8.sources.records import map_columns
 from tests.conftest import encoded, picture

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from emo8 import schema
 from emo8.cli import main
-from emo8.removal import add
+from emo8.core import schema
+from emo8.dataset.removal import add
 from tests.emo8.web.conftest import Site
 
 Row = dict[str, Any]

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from emo8.web.address import parse_networks, refusal
+from emo8.core.networks import parse_networks, refusal
 from emo8.web.agent import Agent, Manners, retry_after_s
 from emo8.web.consent import Consent, SiteFiles, product_token, reserved, robots_tag
+from emo8.web.download_log import Entry, PackWriter, entries, read_picture
 from emo8.web.links import host_of, parse
 from emo8.web.outcome import LostError, failed
 from emo8.web.pacing import Pacing
-from emo8.web.packs import Entry, PackWriter, entries, read_picture
 from tests.emo8.web.conftest import Site
 
 LOOPBACK = parse_networks(["127.0.0.0/8"], "test")

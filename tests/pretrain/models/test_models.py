@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from pretrain import recipes
-from pretrain.config import ModelConfig
+from pretrain.config import recipes
+from pretrain.config.settings import ModelConfig
 from pretrain.models.fusion import build_fusion
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.models.vit import mask_by_noise, sincos_positions, use_plain_attention

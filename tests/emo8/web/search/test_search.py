@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from emo8.cli import main
-from emo8.config import SourceConfig
-from emo8.errors import Emo8Error, RecipeError
-from emo8.licenses import hub_id
+from emo8.core.errors import Emo8Error, RecipeError
+from emo8.core.licenses import hub_id
+from emo8.core.settings import SourceConfig
+from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.sources import urls
-from emo8.taxonomy import EMOTIONS, STYLES
 from emo8.web.search import make_provider
 from emo8.web.search.api import Api
 from emo8.web.search.queries import (

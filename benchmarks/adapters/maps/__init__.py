@@ -1,0 +1,56 @@
+"""Versioned label maps: TOML files beside this module, or a user's own.
+
+name = "polarity-1"            # goes into results; raise the number when a line changes
+source = "where it comes from"
+[labels]
+joy = "positive"               # a label that is not listed is left out, and counted
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from emo8.core.errors import Emo8Error
+
+FOLDER = Path(__file__).resolve().parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMap:
+    """Labels of one set as labels of another."""
+
+    name: str
+    source: str
+    labels: dict[str, str]
+
+
+def names() -> list[str]:
+    """The maps that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def polarity() -> LabelMap:
+    """Which labels of the field are positive and which negative."""
+    return load("polarity-1")
+
+
+def load(name: str) -> LabelMap:
+    """The map of that name, or in that file."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        near = get_close_matches(name, names(), n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise Emo8Error(f"--map {name}: no such label map.{hint} Known: {', '.join(names())}.")
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+        found = LabelMap(name=raw["name"], source=raw["source"], labels=dict(raw["labels"]))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        raise Emo8Error(
+            f"--map {path}: a label map has name, source and a table [labels] ({error!r})."
+        ) from error
+    if not all(isinstance(value, str) for value in found.labels.values()):
+        raise Emo8Error(f"--map {path}: every line of [labels] maps a name to a name.")
+    return found

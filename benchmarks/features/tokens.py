@@ -1,0 +1,72 @@
+"""Token features of every picture, in a file that is mapped and not held in memory.
+
+Shapes: N pictures, T tokens, D width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.features.backbones import Backbone
+from benchmarks.features.pictures import Pictures
+from emo8.core.errors import Emo8Error, ModelError
+
+BATCH = 32
+Tokens = npt.NDArray[np.float16]  # (N, T, D)
+
+
+def extract(backbone: Backbone, pictures: Pictures) -> Tokens:
+    """(N, T, D) tokens of the usable pictures, from the cache where they are there already."""
+    if backbone.tokens is None:
+        raise ModelError(
+            f"--protocol attentive pools the tokens of a model, and {backbone.name} has none. "
+            "Use a RUN, random:RECIPE, a ViT or CNN of timm: or open_clip:, or --protocol linear."
+        )
+    parts = [backbone.sha256, "tokens 1", pictures.view, *pictures.digests]
+    if pictures.view != "scene":
+        parts += [str(pictures.box(i)) for i in range(len(pictures.index))]
+    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+    path = pictures.cache / f"{name}.tokens.npy"
+    if not path.is_file():
+        _compute(backbone, pictures, path)
+    found: Tokens = np.load(path, mmap_mode="r")
+    return found
+
+
+def _compute(backbone: Backbone, pictures: Pictures, path: Path) -> None:
+    assert backbone.tokens is not None
+    total = len(pictures.index)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store: Any = None
+    for start in range(0, total, BATCH):
+        which = range(start, min(start + BATCH, total))
+        views = [backbone.tokens(pictures.pixels(which, view)) for view in pictures.views]
+        tokens = np.concatenate(views, axis=1).astype(np.float16)
+        if store is None:
+            shape = (total, *tokens.shape[1:])
+            _require_space(path.parent, 2 * int(np.prod(shape)))
+            store = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
+        store[start : start + len(tokens)] = tokens
+        if pictures.progress:
+            pictures.progress(f"tokens of {backbone.name}", which[-1] + 1, total)
+    store.flush()
+    part.replace(path)
+
+
+def _require_space(folder: Path, size_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size_bytes > 0.9 * free:
+        raise Emo8Error(
+            f"tokens take {size_bytes / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB left: "
+            "give --cache another disk, or use --protocol linear "
+            f"({json.dumps('pooled features')} are hundreds of times smaller)."
+        )

@@ -1,0 +1,1 @@
+"""How this project measured itself. Not installed with the packages."""

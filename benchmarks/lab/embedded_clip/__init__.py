@@ -1,0 +1,1 @@
+"""Training of the small CLIP that ships with emo8."""

@@ -1,0 +1,1 @@
+"""Making of the embedded sample."""

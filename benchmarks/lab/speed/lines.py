@@ -1,0 +1,192 @@
+"""What a script's numbers say against their targets: lines for the page.
+
+Targets are those the parts were designed to; a line without one is there to be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.lab.speed.targets import STEP_GFLOP, STEP_TIMES
+
+Found = Mapping[str, Any]
+
+MILLION = 1_000_000
+MILLION_S = 5.0  # a million hashes searched exactly, one core
+WORKER_MB = 50.0  # "does not grow": less than one part of pictures
+PROBE_S = 600.0  # "minutes"
+BROWSE_S = 60.0  # five thousand rows in under a minute
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One number of the page."""
+
+    what: str
+    value: float
+    unit: str  # "x" = times as fast as the peer, or what stands in its place
+    peer: str = ""  # what it is measured against
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        if self.least is not None:
+            return self.value >= self.least
+        return None if self.most is None else self.value <= self.most
+
+    def wanted(self) -> str:
+        """The target in words; empty where there is none."""
+        if self.least is not None:
+            return f"at least {self.least:g}"
+        return "" if self.most is None else f"at most {self.most:g}"
+
+
+def ingest(found: Found) -> Iterator[Line]:
+    for size in found["sizes"]:
+        what = f"hash, decode and measure, {size['size']}"
+        peer = "PIL + imagehash + cleanvision"
+        yield Line(what=what, value=size["times_peer"], unit="x", peer=peer, least=2.0)
+        turbo, pil = size["share_of_turbo_decode_speed"], size["share_of_pil_decode_speed"]
+        yield Line(what=what, value=turbo, unit="x", peer="libjpeg-turbo decode alone", least=0.35)
+        yield Line(what=what, value=pil, unit="x", peer="PIL decode alone")
+
+
+def embed(found: Found) -> Iterator[Line]:
+    model, precision = found["model"], found["precision"]
+    what = f"{model}, {precision}"
+    peers = {
+        "model_alone": ("the model alone, same precision", 0.7),
+        "plain_batch_1": ("open_clip, one picture at a time, fp32", 4.0),
+        "plain_batch_32": ("open_clip, batches of 32, fp32", 2.8),
+    }
+    for key, (peer, least) in peers.items():
+        yield Line(what=what, value=found[f"ours_to_{key}"], unit="x", peer=peer, least=least)
+    yield Line(what=what, value=found["ours_per_s"], unit="pictures/s")
+
+
+def rebuild(found: Found) -> Iterator[Line]:
+    peer = f"first build of {found['rows']:,} rows"
+    for change in ("nothing", "threshold", "prompt", "calibration"):
+        least = 20.0 if change in ("threshold", "prompt") else None
+        what = f"after a change of {change}" if change != "nothing" else "after no change"
+        wall, cpu = (found[change][f"times_faster_{clock}"] for clock in ("wall", "cpu"))
+        yield Line(what=what, value=wall, unit="x", peer=peer, least=least)
+        yield Line(what=f"{what}, CPU seconds", value=cpu, unit="x", peer=peer)
+
+
+def memory(found: Found) -> Iterator[Line]:
+    first, last = found["sizes"][0], found["sizes"][-1]
+    span = f"{first['rows']:,} to {last['rows']:,} rows"
+    yield Line(what=f"worker's peak grows, {span}", value=found["worker_grows_mb"], unit="MB",
+               most=WORKER_MB)  # fmt: skip
+    yield Line(what=f"main process grows, {span}", value=found["main_kb_per_row"],
+               unit="KB a row", most=1.0)  # fmt: skip
+    yield Line(what=f"time grows, {span}", value=found["time_exponent"], unit="exponent", most=1.05)
+
+
+def duplicates(found: Found) -> Iterator[Line]:
+    for name, exact in found["exact"].items():
+        last = exact["runs"][-1]
+        most = MILLION_S if last["rows"] == MILLION else None
+        what = f"exact search, {last['rows']:,} {name} hashes"
+        yield Line(what=what, value=last["seconds"], unit="s", most=most)
+        yield Line(what=f"exact search, {name}", value=exact["exponent"], unit="exponent")
+    if wide := found.get("wide"):
+        last = wide["runs"][-1]
+        what = f"wide search, {last['rows']:,} rows"
+        yield Line(what=what, value=last["recall"], unit="of planted copies", least=0.97)
+        yield Line(what=what, value=last["seconds"], unit="s")
+        yield Line(what="wide search", value=wide["exponent"], unit="exponent", most=1.4)
+    ours = {run["rows"]: run["seconds"] for run in found["peers"] if run["peer"] == "ours"}
+    for run in found["peers"]:
+        if run["peer"] != "ours":
+            value = run["seconds"] / ours[run["rows"]]
+            what = f"exact search, {run['rows']:,} hashes"
+            yield Line(what=what, value=value, unit="x", peer=run["peer"])
+
+
+def browse(found: Found) -> Iterator[Line]:
+    rows = f"{found['first']['rows']:,} rows"
+    for run, words in (("first", "first time"), ("again", "second time")):
+        most = BROWSE_S if run == "first" else None
+        one = found[run]
+        yield Line(what=f"{rows} in FiftyOne, {words}", value=one["rows_s"], unit="s", most=most)
+        yield Line(what=f"the App answers, {words}", value=one["served_s"], unit="s")
+        yield Line(what=f"peak memory, {words}", value=one["peak_mb"], unit="MB")
+
+
+def fetch(found: Found) -> Iterator[Line]:
+    what = f"{found['links']:,} links, {found['hosts']} hosts"
+    peer = "img2dataset without checks"
+    yield Line(what=what, value=found["ratio"], unit="x", peer=peer, least=0.9)
+    value = found["start_to_end_ratio"]
+    yield Line(what=f"{what}, start to end", value=value, unit="x", peer=peer)
+    yield Line(what=what, value=found["links_per_s"]["ours"], unit="links/s")
+
+
+def loader(found: Found) -> Iterator[Line]:
+    targets = {"2000x1500": (2.5, 0.8), "800x600": (1.8, 0.65)}
+    for size in found["sizes"]:
+        times, share = targets.get(size["size"], (None, None))
+        what = f"two views, {size['size']}"
+        value = size["times_image_folder"]
+        yield Line(what=what, value=value, unit="x", peer="ImageFolder + PIL", least=times)
+        for key, peer, least in (
+            ("share_of_decode_scaled", "libjpeg-turbo alone, same scale", share),
+            ("share_of_decode_full", "libjpeg-turbo alone, full size", None),
+        ):
+            yield Line(what=what, value=size[key], unit="x", peer=peer, least=least)
+
+
+def step_flops(found: Found) -> Iterator[Line]:
+    for line in found["lines"]:
+        if line["ratio"] is not None:
+            name = line["name"]
+            yield Line(what=name, value=line["gflop"], unit="GFLOP", most=STEP_GFLOP[name])
+            peer = "the paper's public step"
+            yield Line(what=name, value=line["ratio"], unit="of its operations", peer=peer)
+
+
+def step_wallclock(found: Found) -> Iterator[Line]:
+    on = "" if found["device"] == "cpu" else f", {found['device']}"
+    for name, value in found["ratio"].items():
+        least = STEP_TIMES[name] if (found["model"], on) == ("b16", "") else None
+        what = f"{name}, {found['model']}, batch {found['batch']}{on}"
+        yield Line(what=what, value=value, unit="x", peer="the paper's public step", least=least)
+
+
+def pretrain_gpu(found: Found) -> Iterator[Line]:
+    what = found["recipe"]
+    share = found["data_wait_share"]
+    yield Line(what=what, value=found["images_s"], unit="images/s")
+    if found["mfu"] is not None:
+        yield Line(what=what, value=found["mfu"], unit="of the peak FLOPs")
+    if found["memory_mib"] is not None:
+        yield Line(what=what, value=found["memory_mib"], unit="MiB")
+    yield Line(what=what, value=share, unit="of the time waiting for data", most=0.05)
+
+
+def frozen_features(found: Found) -> Iterator[Line]:
+    what = f"{found['pictures']:,} pictures, {found['model']}, {found['protocol']}"
+    yield Line(what=what, value=found["ratio"], unit="of its time", peer="decode and forward alone",
+               most=1.15)  # fmt: skip
+
+
+def probes(found: Found) -> Iterator[Line]:
+    what = f"{found['rows']:,} x {found['dim']}"
+    yield Line(what=f"kNN, {what}", value=found["knn_s"], unit="s", most=PROBE_S)
+    yield Line(what=f"linear, {what}", value=found["linear_s"], unit="s", most=PROBE_S)
+    if "peer_ratio" in found:
+        peer = "scikit-learn's kNN"
+        yield Line(what=f"kNN, {what}", value=1 / found["peer_ratio"], unit="x", peer=peer)
+
+
+READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
+    reader.__name__: reader
+    for reader in (ingest, embed, rebuild, memory, duplicates, browse, fetch, loader, step_flops,
+                   step_wallclock, pretrain_gpu, frozen_features, probes)
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""Results, their numbers, tables and figures; beside them the committed numbers."""

@@ -1,0 +1,123 @@
+"""What a model said about each test picture: one parquet file per result, beside the results.
+
+`faces.jsonl` with a result of config hash `0123…` has `faces.predictions/0123….parquet`:
+
+| column | meaning |
+|---|---|
+| id | the dataset's own id of the row, else SHA-256 of the picture's bytes |
+| label | the claimed label; several joined by ` \\| `; empty for numbers |
+| predicted | the likeliest output; empty for numbers |
+| probs | one number per output, in the order of the metadata `names` |
+| target | the same for what was claimed; null for single labels |
+| fold, repeat | which part of the test rows, which draw of few_shot |
+| seed, group | as in the result |
+
+The file's metadata `emo8.predictions` holds names, task, model, dataset, protocol.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8.core.errors import SourceError
+
+KEY = b"emo8.predictions"
+JOIN = " | "
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("label", pa.string()),
+        ("predicted", pa.string()),
+        ("probs", pa.list_(pa.float32())),
+        ("target", pa.list_(pa.float32())),
+        ("fold", pa.int32()),
+        ("repeat", pa.int32()),
+        ("seed", pa.int64()),
+        ("group", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Outputs (R, M, K) for M test rows in R repeats, and what was claimed about the rows."""
+
+    ids: Sequence[str]  # M
+    names: tuple[str, ...]  # K outputs
+    prob: npt.NDArray[np.float64]  # (R, M, K)
+    fold: npt.NDArray[np.int64]  # (M,)
+    task: str
+    true: npt.NDArray[np.int64] | None = None  # (M,) index into names, for single labels
+    values: npt.NDArray[np.float64] | None = None  # (M, K) for every other task
+
+
+def path_of(results: Path, config_hash: str) -> Path:
+    """Where the predictions of one result of a results file lie."""
+    return results.with_suffix(".predictions") / f"{config_hash}.parquet"
+
+
+def write(found: Predictions, result: dict[str, Any], results: Path) -> Path:
+    """Write the file of one result; it appears whole or not at all."""
+    repeats, rows, _ = found.prob.shape
+    about = {key: result[key] for key in ("model", "dataset", "protocol", "config_hash")}
+    about |= {"names": list(found.names), "task": found.task}
+    labels = _labels(found)
+    top = found.prob.reshape(repeats * rows, -1)
+    says = [None] * len(top)
+    if found.task != "regression":
+        says = [found.names[i] for i in top.argmax(axis=1)]
+    target = None if found.values is None else found.values.astype(np.float32).tolist()
+    table = pa.table(
+        {
+            "id": list(found.ids) * repeats,
+            "label": labels * repeats,
+            "predicted": says,
+            "probs": top.astype(np.float32).tolist(),
+            "target": [None] * len(top) if target is None else target * repeats,
+            "fold": np.tile(found.fold, repeats).astype(np.int32),
+            "repeat": np.repeat(np.arange(repeats), rows).astype(np.int32),
+            "seed": [result["seed"]] * len(top),
+            "group": [result["group"]] * len(top),
+        },
+        schema=SCHEMA,
+    )
+    path = path_of(results, result["config_hash"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    pq.write_table(table.replace_schema_metadata({KEY: json.dumps(about)}), partial)
+    partial.replace(path)
+    return path
+
+
+def _labels(found: Predictions) -> list[str | None]:
+    if found.true is not None:
+        return [found.names[i] if i >= 0 else None for i in found.true]
+    if found.values is None or found.task == "regression":
+        return [None] * len(found.ids)
+    if found.task == "multi_label":
+        return [JOIN.join(n for n, v in zip(found.names, row) if v > 0.5) for row in found.values]
+    return [found.names[i] for i in found.values.argmax(axis=1)]
+
+
+def read(results: Path, config_hash: str) -> tuple[pa.Table, dict[str, Any]]:
+    """The table of one result, and its metadata (names, task, model, dataset, protocol)."""
+    path = path_of(results, config_hash)
+    if not path.is_file():
+        raise SourceError(
+            f"{path} is missing: the predictions of that result. Run it again with this version."
+        )
+    try:
+        table = pq.read_table(path)
+        about: dict[str, Any] = json.loads(table.schema.metadata[KEY])
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError) as error:
+        raise SourceError(f"{path} is not a file of predictions: {error}") from error
+    return table, about

@@ -1,0 +1,1 @@
+"""Words that every part shares: the taxonomy, columns, settings, pictures, licences, errors."""

@@ -1,0 +1,260 @@
+"""The recipe of a build as frozen dataclasses: every option, its default and the reason for it.
+
+`emo8/core/read_recipe.py` reads them strictly from TOML.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from pydantic import ConfigDict
+
+SOURCE_KINDS = ("folder", "archive", "table", "urls", "hub", "webdataset")
+LAYOUT_WORDS = ("split", "style", "emotion", "*")
+CLAIMANTS = ("human", "source", "clip")
+PRECISIONS = ("auto", "fp32", "bf16")
+VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """One `[[source]]`: where pictures come from and what the source claims about them."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    kind: str  # one of SOURCE_KINDS
+    path: str  # file, folder or glob, relative to the recipe; hub: "hub:user/name@revision"
+    name: str = ""  # shown in the provenance; default: the last part of path
+    style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
+    style_from: str = ""  # "folder" = first folder below path, or a column of the table
+    emotion_from: str = ""  # "folder" = the picture's own, "name" = start of its name, or a column
+    layout: str = ""  # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"
+    styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of the five
+    # the source's name -> one of the eight; "" keeps the name as a claim and lets CLIP decide
+    emotions: dict[str, str] = field(default_factory=dict)
+    keep_splits: bool = False  # True: rows stay in the split the source gives them
+    images: str = ""  # table: folder its image paths start from, relative to the table's own
+    config: str = ""  # hub: which configuration of the dataset
+    sidecar: str = ""  # folder: a CSV, JSONL or parquet inside it whose `file` names the picture
+    license: str = ""  # licence of every picture that brings none of its own
+    attribution: str = ""  # credit of every picture that brings none of its own
+    columns: dict[str, str] = field(default_factory=dict)  # our name -> the table's name
+    # urls: private and other closed networks its links may lead to, e.g. ["127.0.0.0/8"]
+    allow_networks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestConfig:
+    """Caps that protect the machine, and the size of a part."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    max_bytes: int = 50_000_000  # larger files are refused unread
+    max_pixels: int = 100_000_000  # larger pictures are refused by their header
+    part_rows: int = 256  # inputs per part
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchConfig:
+    """`[fetch]`: how links are fetched, and which wishes of sites are honoured; docs/web.md."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    user_agent: str = ""  # default: emo8/VERSION and its page; sites address its first word
+    robots_txt: bool = True  # leave what robots.txt forbids
+    x_robots_tag: bool = True  # leave pictures whose X-Robots-Tag holds one of the next line
+    # statements of X-Robots-Tag that forbid; `none` always does
+    x_robots_directives: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex", "noml")
+    tdm_reservation: bool = True  # leave what a TDM reservation (header or file) covers
+    use_proxies: bool = False  # True: http_proxy and https_proxy; who connects is then the proxy
+    max_redirects: int = 5  # per link; browsers follow 20, pictures need one or two
+    timeout_s: float = 10.0  # silence borne while connecting or reading
+    total_timeout_s: float = 60.0  # network time per link, tries and redirects together
+    retries: int = 2  # after 429, 503, 5xx, resets; other failures wait for --retry-failed
+    host_connections: int = 2  # at once per host, over all workers; browsers open six
+    host_delay_s: float = 0.1  # between requests to one host; a longer Crawl-delay wins
+    max_rest_s: float = 60.0  # longest rest (Retry-After) that is waited for
+    give_up_after: int = 8  # links in a row that a host does not answer: the rest wait for later
+    threads: int = 32  # links at once per worker process; they mostly wait
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsConfig:
+    """Which models label, with which words."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
+    # "fp32", "bf16", or "auto": bf16 where the hardware computes in it, three times as fast for
+    # vectors that differ in the third digit; fp32 for "embedded", which is small. A build keeps
+    # what it resolved first.
+    precision: str = "auto"
+    prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
+    # Add the wording that the prompts file has for a row's style. Off: with the embedded model it
+    # cost 1 to 4 points of accuracy on every one of five families (benchmarks/results/labels.md);
+    # measure yours with `emo8 prompts score` before turning it on.
+    style_prompts: bool = False
+    # JSON file relative to the recipe, made by `emo8 calibrate`; default: the one that `emo8
+    # calibrate BUILD` left in the build, if any; "off" = none
+    calibration: str = ""
+    calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
+    rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
+    style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
+    max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
+    attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
+    # An attribute less likely than this is left out. The embedded model keeps expressions from 0.6
+    # only, whatever stands here (attributes.py says why); 0.3 is a guess for public models.
+    min_attribute_prob: float = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class VotesConfig:
+    """When people's votes on a row become its human label."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    rule: str = "majority"  # one of VOTE_RULES, see emo8/review/votes.py
+    min_votes: int = 1  # annotators a row needs; EmoSet used ten, most projects have one or two
+    min_share: float = 0.7  # for rule = "threshold" and "dawid_skene": share or posterior needed
+    max_reject_share: float = 0.5  # rows that more of their annotators reject than this leave
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleConfig:
+    """Who looks for people in the pictures."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    # "torchvision:MODEL", with "@FILE" for weights of your own; "plugin:NAME"; or "off". Default:
+    # the lightest COCO detector of torchvision, because most builds run on a CPU
+    detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"
+    min_score: float = 0.5  # boxes less sure than this are not kept
+    max_people: int = 20  # boxes kept per picture, most prominent first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What a picture must reach to stay; the reason codes are in emo8/core/reasons.py."""
+
+    max_frames: int = 1  # an animation is not one picture
+    min_side_px: int = 64  # under this a ViT at 224 px sees mostly interpolation
+    max_aspect: float = 5.0  # long side / short side; a square crop of more shows a fifth
+    min_visible: float = 0.02  # share of pixels that are not transparent
+    min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
+    min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
+    min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
+    min_bright_p99: float = 0.05  # even the brightest 1 % darker is black; cleanvision flags 0.32
+    max_bright_p5: float = 1.0  # 1 = off: drawings stand on white paper; cleanvision flags 0.95
+    max_greyscale: float = 1.0  # 1 = greyscale pictures stay, 0 = they leave
+    # CLIP's probability of an unsafe kind; 1 = off, because zero-shot scores differ per model:
+    # look with `emo8 decide BUILD --try max_unsafe_prob=0.9` before you set it
+    max_unsafe_prob: float = 1.0
+    # cosine of picture and caption; -1 = off, because captions of drawings are often mere names;
+    # LAION kept 0.28 and more with ViT-B-32
+    min_caption_sim: float = -1.0
+    # Near copies; docs/duplicates.md says what each was measured on.
+    max_near_distance: int = 3  # bits of 64 up to which hashes are searched, exactly; at most 3
+    near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
+    min_near_sim: float = 0.25  # cosine of CLIP embeddings; a black frame costs a copy that much
+    max_near_residual: float = 12.0  # largest block left between thumbnails, in grey levels
+    max_crop_residual: float = 12.0  # the same after aligning one as a crop of the other
+    max_near_colour: float = 0.7  # share of the colours that no tint explains; 2 = off
+    min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
+
+
+# Where a style was measured to need another threshold, and the recipe leaves the common one alone.
+# Drawings of one design differ in little, and often in colour alone.
+STYLE_DEFAULTS: dict[str, dict[str, float]] = {
+    "cartoon": {"max_near_residual": 10.0, "max_crop_residual": 10.0, "max_near_colour": 0.15},
+    # planets in the dark and star clusters: one outline, little inside
+    "science_fiction": {"max_near_residual": 10.0, "max_crop_residual": 8.0},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecideConfig(Thresholds):
+    """`[decide]`: thresholds for all rows, and `[decide.style.NAME]` where a style differs."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    # style -> threshold -> value, where a style differs: [decide.style.cartoon]
+    style: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def for_style(self, style: str) -> Thresholds:
+        """The thresholds of one style: the common ones with that style's own laid over."""
+        fields = dataclasses.fields(Thresholds)
+        common = {f.name: getattr(self, f.name) for f in fields}
+        untouched = {f.name for f in fields if common[f.name] == f.default}
+        measured = {k: v for k, v in STYLE_DEFAULTS.get(style, {}).items() if k in untouched}
+        return Thresholds(**{**common, **measured, **self.style.get(style, {})})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitsConfig:
+    """Shares of the published rows, which must add up to 1, and what must not move."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    train: float = 0.8  # share of the rows
+    val: float = 0.1  # the same
+    test: float = 0.1  # the same
+    # A cell of emotion x style may miss its shares by this part of its rows (or one row) before
+    # new clusters are moved: pure draws of large cells pass, small cells are evened out.
+    tolerance: float = 0.02
+    keep: tuple[str, ...] = ()  # published datasets or tables whose rows keep their splits
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaksConfig:
+    """`[leaks]`: fingerprints of benchmarks whose pictures must not be trained on."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    files: tuple[str, ...] = ()  # made by `emo8 fingerprint`, relative to the recipe
+    max_distance: int = 45  # bits of 255 between detail hashes; see docs/duplicates.md
+    min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
+    drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishConfig:
+    """`[publish]`: what only the publisher knows, and what may go out."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    title: str = ""  # heading of the card; default: the recipe's name
+    summary: str = ""  # one or two sentences under the heading; default: composed from numbers
+    language: tuple[str, ...] = ("en",)  # of captions, as ISO 639-1 codes
+    authors: tuple[str, ...] = ()  # for the citation; empty: the card asks for them
+    contact: str = ""  # where removal requests go; empty: the dataset's discussion page
+    homepage: str = ""  # address of a page about the dataset
+    # Answers to questions of the datasheet by key (cards/datasheet.toml); they replace ours.
+    answers: dict[str, str] = field(default_factory=dict)
+    # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
+    # hash, no picture) where the wording of a licence forbids passing pictures on.
+    image_policy: dict[str, str] = field(default_factory=dict)
+    # True blurs faces in dataset/ (rows/ keeps the originals). Off: it costs drawn faces their
+    # expression, and finds too few to be relied on (docs/labels.md).
+    blur_faces: bool = False
+    allow_missing_license: bool = False  # True lets rows without a licence go out, with a warning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole build, as `emo8 build` reads it."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    source: tuple[SourceConfig, ...]
+    name: str = ""  # names the dataset; default: the recipe's file name
+    seed: int = 0  # fixes the splits
+    ingest: IngestConfig = field(default_factory=IngestConfig)
+    fetch: FetchConfig = field(default_factory=FetchConfig)
+    labels: LabelsConfig = field(default_factory=LabelsConfig)
+    votes: VotesConfig = field(default_factory=VotesConfig)
+    people: PeopleConfig = field(default_factory=PeopleConfig)
+    decide: DecideConfig = field(default_factory=DecideConfig)
+    leaks: LeaksConfig = field(default_factory=LeaksConfig)
+    splits: SplitsConfig = field(default_factory=SplitsConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)

@@ -1,0 +1,1 @@
+"""Verdicts become `BUILD/dataset`; `open` is the one reader of datasets."""

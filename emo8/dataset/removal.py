@@ -1,0 +1,207 @@
+"""The removal list: pictures that someone asked to have taken out, for every later build.
+
+One JSON line per request, with what the picture is known by: the key as given, its hashes, its
+address. The picture itself is not kept. The list belongs to the person who publishes, not to one
+build: it lies in `EMO8_REMOVALS`, by default in the user's data folder, and every build and
+publish on this account honours it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from emo8.core.errors import Emo8Error
+from emo8.dataset.shards import list_shards, row_groups
+from emo8.engine.build_folder import require_build
+from emo8.engine.files import fingerprint, read_columns, write_text
+from emo8.engine.steps import ROWS, part_path
+
+LIST_VARIABLE = "EMO8_REMOVALS"
+# A copy of a removed picture is one whose perceptual hash differs in at most this many of 64 bits.
+# No second witness: when in doubt, the person who asked is right.
+MAX_COPY_DISTANCE = 3
+# Hashes with fewer bits set belong to blank pictures and say nothing about what is shown.
+MIN_BITS_SET = 4
+_HEX = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removal:
+    """One request."""
+
+    key: str  # as given: a row's id, an address, or a hash
+    reason: str
+    ids: tuple[str, ...] = ()  # SHA-256 of files, as received or as published
+    pixels: tuple[str, ...] = ()  # SHA-256 of decoded pixels
+    phashes: tuple[str, ...] = ()  # perceptual hashes, 16 hex digits
+    urls: tuple[str, ...] = ()
+
+
+def list_path() -> Path:
+    """Where the list lies: `EMO8_REMOVALS`, else `~/.local/share/emo8/removals.jsonl`."""
+    own = os.environ.get(LIST_VARIABLE)
+    if own:
+        return Path(own)
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "emo8" / "removals.jsonl"
+
+
+def load(path: Path | None = None) -> list[Removal]:
+    """All requests; Emo8Error names a line that cannot be read, so that none is overlooked."""
+    path = path or list_path()
+    if not path.exists():
+        return []
+    removals = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            content = json.loads(line)
+            lists = {k: tuple(v) for k, v in content.items() if isinstance(v, list)}
+            removals.append(Removal(**{**content, **lists}))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise Emo8Error(f"{path} line {number} is no removal: {error}; mend it") from None
+    return removals
+
+
+def list_fingerprint(removals: list[Removal]) -> str:
+    """Hash of the requests: equal lists give equal datasets."""
+    return fingerprint([asdict(removal) for removal in removals])
+
+
+def add(key: str, reason: str, builds: list[Path], path: Path | None = None) -> Removal:
+    """Put one picture on the list, with all that these builds know of it."""
+    if not reason.strip():
+        raise Emo8Error("a removal needs a --reason: it is kept with the request")
+    path = path or list_path()
+    removals = load(path)
+    found = [_known(key, build) for build in builds]
+    removal = Removal(
+        key=key,
+        reason=reason,
+        ids=_joined(found, "ids"),
+        pixels=_joined(found, "pixels"),
+        phashes=_joined(found, "phashes"),
+        urls=_joined(found, "urls"),
+    )
+    if removal not in removals:
+        lines = [json.dumps(asdict(item), ensure_ascii=False) for item in [*removals, removal]]
+        write_text(path, "\n".join(lines) + "\n")
+    return removal
+
+
+class Matcher:
+    """Finds removed pictures among rows."""
+
+    def __init__(self, removals: list[Removal]) -> None:
+        self.keys: dict[str, str] = {}
+        phashes: set[str] = set()
+        for removal in removals:
+            for key in (removal.key, *removal.ids, *removal.pixels, *removal.urls):
+                self.keys[_normal(key)] = removal.key
+            phashes.update(removal.phashes)
+            if re.fullmatch(r"[0-9a-f]{16}", removal.key):
+                phashes.add(removal.key)
+        self.phashes = np.array(sorted(int(text, 16) for text in phashes), np.uint64)
+
+    def exact(self, *columns: pa.ChunkedArray | list[str | None]) -> np.ndarray:
+        """(N,) bool: rows one of whose values (ids, hashes, addresses) is on the list."""
+        hits = np.zeros(len(columns[0]), bool)
+        for column in columns if self.keys else ():
+            pieces = (
+                (chunk.to_pylist() for chunk in column.chunks)
+                if isinstance(column, pa.ChunkedArray)
+                else [column]
+            )
+            hits |= np.fromiter(
+                (isinstance(v, str) and _normal(v) in self.keys for p in pieces for v in p), bool
+            )
+        return hits
+
+    def copies(self, phash: np.ndarray, extra: np.ndarray | None = None) -> np.ndarray:
+        """(N,) least bits between each (N,) uint64 hash and a removed one; 65 = none on the list.
+
+        `extra` are hashes of further removed pictures, found among the rows themselves.
+        """
+        least = np.full(len(phash), 65, np.int64)
+        removed = self.phashes if extra is None else np.union1d(self.phashes, extra)
+        for one in removed[np.bitwise_count(removed) >= MIN_BITS_SET]:
+            least = np.minimum(least, np.bitwise_count(phash ^ one))
+        return least
+
+
+def removed_rows(rows: pa.Table, removals: list[Removal]) -> tuple[pd.Series, pd.Series]:
+    """The reason `removed` for every row on the list and every near copy of one, and the bits.
+
+    `rows` has id, pixel_sha256, source_url, source_path and phash (uint64, null = no picture).
+    """
+    reason = pd.Series(None, index=range(len(rows)), dtype=object)
+    value = pd.Series(np.nan, index=range(len(rows)))
+    if not removals:
+        return reason, value
+    matcher = Matcher(removals)
+    hit = matcher.exact(
+        *(rows[name] for name in ("id", "pixel_sha256", "source_url", "source_path"))
+    )
+    hashed = rows["phash"].is_valid().to_numpy()
+    phash = rows["phash"].drop_null().to_numpy()
+    distance = np.full(len(rows), 65, np.int64)
+    distance[hashed] = matcher.copies(phash, phash[hit[hashed]])
+    near = distance <= MAX_COPY_DISTANCE
+    reason[hit | near] = "removed"
+    value[near] = distance[near]
+    return reason, value
+
+
+def _known(key: str, build: Path) -> dict[str, set[str]]:
+    """What a build knows of the picture called `key`: hashes and addresses of every match."""
+    require_build(build)
+    found: dict[str, set[str]] = {"ids": set(), "pixels": set(), "phashes": set(), "urls": set()}
+    matcher = Matcher([Removal(key=key, reason="", ids=tuple(_published_as(key, build)))])
+    for path in sorted((build / ROWS).glob("part-*.parquet")):
+        part = int(path.stem.removeprefix("part-"))
+        rows = read_columns(path, ["id", "source_url", "source_path"])
+        measured = read_columns(part_path(build, "measure", part), ["pixel_sha256", "phash"])
+        columns = (rows["id"], rows["source_url"], rows["source_path"], measured["pixel_sha256"])
+        hits = np.flatnonzero(matcher.exact(*columns))
+        for row in hits.tolist():
+            entry = {**rows.slice(row, 1).to_pylist()[0], **measured.slice(row, 1).to_pylist()[0]}
+            found["ids"] |= {entry["id"]} - {None}
+            found["pixels"] |= {entry["pixel_sha256"]} - {None}
+            found["urls"] |= {entry["source_url"]} - {None}
+            if entry["phash"] is not None:
+                found["phashes"].add(f"{entry['phash']:016x}")
+    return found
+
+
+def _published_as(key: str, build: Path) -> list[str]:
+    """The id of the row whose published file has the hash `key`."""
+    if not re.fullmatch(r"[0-9a-f]{64}", _normal(key)):
+        return []
+    root, ids = build / "dataset", []
+    for shard in list_shards(root):
+        for table in row_groups(root / shard.name, ["id", "published_sha256"]):
+            same = pc.equal(table["published_sha256"], _normal(key))
+            ids += table.filter(same)["id"].to_pylist()
+    return ids
+
+
+def _joined(found: list[dict[str, set[str]]], what: str) -> tuple[str, ...]:
+    return tuple(sorted(set().union(*(item[what] for item in found))))
+
+
+def _normal(key: str) -> str:
+    """Hashes in lower case; addresses without fragment and closing slash."""
+    text = key.strip()
+    if _HEX.fullmatch(text.lower()):
+        return text.lower()
+    return text.split("#")[0].rstrip("/") if "://" in text else text

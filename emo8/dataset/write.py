@@ -1,0 +1,265 @@
+"""`BUILD/dataset`: what `load_dataset` reads. Kept rows as parquet, one file per style and split.
+
+A shard holds the rows of a fixed group of parts (`places.py`), so a change rewrites only the shards
+it touches. Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays
+as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8.core import schema
+from emo8.core.images import decode, encode, publishable
+from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.dataset.blur import blur
+from emo8.dataset.reuse import MAKING_KEY, KnownPictures, making
+from emo8.dataset.shards import content_fingerprint
+from emo8.engine.files import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
+from emo8.engine.steps import ROWS, part_path
+from emo8.labels.describe import with_emotion
+
+VERSION = 6
+_FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
+_FROM_MEASURE = (
+    "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
+)  # fmt: skip
+_FROM_LABEL = ("emotion_raw_prob", "emotion_agreement", "style_prob", "positive_prob")
+_FROM_CALIBRATE = ("emotion_prob", "emotion_margin", "emotion_entropy", "emotion_calibration")
+_FROM_ATTRIBUTES = (
+    "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
+    "facial_expression", "facial_expression_prob",
+)  # fmt: skip
+_SUFFIX = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
+
+
+def shard_path(build: Path, style: str, split: str, group: int) -> Path:
+    return build / "dataset" / "data" / style / f"{split}-{group:05d}.parquet"
+
+
+def plan_shards(
+    build: Path, verdicts: pd.DataFrame, max_pixels: int, *, blur_faces: bool = False
+) -> list[ShardTask]:
+    """One task per group of rows."""
+    kept = verdicts.loc[verdicts["reason"].isna(), ["shard", *_FROM_VERDICT]]
+    groups = kept.groupby("shard").indices
+    features = schema.published_features().arrow_schema.metadata  # here once, not in every worker
+    return [
+        ShardTask(
+            build=build,
+            part=group,
+            rows=kept[[*_FROM_VERDICT]].iloc[groups[group]],
+            max_pixels=max_pixels,
+            blur_faces=blur_faces,
+            features=features,
+        )
+        for group in sorted(set(kept["shard"].tolist()))
+    ]
+
+
+def remove_surplus(build: Path, tasks: Iterable[ShardTask]) -> None:
+    """Remove shards that none of `tasks` writes; until they are done, pictures come from there."""
+    expected = {
+        shard_path(build, style, split, task.part)
+        for task in tasks
+        for style, split in set(zip(task.rows["style"], task.rows["split"], strict=True))
+    }
+    for path in (build / "dataset" / "data").glob("*/*.parquet"):
+        if path not in expected:
+            path.unlink()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardTask:
+    """Write the stale shards of one group of rows: a unit of work for an engine."""
+
+    build: Path
+    part: int  # number of the group
+    rows: pd.DataFrame  # verdicts of its kept rows, with split and also_from
+    max_pixels: int
+    blur_faces: bool
+    features: dict[bytes, bytes]  # metadata by which `datasets` knows the columns
+    table: str = "dataset"
+    fingerprint: str = ""
+
+    def setup(self) -> None:
+        return None
+
+    def run(self, state: Any) -> int:
+        """Write what changed; the number of rows written comes back."""
+        records = self._records()
+        shards = defaultdict(list)
+        for record in records:
+            shards[record["style"], record["split"]].append(record)
+        stale = {}
+        for (style, split), members in shards.items():
+            path = shard_path(self.build, style, split, self.part)
+            rows = [_without_part(record) for record in members]
+            content = fingerprint(VERSION, self.blur_faces, rows)
+            if read_fingerprint(path) != content:
+                stale[style, split] = (path, content, members)
+        self._write(stale)
+        return sum(len(members) for _, _, members in stale.values())
+
+    def _records(self) -> list[dict[str, Any]]:
+        """All published columns but the picture, one dictionary per kept row, in order."""
+        records = []
+        for part in sorted(set(self.rows["part"].tolist())):
+            verdicts = self.rows[self.rows["part"] == part]
+            columns: dict[str, list[Any]] = {}
+            for table, names in (
+                (ROWS, _FROM_ROWS),
+                ("measure", _FROM_MEASURE),
+                ("label", _FROM_LABEL),
+                ("calibrate", _FROM_CALIBRATE),
+                ("attributes", _FROM_ATTRIBUTES),
+                ("describe", ("description",)),
+                ("people", ("people", "people_rule")),
+            ):
+                piece = read_columns(part_path(self.build, table, part), list(names))
+                piece = piece.take(pa.array(verdicts["row"].to_numpy()))
+                columns.update({name: piece.column(name).to_pylist() for name in names})
+            own = verdicts.to_dict("records")
+            for number, verdict in enumerate(own):
+                values = {name: column[number] for name, column in columns.items()}
+                records.append({**values, **{key: verdict[key] for key in _FROM_VERDICT}})
+        return sorted(records, key=lambda record: record["rank"])
+
+    def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
+        """Hand every row to its shard's writer, in order; a part is read only if it must be."""
+        writers: dict[tuple[str, str], _ShardWriter] = {}
+        old = (self.build / "dataset" / "data").glob(f"*/*-{self.part:05d}.parquet")
+        # blurred pictures are made anew: the boxes they were blurred by may have changed
+        known = KnownPictures(old if stale and not self.blur_faces else ())
+        received, rows = _Received(self.build), []
+        try:
+            for key, (path, content, members) in stale.items():
+                writers[key] = _ShardWriter(path, content, self.features)
+                rows += [(record["rank"], key, record) for record in members]
+            for _, key, record in sorted(rows, key=lambda row: row[0]):
+                clean, blurred = known.get(record["id"]), None
+                if clean is None:
+                    data = received.read(record["part"], record["row"])
+                    clean, blurred = self._encoded(record, data)
+                writers[key].add(_published(record, clean, blurred))
+            for writer in writers.values():
+                writer.close()
+        finally:
+            for writer in writers.values():
+                writer.discard()
+
+    def _encoded(self, record: dict[str, Any], data: bytes) -> tuple[bytes, int | None]:
+        """The bytes to publish for a picture as received, and how many faces were blurred."""
+        if self.blur_faces:
+            picture = decode(data, max_pixels=self.max_pixels)
+            rgb, count = blur(picture.rgb, record["people"])
+            if count:
+                return encode(rgb, picture.format), count
+        plain_jpeg = record["plain"] and record["format"] == "JPEG"
+        clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=self.max_pixels)
+        return clean, 0 if self.blur_faces else None
+
+
+_FROM_VERDICT = (
+    "part", "row", "rank", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
+    "num_votes", "cluster", "split", "also_from",
+)  # fmt: skip
+
+
+def _without_part(record: dict[str, Any]) -> dict[str, Any]:
+    """What decides the bytes of a row: not where it stands among the inputs."""
+    return {key: value for key, value in record.items() if key not in ("part", "row", "rank")}
+
+
+class _Received:
+    """Pictures as received, from the two parts read last: rows come nearly in order of parts."""
+
+    def __init__(self, build: Path) -> None:
+        self.build = build
+        self.parts: dict[int, pa.ChunkedArray] = {}
+
+    def read(self, part: int, row: int) -> bytes:
+        if part not in self.parts:
+            while len(self.parts) > 1:
+                del self.parts[next(iter(self.parts))]
+            table = read_columns(part_path(self.build, ROWS, part), ["image"])
+            self.parts[part] = table.column("image")
+        return bytes(self.parts[part][row]["bytes"].as_py())
+
+
+def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:
+    """One published row: the record, its numbers for names, and the picture's clean bytes."""
+    name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
+    emotion, description = record["emotion"], record["description"]
+    raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
+    return {
+        **{key: value for key, value in record.items() if key in schema.PUBLISHED},
+        "image": {"bytes": clean, "path": name},
+        "faces_blurred": blurred,
+        "emotion_raw_prob": raw,
+        "emotion": None if emotion is None else EMOTIONS.index(emotion),
+        "description_with_emotion": description
+        if description is None or emotion is None
+        else with_emotion(description, emotion),
+        "style": STYLES.index(record["style"]),
+        "published_sha256": hashlib.sha256(clean).hexdigest(),
+    }
+
+
+class _ShardWriter:
+    """One parquet file in the making: full row groups go to disk, the name comes last."""
+
+    def __init__(self, path: Path, content: str, features: dict[bytes, bytes]) -> None:
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.partial")
+        marks = {FINGERPRINT_KEY: content.encode(), MAKING_KEY: making().encode()}
+        metadata = {**features, **marks}
+        self.schema = schema.published_schema().with_metadata(metadata)
+        self.waiting: list[dict[str, Any]] = []
+        self.waiting_bytes = 0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.writer: pq.ParquetWriter | None = pq.ParquetWriter(
+            self.partial,
+            self.schema,
+            **schema.parquet_options(self.schema),
+        )
+
+    def add(self, record: dict[str, Any]) -> None:
+        self.waiting.append(record)
+        self.waiting_bytes += len(record["image"]["bytes"])
+        if schema.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
+            self._flush()
+
+    def close(self) -> None:
+        """Finish the file and let it appear under its name."""
+        assert self.writer is not None
+        if self.waiting:
+            self._flush()
+        self.writer.close()
+        self.writer = None
+        self.partial.replace(self.path)
+
+    def discard(self) -> None:
+        """Leave nothing behind when the file was not finished."""
+        if self.writer is not None:
+            self.writer.close()
+            self.partial.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        assert self.writer is not None
+        self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
+        self.waiting, self.waiting_bytes = [], 0
+
+
+def dataset_fingerprint(build: Path) -> str:
+    """Hash of the shards' fingerprints: equal exactly when the published rows are equal."""
+    return content_fingerprint(build / "dataset")

@@ -1,0 +1,63 @@
+"""The plan of a run: which parts there must be, which fingerprint each must carry, what happened.
+
+Kept as `BUILD/plan.json`, so that `status` can tell done from stale without redoing anything.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emo8.engine.build_folder import PLAN, read_json
+from emo8.engine.files import read_fingerprint, write_text
+from emo8.engine.steps import part_path
+
+
+@dataclass
+class Plan:
+    """Fingerprints by step and part, and the outcome of the last run."""
+
+    fingerprints: dict[str, list[str]]  # step -> one per part
+    reused: dict[str, int] = field(default_factory=dict)  # parts the last run did not redo
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)  # step -> part -> cause
+    decision: str = ""  # fingerprint of thresholds, splits and everything they read
+    removals: str = ""  # fingerprint of the removal list that the decision honoured
+    dataset: str = ""  # fingerprint of dataset/ once it is complete, else empty
+
+    def stale(self, build: Path, step: str) -> list[int]:
+        """Parts of a step that are missing or carry another fingerprint."""
+        wanted = enumerate(self.fingerprints[step])
+        return [n for n, mark in wanted if read_fingerprint(part_path(build, step, n)) != mark]
+
+    def failed_parts(self) -> dict[int, str]:
+        """Part number -> the step that failed on it."""
+        return {int(part): step for step, parts in self.failed.items() for part in parts}
+
+    def save(self, build: Path) -> None:
+        write_text(build / PLAN, json.dumps(asdict(self)) + "\n")
+
+
+def load_plan(build: Path) -> Plan | None:
+    """The plan of the last run; None when there is none or it is damaged."""
+    content = read_json(build / PLAN)
+    return Plan(**content) if content else None
+
+
+def step_status(build: Path, plan: Plan) -> dict[str, dict[str, Any]]:
+    """Per step: parts in total, done, reused by the last run, stale, failed, and the causes."""
+    status = {}
+    for step, wanted in plan.fingerprints.items():
+        stale = set(plan.stale(build, step))
+        causes = plan.failed.get(step, {})
+        present = {n for n in stale if part_path(build, step, n).exists()}
+        status[step] = {
+            "parts_total": len(wanted),
+            "parts_done": len(wanted) - len(stale),
+            "parts_reused": plan.reused.get(step, 0),
+            "parts_stale": len(present),
+            "parts_failed": len(causes),
+            "failures": causes,
+        }
+    return status

@@ -1,0 +1,1 @@
+"""CLIP becomes claims: emotions, styles, attributes, descriptions, safety, how sure they are."""

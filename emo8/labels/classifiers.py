@@ -1,0 +1,92 @@
+"""Zero-shot classifiers of a build: the text vectors of its models for its prompts, in one file.
+
+A worker makes them: the build's own process then never loads a model for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emo8.core.taxonomy import EMOTIONS, POLARITIES, STYLES
+from emo8.engine.files import fingerprint
+from emo8.labels.clip.prompts import PromptSet
+from emo8.labels.clip.vocabulary import Vocabulary
+from emo8.labels.clip.zeroshot import classifier
+from emo8.labels.clip_steps import Model
+
+if TYPE_CHECKING:
+    from emo8.labels.clip.encoder import Encoder
+
+VERSION = 4
+
+
+def path_of(
+    build: Path, models: tuple[Model, ...], prompts: PromptSet, vocabulary: Vocabulary
+) -> Path:
+    """Where a build keeps the classifiers of these models and words."""
+    shas = [model.weights_sha256 for model in models]
+    key = fingerprint(VERSION, shas, prompts.sha256, vocabulary.sha256)[:16]
+    return build / "tables" / f"classifiers-{key}.npz"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierTask:
+    """Embed all prompts with every model: one unit of work for an engine."""
+
+    build: Path
+    models: tuple[Model, ...]
+    prompts: PromptSet
+    vocabulary: Vocabulary
+    table: str = "prompts"
+    part: int = 0
+    fingerprint: str = ""
+
+    @property
+    def path(self) -> Path:
+        return path_of(self.build, self.models, self.prompts, self.vocabulary)
+
+    def setup(self) -> None:
+        return None
+
+    def run(self, state: None) -> int:
+        """Write the file; the number of vectors comes back."""
+        from emo8.labels.clip.encoder import load
+
+        arrays: dict[str, np.ndarray] = {}
+        for number, model in enumerate(self.models):
+            encoder = load(model.name)
+            found = _prompt_vectors(encoder, self.prompts)
+            if number == 0:  # attributes are the first model's alone
+                found |= _vocabulary_vectors(encoder, self.vocabulary)
+            arrays |= {f"{model.table}/{what}": vectors for what, vectors in found.items()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.partial.npz")
+        np.savez(partial, **arrays)  # type: ignore[arg-type]
+        partial.replace(self.path)
+        return sum(map(len, arrays.values()))
+
+
+def _prompt_vectors(encoder: Encoder, prompts: PromptSet) -> dict[str, np.ndarray]:
+    found = {
+        "emotion": classifier(encoder, prompts.emotion, EMOTIONS),
+        "style": classifier(encoder, prompts.style, STYLES),
+        "polarity": classifier(encoder, prompts.polarity, POLARITIES),
+        "safety": classifier(encoder, prompts.safety, tuple(prompts.safety)),
+    }
+    for style, own in prompts.emotion_in.items():
+        both = {name: [*prompts.emotion[name], *own[name]] for name in EMOTIONS}
+        found[f"emotion/{style}"] = classifier(encoder, both, EMOTIONS)
+    return found
+
+
+def _vocabulary_vectors(encoder: Encoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+    """Per attribute the vectors of its names, and those of the texts that say it is absent."""
+    found = {}
+    for attribute, prompts in vocabulary.prompts.items():
+        found[f"attribute/{attribute}"] = classifier(encoder, prompts, list(prompts))
+        found[f"absent/{attribute}"] = encoder.embed_texts(vocabulary.absent[attribute])
+    return found

@@ -1,0 +1,321 @@
+"""The CLIP steps: `embed-MODEL` runs an image tower once; `label` and `calibrate` make claims.
+
+A changed prompt reruns `label` and what follows, a changed calibration `calibrate` alone. Both
+read narrow columns and decode no picture.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from emo8.core.images import DecodeError, decode
+from emo8.core.schema import PUBLISHED_DECIMALS
+from emo8.core.taxonomy import EMOTIONS, STYLES, parse_style
+from emo8.engine.steps import ROWS, Batch, Step
+from emo8.labels.calibration import Calibrations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emo8.labels.clip.encoder import Encoder
+
+BATCH_IMAGES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A CLIP model as a build knows it: fixed by the hash of its weights."""
+
+    name: str  # as the recipe writes it
+    weights_sha256: str
+    dim: int  # width of its embeddings
+    logit_scale: float  # the temperature factor
+    logit_bias: float | None  # of a sigmoid model (SigLIP); null for a softmax one
+    context_length: int  # tokens a text may have
+    precision: str  # of its image tower in this build: fp32 or bf16
+
+    @property
+    def table(self) -> str:
+        """The name of the step that holds this model's embeddings."""
+        return "embed-" + re.sub(r"[^A-Za-z0-9.]+", "-", self.name).strip("-")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embed(Step):
+    """Unit image vectors of one model, as float16; null where there is no picture.
+
+    Loader threads decode and resize the next pictures while the model works. Batches are cut
+    inside a part, so that no vector depends on who else is at work.
+    """
+
+    model: Model
+    max_pixels: int
+    version: ClassVar[int] = 2
+    wants_gpu: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.model.table
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("image",), "measure": ("decode_reason",)}
+
+    @property
+    def adds(self) -> pa.Schema:
+        return pa.schema([("embedding", pa.list_(pa.float16(), self.model.dim))])
+
+    def options(self) -> dict[str, Any]:
+        model = self.model
+        return {
+            "model": model.name,
+            "weights_sha256": model.weights_sha256,
+            "precision": model.precision,
+        }
+
+    def setup(self) -> Encoder:
+        from emo8.labels.clip.encoder import best_device, load
+
+        return load(self.model.name, device=best_device(), precision=self.model.precision)
+
+    def run(self, batch: Batch, state: Encoder) -> pa.Table:
+        from emo8.labels.clip import loader
+
+        images, reasons = batch[ROWS].column("image"), batch["measure"].column("decode_reason")
+        vectors: list[np.ndarray | None] = [None] * len(images)
+        good = [
+            row
+            for row in range(len(images))
+            if images[row].is_valid and images[row]["bytes"].is_valid and not reasons[row].is_valid
+        ]
+        ready = loader.ahead(
+            good,
+            lambda row: state.preprocess(self._pixels(images[row])),
+            threads=loader.THREADS[state.device],
+            num_ahead=2 * BATCH_IMAGES,
+        )
+        found = state.embed_preprocessed(ready, batch_size=BATCH_IMAGES)
+        for row, vector in zip(good, found, strict=True):
+            vectors[row] = vector.astype(np.float16)
+        return pa.table([pa.array(vectors, self.adds.field(0).type)], schema=self.adds)
+
+    def _pixels(self, image: pa.StructScalar) -> np.ndarray:
+        try:
+            return decode(image["bytes"].as_py(), max_pixels=self.max_pixels).rgb
+        except DecodeError as error:  # `measure` has decoded these very bytes
+            raise RuntimeError(f"a picture decoded once and not twice: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label(Step):
+    """CLIP's raw distributions: the mean over the models of the recipe, and how far they agree."""
+
+    models: tuple[Model, ...]
+    prompts_sha256: str
+    style_prompts: bool
+    classifiers: Path  # made by `emo8.classifiers`
+    name: str = field(default="label", init=False)
+    version: ClassVar[int] = 2
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("style_source",), **{m.table: ("embedding",) for m in self.models}}
+
+    @property
+    def adds(self) -> pa.Schema:
+        prob = pa.list_(pa.float32())
+        return pa.schema(
+            [
+                ("emotion_raw_prob", prob),
+                ("emotion_agreement", pa.float32()),
+                ("style_prob", prob),
+                ("positive_prob", pa.float32()),
+            ]
+        )
+
+    def options(self) -> dict[str, Any]:
+        models = [(model.name, model.weights_sha256) for model in self.models]
+        return {
+            "models": models,
+            "prompts_sha256": self.prompts_sha256,
+            "style_prompts": self.style_prompts,
+        }
+
+    def setup(self) -> dict[str, np.ndarray]:
+        with np.load(self.classifiers, allow_pickle=False) as file:
+            return dict(file)
+
+    def run(self, batch: Batch, state: dict[str, np.ndarray]) -> pa.Table:
+        first = batch[self.models[0].table].column("embedding").combine_chunks()
+        valid = first.is_valid().to_numpy(zero_copy_only=False)
+        vectors = {
+            model.table: embeddings(batch[model.table].column("embedding"), model.dim)
+            for model in self.models
+        }
+        style_prob = self._each(vectors, state, "style").mean(axis=0)
+        claimed = batch[ROWS].column("style_source").to_pylist()
+        styles = styles_of(claimed, style_prob)
+        each = self._each(vectors, state, "emotion")
+        if self.style_prompts:
+            for number, style in enumerate(STYLES):
+                rows = styles == number
+                if rows.any() and f"{self.models[0].table}/emotion/{style}" in state:
+                    own = {table: found[rows] for table, found in vectors.items()}
+                    each[:, rows] = self._each(own, state, f"emotion/{style}")
+        emotion_prob = each.mean(axis=0)
+        same = each.argmax(axis=2) == emotion_prob.argmax(axis=1)
+        positive = self._each(vectors, state, "polarity").mean(axis=0)[:, 0]
+        columns = [
+            rows_or_null(emotion_prob, valid),
+            pa.array(same.mean(axis=0), pa.float32(), mask=~valid),
+            rows_or_null(style_prob.round(PUBLISHED_DECIMALS), valid),
+            pa.array(positive.round(PUBLISHED_DECIMALS), pa.float32(), mask=~valid),
+        ]
+        return pa.table(columns, schema=self.adds)
+
+    def _each(
+        self, vectors: dict[str, np.ndarray], state: dict[str, np.ndarray], what: str
+    ) -> np.ndarray:
+        """Distributions (M, N, K) of the M models."""
+        from emo8.labels.clip.zeroshot import probabilities
+
+        return np.stack(
+            [
+                probabilities(
+                    vectors[model.table],
+                    state[f"{model.table}/{what}"],
+                    logit_scale=model.logit_scale,
+                ).astype(np.float64)
+                for model in self.models
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrate(Step):
+    """CLIP's final claim: the raw distribution, calibrated where a calibration is given."""
+
+    calibrations: Calibrations
+    name: str = field(default="calibrate", init=False)
+    version: ClassVar[int] = 1
+
+    @property
+    def reads(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("style_source",), "label": ("emotion_raw_prob", "style_prob")}
+
+    @property
+    def adds(self) -> pa.Schema:
+        return pa.schema(
+            [
+                ("emotion_prob", pa.list_(pa.float32())),
+                ("emotion_margin", pa.float32()),
+                ("emotion_entropy", pa.float32()),
+                ("emotion_calibration", pa.string()),
+            ]
+        )
+
+    def options(self) -> dict[str, Any]:
+        return self.calibrations.options()
+
+    def run(self, batch: Batch, state: Any) -> pa.Table:
+        from emo8.labels.clip.calibrate import entropy, margin
+
+        label = batch["label"]
+        raw = label.column("emotion_raw_prob").combine_chunks()
+        valid = raw.is_valid().to_numpy(zero_copy_only=False)
+        prob = distributions(raw, len(EMOTIONS))
+        style_prob = distributions(label.column("style_prob"), len(STYLES))
+        styles = styles_of(batch[ROWS].column("style_source").to_pylist(), style_prob)
+        names = np.full(len(prob), "none", dtype=object)
+        for number, style in enumerate(STYLES):
+            rows = styles == number
+            names[rows], calibration = self.calibrations.of(style)
+            if rows.any() and calibration is not None:
+                prob[rows] = calibration.apply(prob[rows])
+        rounded = prob.round(PUBLISHED_DECIMALS)
+        columns = [
+            rows_or_null(rounded, valid),
+            pa.array(margin(rounded).round(PUBLISHED_DECIMALS), pa.float32(), mask=~valid),
+            pa.array(entropy(rounded).round(PUBLISHED_DECIMALS), pa.float32(), mask=~valid),
+            pa.array(names, pa.string(), mask=~valid),
+        ]
+        return pa.table(columns, schema=self.adds)
+
+
+def styles_of(claimed: Sequence[str | None], style_prob: np.ndarray) -> np.ndarray:
+    """Style numbers (N,): the source's where it is one of ours, else CLIP's most likely one."""
+    found = style_prob.argmax(axis=1)
+    for row, name in enumerate(claimed):
+        if name is not None:
+            try:
+                found[row] = STYLES.index(parse_style(name))
+            except ValueError:  # another vocabulary: CLIP decides
+                continue
+    return found
+
+
+def distributions(column: pa.ChunkedArray | pa.Array, num_names: int) -> np.ndarray:
+    """A column of distributions as (N, K) float64; rows without one are uniform."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    out = np.full((len(array), num_names), 1 / num_names)
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    out[valid] = array.drop_null().flatten().to_numpy().reshape(-1, num_names)
+    return out
+
+
+def rows_or_null(values: np.ndarray, valid: np.ndarray) -> pa.Array:
+    """(N, K) numbers as a list column, null where not valid."""
+    rows = values.astype(np.float32)
+    return pa.array([r if ok else None for r, ok in zip(rows, valid)], pa.list_(pa.float32()))
+
+
+def embeddings(column: pa.ChunkedArray, dim: int) -> np.ndarray:
+    """An embedding column as (N, D) float32; rows without one are zeros."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    out = np.zeros((len(array), dim), np.float32)
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    out[valid] = array.drop_null().flatten().to_numpy().reshape(-1, dim)
+    return out
+
+
+def recall(name: str, known: list[dict[str, Any]], precision: str) -> Model | None:
+    """The model called `name` among the `known` ones, where its weights cannot have changed.
+
+    `precision` "auto" is what it had.
+    """
+    from emo8.labels.clip.encoder import stored_sha256
+
+    fields = {item.name for item in dataclasses.fields(Model)}
+    for described in known:
+        if described["name"] == name and set(described) == fields:
+            model = Model(**described)
+            if stored_sha256(name) in (None, model.weights_sha256):
+                own = model.precision if precision == "auto" else precision
+                return dataclasses.replace(model, precision=own)
+    return None
+
+
+def resolve(name: str, precision: str) -> Model:
+    """The model called `name`, loaded to see what it is.
+
+    `precision` "auto" is the best for the model on this machine.
+    """
+    from emo8.labels.clip.encoder import best_precision, load
+
+    encoder = load(name)
+    return Model(
+        name=name,
+        weights_sha256=encoder.weights_sha256,
+        dim=encoder.dim,
+        logit_scale=encoder.logit_scale,
+        logit_bias=encoder.logit_bias,
+        context_length=encoder.context_length,
+        precision=best_precision(name) if precision == "auto" else precision,
+    )

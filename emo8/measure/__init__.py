@@ -1,0 +1,1 @@
+"""Pixels become numbers: filters, people, and the step that runs them."""

@@ -1,0 +1,54 @@
+"""What the file is: its real format and mode, its frames, its hashes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from emo8.measure.filters.base import Check, Picture, square_hash
+
+
+class Integrity:
+    """Format, frames, and the two hashes by which copies are found."""
+
+    columns: ClassVar[dict[str, pa.DataType]] = {
+        "format": pa.string(),  # from the content, as PIL names it
+        "mode": pa.string(),  # PIL mode as stored
+        "num_frames": pa.int32(),
+        "num_bytes": pa.int64(),
+        "plain": pa.bool_(),  # upright RGB or grey: the bytes need no re-encoding to publish
+        "suffix_agrees": pa.bool_(),  # false: named .jpg and is none; null: no suffix we know
+        "has_gps": pa.bool_(),  # its metadata say where it was taken; never published
+        "pixel_sha256": pa.string(),
+        "phash": pa.uint64(),
+    }
+    checks: ClassVar[tuple[Check, ...]] = (
+        Check(reason="animated", column="num_frames", threshold="max_frames", below=False),
+    )
+
+    def measure(self, picture: Picture) -> dict[str, Any]:
+        return {
+            "format": picture.decoded.format,
+            "mode": picture.decoded.mode,
+            "num_frames": picture.decoded.num_frames,
+            "num_bytes": len(picture.data),
+            "plain": picture.decoded.plain,
+            "suffix_agrees": suffix_agrees(picture.suffix, picture.decoded.format),
+            "has_gps": picture.decoded.has_gps,
+            "pixel_sha256": picture.decoded.pixel_sha256(),
+            "phash": square_hash(picture.square),
+        }
+
+
+_FORMAT_OF_SUFFIX = {
+    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG",
+    ".webp": "WEBP", ".gif": "GIF", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
+    ".avif": "AVIF",
+}  # fmt: skip
+
+
+def suffix_agrees(suffix: str, stored_format: str) -> bool | None:
+    """Whether a file's name tells its true format; None where the name tells none."""
+    named = _FORMAT_OF_SUFFIX.get(suffix)
+    return None if named is None else named == stored_format.replace("MPO", "JPEG")

@@ -1,0 +1,1 @@
+"""The pipeline, readable alone: sources, rows, measured, labelled, decided, split, dataset."""

@@ -1,0 +1,354 @@
+"""`emo8 build`: sources -> rows -> measured -> labelled -> decided -> split -> dataset.
+
+Everything before `decide` runs part by part on an engine and is skipped where the fingerprint
+matches. Everything after works on the narrow table. Running the same recipe again finishes what
+was not finished.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from emo8 import sources
+from emo8.core.errors import BuildError
+from emo8.core.read_recipe import load_recipe
+from emo8.core.settings import Recipe
+from emo8.dataset import removal, row_order, splits, write
+from emo8.duplicates import leaks
+from emo8.duplicates.drop import Copies
+from emo8.duplicates.pairs import Pairs
+from emo8.engine import build_folder, malloc
+from emo8.engine.files import fingerprint, read_columns, write_text
+from emo8.engine.local import Engine, Task, make_engine
+from emo8.engine.plan import Plan, load_plan
+from emo8.engine.progress import stage
+from emo8.engine.steps import ROWS, PartTask, Step, part_path
+from emo8.engine.verdict_table import provenance_of_copies
+from emo8.engine.verdict_table import write as write_verdicts
+from emo8.pipeline import decide, ingest, steps
+from emo8.publish import evidence
+from emo8.publish.card import CardInput, write_card
+from emo8.report import numbers
+from emo8.review import votes
+from emo8.review.final_labels import Claims
+from emo8.sources.base import Chunk
+from emo8.tables.rows import as_frame, read_narrow
+from emo8.web.build_fetch import Fetch
+from emo8.web.img2dataset_run import Crew
+from emo8.web.store import mark
+
+DECIDE_VERSION = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """What a build came to."""
+
+    funnel: dict[str, object]
+    failed_parts: int
+    already_complete: bool
+
+
+def build(
+    recipe_path: Path,
+    out: Path,
+    *,
+    workers: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    retry_failed: bool = False,
+) -> BuildResult:
+    """Build the dataset that a recipe asks for in the folder `out`.
+
+    `engine` is "local" or "ray"; `address` names a running Ray cluster, `workers` defaults to all
+    cores; `retry_failed` tries links again that could not be fetched. Raises an `Emo8Error` for a
+    mistake of the user's; a failed part is counted, not raised.
+    """
+    malloc.give_back_freed()
+    recipe = load_recipe(recipe_path)
+    build_folder.check_target(out, recipe, recipe_path)
+    chunks = sources.plan(recipe, recipe_path.resolve().parent)
+    runner = make_engine(engine, workers=workers, address=address)
+    out = out.absolute()  # the same place for workers that start elsewhere
+    with build_folder.writing(out), runner:
+        return _Run(recipe, recipe_path, out, chunks, runner, retry_failed).run()
+
+
+class _Run:
+    """One run of a build: state shared by the stages below."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        recipe_path: Path,
+        out: Path,
+        chunks: list[Chunk],
+        engine: Engine,
+        retry_failed: bool,
+    ) -> None:
+        self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
+        self.recipe_dir = recipe_path.resolve().parent
+        self.resolved = steps.resolve(recipe, recipe_path, out)
+        self.steps = steps.part_steps(recipe, self.resolved, out)
+        self.cast = votes.counted(votes.read_votes(out))
+        self.removals = removal.load()
+        self.previous = load_plan(out)
+        self.fetch = Fetch(
+            build=out, chunks=chunks, config=recipe.fetch, max_bytes=recipe.ingest.max_bytes
+        )
+        if retry_failed:
+            self.fetch.retry_failed()
+        self.plan = self._plan()
+
+    def run(self) -> BuildResult:
+        if self._complete():
+            funnel = build_folder.read_json(self.out / "report" / "funnel.json") or {}
+            return BuildResult(funnel=funnel, failed_parts=0, already_complete=True)
+        threading.Thread(target=_import_ahead).start()
+        self.plan.save(self.out)
+        self._drop_surplus_parts()
+        self._make_classifiers()
+        self._ingest()
+        for step in self.steps:
+            self._run_stage(step.name, self._step_task(step))
+        verdicts = self._decide()
+        self._write_dataset(verdicts)
+        self.plan.save(self.out)
+        return BuildResult(
+            funnel=numbers.funnel(verdicts),
+            failed_parts=len(self.plan.failed_parts()),
+            already_complete=False,
+        )
+
+    # --- what is asked for -------------------------------------------------------------------
+
+    def _plan(self) -> Plan:
+        """The fingerprint every part must carry, and that of the decision over all of them."""
+        marks = {ROWS: [self._rows_mark(part) for part in range(len(self.chunks))]}
+        for step in self.steps:
+            marks[step.name] = [
+                step.fingerprint({table: marks[table][part] for table in marks})
+                for part in range(len(self.chunks))
+            ]
+        recipe = self.recipe
+        configs = (recipe.decide, recipe.leaks, recipe.splits, recipe.publish, recipe.votes)
+        options: list[Any] = [dataclasses.asdict(item) for item in configs]
+        options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
+        rules = [
+            recipe.labels.rule,
+            recipe.labels.style_rule,
+            recipe.labels.max_risk,
+            self.resolved.calibrations.thresholds(recipe.labels.max_risk),
+            votes.stamp(self.cast),
+        ]
+        removals = removal.list_fingerprint(self.removals)
+        decision = fingerprint(
+            DECIDE_VERSION, write.VERSION, options, rules, recipe.seed, marks, removals
+        )
+        return Plan(fingerprints=marks, decision=decision, removals=removals)
+
+    def _complete(self) -> bool:
+        """Whether the last run finished exactly this plan and its dataset is still there."""
+        before = self.previous
+        return (
+            before is not None
+            and before.decision == self.plan.decision
+            and not before.failed
+            and before.dataset == write.dataset_fingerprint(self.out)
+            and not any(self.plan.stale(self.out, step) for step in self.plan.fingerprints)
+        )
+
+    # --- part by part ------------------------------------------------------------------------
+
+    def _drop_surplus_parts(self) -> None:
+        """Remove parts beyond the plan: a source that shrank leaves nothing behind."""
+        for step in self.plan.fingerprints:
+            for path in part_path(self.out, step, 0).parent.glob("part-*.parquet"):
+                if int(path.stem.removeprefix("part-")) >= len(self.chunks):
+                    path.unlink()
+
+    def _rows_mark(self, part: int) -> str:
+        """The fingerprint of a part of rows/: of links also the rules and the round of tries."""
+        mark = ingest.chunk_fingerprint(self.chunks[part], self.recipe.ingest.max_bytes)
+        if self.chunks[part].source.kind != "urls":
+            return mark
+        return fingerprint(mark, self.fetch.policy(part), self.fetch.round(part))
+
+    def _make_classifiers(self) -> None:
+        """Embed the prompts, unless a run before has: first of all, for it may be refused."""
+        task = self.resolved.classifier_task(self.out)
+        if task.path.exists():
+            return
+        for outcome in self.engine.run([task]):
+            if outcome.error:
+                raise BuildError(f"embedding the prompts failed: {outcome.error}")
+
+    def _ingest(self) -> None:
+        """Write the stale parts of rows/: links window by window, everything else at once."""
+        stale = self.plan.stale(self.out, ROWS)
+        self.plan.reused[ROWS] = len(self.chunks) - len(stale)
+        links = [part for part in stale if self.chunks[part].source.kind == "urls"]
+        here = [self._ingest_task(part) for part in stale if part not in set(links)]
+        if here:
+            self._run_tasks(ROWS, here)
+        distributor, address = self.engine.distributor() if links else ("", "")
+        crew = Crew(
+            processes=self.engine.workers or os.cpu_count() or 1,
+            distributor=distributor,
+            ray_address=address,
+        )
+        for parts, error in self.fetch.windows(links, crew):
+            if error:
+                self.plan.failed.setdefault(ROWS, {}).update({str(p): error for p in parts})
+                self.plan.save(self.out)
+            else:
+                self._run_tasks(ROWS, [self._ingest_task(part) for part in parts])
+                self.fetch.forget()
+
+    def _ingest_task(self, part: int) -> Task:
+        task = ingest.IngestTask(
+            chunk=self.chunks[part],
+            max_bytes=self.recipe.ingest.max_bytes,
+            build=self.out,
+            part=part,
+            fingerprint=self.plan.fingerprints[ROWS][part],
+        )
+        if self.chunks[part].source.kind != "urls":
+            return task
+        notes = mark(self.fetch.policy(part), self.fetch.round(part))
+        return dataclasses.replace(task, found=self.fetch.found(part), notes=notes)
+
+    def _step_task(self, step: Step) -> Callable[[int], Task]:
+        marks = self.plan.fingerprints[step.name]
+        return lambda part: PartTask(step=step, build=self.out, part=part, fingerprint=marks[part])
+
+    def _run_stage(self, name: str, make_task: Callable[[int], Task]) -> None:
+        """Run one step over its stale parts; parts that failed before are left out."""
+        stale = self.plan.stale(self.out, name)
+        self.plan.reused[name] = len(self.chunks) - len(stale)
+        out_of_reach = self.plan.failed_parts()
+        tasks = [make_task(part) for part in stale if part not in out_of_reach]
+        if tasks:
+            self._run_tasks(name, tasks)
+
+    def _run_tasks(self, name: str, tasks: list[Task]) -> None:
+        with stage(name, len(tasks)) as counter:
+            for outcome in self.engine.run(tasks):
+                counter.advance(1, outcome.num_rows, outcome.node)
+                if outcome.error:
+                    failures = self.plan.failed.setdefault(name, {})
+                    failures[str(outcome.task.part)] = outcome.error
+                    self.plan.save(self.out)
+
+    # --- over all parts ----------------------------------------------------------------------
+
+    def _decide(self) -> pd.DataFrame:
+        """Verdicts of all inputs, with splits and the provenance of copies."""
+        failed = self.plan.failed_parts()
+        parts = [part for part in range(len(self.chunks)) if part not in failed]
+        frames = [self._failed_rows(part, step) for part, step in failed.items()]
+        config, seed = self.recipe.splits, self.recipe.seed
+        earlier = splits.earlier_splits(self.out, self.recipe_dir, config, seed)
+        if parts:
+            pairs = self._pairs(parts)
+            pairs.compare()
+            decider = self._decider(earlier, pairs)
+            frames.insert(0, decider.run(read_narrow(self.out, parts, without=decide.UNREAD)))
+        verdicts = pd.concat(frames, ignore_index=True)
+        lacking = set(decide.COLUMNS) - set(verdicts.columns)  # where every part failed
+        verdicts = verdicts.assign(**dict.fromkeys(lacking))
+        drawn = splits.assign(verdicts, earlier, config, seed)
+        claimed = verdicts["split_source"]
+        verdicts["split"] = splits.keep_claimed(drawn, verdicts["cluster"], claimed)
+        splits.remember(self.out, verdicts, earlier, config, seed)
+        summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
+        write_text(self.out / "report" / "splits.json", summary + "\n")
+        verdicts["also_from"] = provenance_of_copies(verdicts)
+        known = row_order.published(self.out, self.recipe_dir, config.keep)
+        part_rows = self.recipe.ingest.part_rows
+        verdicts[["shard", "rank"]] = row_order.assign(verdicts, known, part_rows)
+        return verdicts
+
+    def _pairs(self, parts: list[int]) -> Pairs:
+        model = self.resolved.models[0]
+        marks = [self.plan.fingerprints[table] for table in ("measure", model.table)]
+        return Pairs(
+            build=self.out,
+            parts=parts,
+            model=model,
+            config=self.recipe.decide,
+            engine=self.engine,
+            inputs=fingerprint([[step[part] for step in marks] for part in parts]),
+        )
+
+    def _decider(self, earlier: pa.Table, pairs: Pairs) -> decide.Decider:
+        return decide.Decider(
+            config=self.recipe.decide,
+            leaks=leaks.Leaks(
+                config=self.recipe.leaks,
+                recipe_dir=self.recipe_dir,
+                build=self.out,
+                model=self.resolved.models[0],
+            ),
+            copies=Copies(config=self.recipe.decide, pairs=pairs, build=self.out, earlier=earlier),
+            removals=self.removals,
+            claims=Claims(
+                labels=self.recipe.labels,
+                votes=self.recipe.votes,
+                cast=self.cast,
+                calibrations=self.resolved.calibrations,
+            ),
+        )
+
+    def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
+        """The inputs of a part that failed, so that they are counted and named."""
+        columns = ["id", "source", "source_path", "source_url", "license", "split_source"]
+        if step == ROWS:
+            nothing = pa.nulls(self.chunks[part].num_inputs, pa.string())
+            rows = as_frame(pa.table(dict.fromkeys(columns, nothing)))
+            rows["source"] = self.chunks[part].source.name
+        else:
+            rows = as_frame(read_columns(part_path(self.out, ROWS, part), columns))
+        return rows.assign(
+            part=part, row=range(len(rows)), step=step, reason="part_failed", cluster=rows["id"]
+        )
+
+    def _write_dataset(self, verdicts: pd.DataFrame) -> None:
+        write_verdicts(self.out, verdicts, self.plan.decision)
+        tasks = write.plan_shards(
+            self.out,
+            verdicts,
+            self.recipe.ingest.max_pixels,
+            blur_faces=self.recipe.publish.blur_faces,
+        )
+        if tasks:
+            self._run_tasks("dataset", list(tasks))
+        write.remove_surplus(self.out, tasks)
+        stats = numbers.statistics(verdicts, [model.name for model in self.resolved.models])
+        stats["agreement"] = evidence.agreement(self.out)
+        stats["calibration"] = evidence.calibration(self.resolved.calibrations)
+        stats["leaks"] = evidence.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
+        stats["fetch"] = numbers.fetch_statistics(verdicts, self.recipe)
+        numbers.write_report(self.out, verdicts, stats)
+        name = self.recipe.name
+        given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)
+        write_card(self.out / "dataset", given)
+        if not self.plan.failed:
+            self.plan.dataset = write.dataset_fingerprint(self.out)
+
+
+def _import_ahead() -> None:
+    """Import what the last stages need, while this process waits for its workers."""
+    for name in ("datasets", "mlcroissant"):
+        importlib.import_module(name)

@@ -1,0 +1,153 @@
+"""The dataset card: what a reader must know, from the build's numbers and the publisher's words.
+
+What only a person can answer is never made up: it is listed as the publisher's to fill.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from emo8.core import schema
+from emo8.core.errors import RecipeError
+from emo8.core.reasons import REASONS
+from emo8.core.settings import PublishConfig
+from emo8.core.taxonomy import EMOTIONS
+from emo8.dataset.shards import README
+from emo8.engine.files import write_text
+from emo8.publish import card_numbers, cardyaml
+from emo8.publish.croissant import write_croissant
+
+UNRELEASED = "0.0.0"  # the version of a build that was not published
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardInput:
+    """What the card says besides the numbers of the shards."""
+
+    name: str  # of the recipe
+    repo: str  # what a reader passes to load_dataset
+    publish: PublishConfig
+    stats: dict[str, Any]  # report/stats.json of the build
+    version: str = UNRELEASED
+    history: str = "Not released yet."  # Markdown
+    grid: str = ""  # path of the sample picture below the folder
+
+
+def write_card(root: Path, given: CardInput) -> None:
+    """Write `README.md` and `croissant.json` of a dataset folder."""
+    numbers = context(root, given)
+    title = numbers["title"]
+    front = cardyaml.front_matter(
+        root,
+        title=title,
+        language=given.publish.language,
+        licenses=card_numbers.hub_licenses(numbers),
+        annotators=card_numbers.annotators(numbers),
+    )
+    datasheet, unanswered = _datasheet(numbers)
+    policy = _render("removal_policy.md", numbers)
+    text = _render(
+        "dataset.md",
+        {
+            **numbers,
+            "front_matter": front,
+            "datasheet": datasheet,
+            "unanswered": unanswered,
+            "removal_policy": policy,
+        },
+    )
+    write_text(root / README, re.sub(r"\n{3,}", "\n\n", text))
+    write_croissant(root, numbers, render_text)
+
+
+def context(root: Path, given: CardInput) -> dict[str, Any]:
+    """Everything the templates may use."""
+    check_answers(given.publish)
+    counted = card_numbers.count(root)
+    funnel = given.stats["funnel"]
+    summary = (
+        f"{counted['num_rows']} images labelled with one of eight emotions "
+        f"in {len(counted['counts'])} styles ({', '.join(counted['counts'])}), with label "
+        "distributions, texts, person boxes, provenance and a licence for each."
+    )
+    return {
+        **counted,
+        "name": given.name,
+        "key": re.sub(r"\W+", "", given.name) or "dataset",
+        "title": given.publish.title or given.name,
+        "repo": given.repo,
+        "summary": summary,
+        "publish": given.publish,
+        "version": given.version,
+        "history": given.history,
+        "grid": given.grid,
+        "funnel": funnel,
+        "removed": funnel["rejected"].get("removed", 0),
+        "models": [_model_name(name) for name in given.stats["models"]],
+        "agreement": given.stats.get("agreement"),
+        "calibration": given.stats.get("calibration"),
+        "leaks": given.stats.get("leaks"),
+        "fetch": given.stats.get("fetch"),
+        "emotions": EMOTIONS,
+        "reasons": REASONS,
+        "columns": {column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},
+    }
+
+
+def questions() -> dict[str, str]:
+    """The datasheet's questions by key, as the template states them."""
+    text = _template("datasheet.md")
+    return dict(re.findall(r'call q\("(\w+)", "(.+?)"\)', text))
+
+
+def check_answers(publish: PublishConfig) -> None:
+    """Raise RecipeError when `publish.answers` answers a question that nobody asks."""
+    known = [*questions(), "annotations_per_item"]
+    for key in publish.answers:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise RecipeError(f"publish.answers has the unknown key {key!r}; {hint}")
+
+
+def render_text(text: str, numbers: dict[str, Any]) -> str:
+    """A template in a string, filled; a name it does not know is an error of ours."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    return environment.from_string(text).render(numbers)
+
+
+def _model_name(name: str) -> str:
+    """A model's name without the path of this machine that a local one is known by."""
+    kind, colon, path = name.partition(":")
+    return f"{kind}:{Path(path).name}" if colon and "/" in path else name
+
+
+def _datasheet(numbers: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The datasheet as Markdown, and the questions nobody has answered, by key."""
+    unanswered: dict[str, str] = {}
+    answers = numbers["publish"].answers
+
+    def question(key: str, text: str, caller: Callable[[], str]) -> str:
+        answer = answers.get(key) or " ".join(caller().split())
+        if not answer:
+            unanswered[key] = text
+            answer = "*To be filled by the publisher.*"
+        return f"**{text}** {answer}\n"
+
+    return _render("datasheet.md", {**numbers, "q": question}), unanswered
+
+
+def _render(name: str, numbers: dict[str, Any]) -> str:
+    return render_text(_template(name), numbers)
+
+
+def _template(name: str) -> str:
+    return (files("cards") / name).read_text(encoding="utf-8")

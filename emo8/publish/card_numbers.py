@@ -1,0 +1,141 @@
+"""Numbers of a dataset folder that its card and Croissant need, counted from the shards."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image
+
+from emo8.core import schema
+from emo8.core.licenses import hub_id
+from emo8.core.taxonomy import EMOTIONS, POSITIVE, STYLES
+from emo8.dataset.shards import content_fingerprint, list_shards, read_rows
+from emo8.dataset.splits import SPLITS
+
+NO_EMOTION = "none"
+_NO_LICENSE = "unknown"
+_MAY_BE_EMPTY = ("caption", "license", "attribution", "source_url", "people")
+_NARROW = (
+    "emotion", "style", "emotion_rule", "style_rule", "source", "cluster", *_MAY_BE_EMPTY,
+    "published_sha256", "num_votes", "emotion_calibration", "faces_blurred",
+)  # fmt: skip
+
+
+def count(root: Path) -> dict[str, Any]:
+    """Rows by split, style, emotion, rule, licence and source; empty values; people; clusters."""
+    table = read_rows(root, [name for name in _NARROW if name in schema.PUBLISHED])
+    counts = _cells(table)
+    unlabelled = table["emotion"].null_count
+    if not unlabelled:
+        counts = {style: {e: row[e] for e in EMOTIONS} for style, row in counts.items()}
+    by_emotion = {emotion: sum(row[emotion] for row in counts.values()) for emotion in EMOTIONS}
+    ranked = sorted(by_emotion.items(), key=lambda item: (-item[1], item[0]))
+    licenses = _counted(pc.fill_null(table["license"], _NO_LICENSE))
+    boxes = pc.list_value_length(table["people"])
+    empty = {name: table[name].null_count for name in _MAY_BE_EMPTY}
+    return {
+        "num_rows": table.num_rows,
+        "counts": {style: row for style, row in counts.items() if sum(row.values())},
+        "splits": {
+            split: rows
+            for split in SPLITS
+            if (rows := pc.sum(pc.equal(table["split"], split)).as_py())
+        },
+        "emotion_rules": _counted(table["emotion_rule"]),
+        "style_rules": _counted(table["style_rule"]),
+        "licenses": licenses,
+        "hub_ids": {license: hub_id(license) for license in licenses},
+        "sources": _counted(table["source"]),
+        "missing": {name: rows for name, rows in empty.items() if rows},
+        "num_clusters": pc.count_distinct(table["cluster"]).as_py(),
+        "with_people": pc.sum(pc.greater(boxes, 0)).as_py() or 0,
+        "people_unknown": empty["people"],
+        "negative": sum(rows for name, rows in by_emotion.items() if name not in POSITIVE),
+        "largest": ranked[0],
+        "smallest": ranked[-1],
+        "withheld": table["published_sha256"].null_count,
+        "unlabelled": unlabelled,
+        "voted": _where(table, "num_votes", lambda column: pc.greater(column, 0)),
+        "blur_asked": table.num_rows - table["faces_blurred"].null_count,
+        "blurred": _where(table, "faces_blurred", lambda column: pc.greater(column, 0)),
+        "calibrated": _where(table, "emotion_calibration", lambda c: pc.not_equal(c, "none")),
+        "fingerprint": content_fingerprint(root),
+    }
+
+
+def hub_licenses(facts: dict[str, Any]) -> list[str]:
+    """The Hub's identifiers of the rows' licences, most rows first."""
+    totals: Counter[str] = Counter()
+    for license, rows in facts["licenses"].items():
+        totals[facts["hub_ids"][license]] += rows
+    return [name for name, _ in sorted(totals.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def annotators(facts: dict[str, Any]) -> list[str]:
+    """The Hub's words for who made the final labels."""
+    rules = facts["emotion_rules"]
+    words = {"human": "crowdsourced", "source": "found", "clip": "machine-generated"}
+    return sorted({words.get(rule, "other") for rule in rules})
+
+
+def sample_pictures(root: Path) -> dict[tuple[str, str], Image.Image]:
+    """One picture per emotion and style: labelled by its source if any is, else CLIP's surest."""
+    best: dict[tuple[int, int], tuple[tuple[bool, float], str, int]] = {}
+    for shard in list_shards(root):
+        table = pq.read_table(
+            root / shard.name,
+            columns=["emotion", "style", "emotion_rule", "emotion_prob", "published_sha256"],
+        )
+        for number, row in enumerate(table.to_pylist()):
+            if row["published_sha256"] is None or row["emotion"] is None:
+                continue
+            sure = row["emotion_prob"][row["emotion"]] if row["emotion_prob"] else 0.0
+            rank, cell = (row["emotion_rule"] != "clip", sure), (row["emotion"], row["style"])
+            if cell not in best or rank > best[cell][0]:
+                best[cell] = (rank, shard.name, number)
+    return {
+        (EMOTIONS[emotion], STYLES[style]): _picture(root / name, number)
+        for (emotion, style), (_, name, number) in best.items()
+    }
+
+
+def _picture(path: Path, number: int) -> Image.Image:
+    with pq.ParquetFile(path) as file:
+        for group in range(file.metadata.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if number < rows:
+                column = file.read_row_group(group, columns=["image"]).column("image")
+                return Image.open(io.BytesIO(column[number]["bytes"].as_py())).convert("RGB")
+            number -= rows
+    raise IndexError(f"{path} has fewer rows")
+
+
+def _cells(table: pa.Table) -> dict[str, dict[str, int]]:
+    """style -> emotion -> rows; a value outside the vocabulary is left to the gate."""
+    pairs = Counter(zip(table["style"].to_pylist(), table["emotion"].to_pylist(), strict=True))
+    return {
+        style: {
+            **{emotion: pairs[number, place] for place, emotion in enumerate(EMOTIONS)},
+            NO_EMOTION: pairs[number, None],
+        }
+        for number, style in enumerate(STYLES)
+    }
+
+
+def _where(table: pa.Table, name: str, test: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> int:
+    """Rows whose value in a column passes `test`; 0 where there is no such column."""
+    return pc.sum(test(table[name])).as_py() or 0 if name in table.column_names else 0
+
+
+def _counted(column: pa.ChunkedArray) -> dict[str, int]:
+    """How often each value occurs, most frequent first, equal ones by name."""
+    counted = {item["values"]: item["counts"] for item in pc.value_counts(column).to_pylist()}
+    pairs = [(str(value), rows) for value, rows in counted.items()]
+    return dict(sorted(pairs, key=lambda item: (-item[1], item[0])))

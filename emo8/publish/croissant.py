@@ -1,0 +1,153 @@
+"""`croissant.json`: the dataset in the vocabulary that search engines and other loaders read.
+
+Format: MLCommons Croissant 1.0 with the responsible-AI extension (docs.mlcommons.org/croissant).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from emo8.core import schema
+from emo8.dataset.shards import CROISSANT, LABELS, list_shards, sha256
+from emo8.engine.files import write_text
+
+if TYPE_CHECKING:
+    import mlcroissant
+
+_PARQUET = "application/x-parquet"
+_RAI = "croissant_rai.toml"
+Render = Callable[[str, dict[str, Any]], str]
+
+
+def write_croissant(root: Path, numbers: dict[str, Any], render: Render) -> None:
+    """Write `croissant.json`: every shard with its hash, the columns, and the RAI fields."""
+    import mlcroissant as mlc
+
+    has_labels = (root / LABELS).is_dir()
+    distribution: list[Any] = [_file_set(mlc, "pictures", "data/*/*.parquet")]
+    record_sets = [_record_set(mlc, "default", "pictures", schema.published_schema())]
+    if has_labels:
+        distribution.append(_file_set(mlc, "labels-files", f"{LABELS}/*.parquet"))
+        bare = schema.published_schema(images=False)
+        record_sets.append(_record_set(mlc, LABELS, "labels-files", bare))
+    names = [shard.name for shard in list_shards(root)]
+    names += sorted(path.relative_to(root).as_posix() for path in root.glob(f"{LABELS}/*.parquet"))
+    distribution += [_file_object(mlc, root, name) for name in names]
+    publish = numbers["publish"]
+    metadata = mlc.Metadata(
+        name=numbers["name"],
+        description=publish.summary or numbers["summary"],
+        license=sorted(numbers["licenses"]),
+        version=numbers["version"],
+        url=_address(numbers),
+        creators=[mlc.Person(name=name) for name in publish.authors],
+        in_language=list(publish.language),
+        keywords=["emotion", "affective computing", *numbers["counts"]],
+        distribution=distribution,
+        record_sets=record_sets,
+        **_responsible(numbers, render),
+    )
+    metadata.ctx.conforms_to = mlc.Metadata(name="x").ctx.conforms_to
+    content = metadata.to_json()
+    write_text(root / CROISSANT, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def problems(root: Path) -> list[str]:
+    """What mlcroissant finds wrong with `croissant.json`; empty = it is valid."""
+    import mlcroissant as mlc
+
+    logging.getLogger("absl").setLevel(logging.ERROR)  # its recommendations are not errors
+    try:
+        dataset = mlc.Dataset(str(root / CROISSANT))
+    except (mlc.ValidationError, OSError, ValueError, AssertionError) as error:
+        return [str(error)]
+    return sorted(dataset.metadata.ctx.issues.errors)
+
+
+def _responsible(numbers: dict[str, Any], render: Render) -> dict[str, Any]:
+    """The RAI fields of the template that come to something."""
+    template = tomllib.loads((files("cards") / _RAI).read_text(encoding="utf-8"))
+    found: dict[str, Any] = {}
+    for key, value in template.items():
+        if isinstance(value, list):
+            found[key] = [text for item in value if (text := render(item, numbers).strip())]
+        else:
+            found[key] = render(value, numbers).strip()
+    return {key: value for key, value in found.items() if value}
+
+
+def _address(numbers: dict[str, Any]) -> str | None:
+    """The dataset's page: the publisher's own, else the one on the Hub, else none."""
+    if numbers["publish"].homepage:
+        return str(numbers["publish"].homepage)
+    repo = numbers["repo"]
+    return f"https://huggingface.co/datasets/{repo}" if repo.count("/") == 1 else None
+
+
+def _file_set(mlc: Any, name: str, pattern: str) -> mlcroissant.FileSet:
+    return mlc.FileSet(id=name, name=name, encoding_formats=[_PARQUET], includes=[pattern])
+
+
+def _file_object(mlc: Any, root: Path, name: str) -> mlcroissant.FileObject:
+    return mlc.FileObject(
+        id=name,
+        name=name,
+        content_url=name,
+        content_size=f"{(root / name).stat().st_size} B",
+        encoding_formats=[_PARQUET],
+        sha256=sha256(root / name),
+    )
+
+
+def _record_set(mlc: Any, name: str, files: str, columns: pa.Schema) -> mlcroissant.RecordSet:
+    """All columns; a list of structs becomes a repeated field with a sub-field per member."""
+    fields = [_field(mlc, f"{name}/{column.name}", files, column) for column in columns]
+    return mlc.RecordSet(id=name, name=name, fields=fields)
+
+
+def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Field:
+    is_list = pa.types.is_list(column.type)
+    dtype = column.type.value_type if is_list else column.type
+    members: list[Any] = []
+    if is_list and pa.types.is_struct(dtype):
+        members = [
+            mlc.Field(
+                id=f"{key}/{member.name}",
+                name=member.name,
+                data_types=[_data_type(mlc, member.type)],
+                source=_source(mlc, files, column.name, member.name),
+            )
+            for member in dtype
+        ]
+    is_image = column.name == "image"
+    kind = mlc.DataType.IMAGE_OBJECT if is_image else _data_type(mlc, dtype)
+    return mlc.Field(
+        id=key,
+        name=column.name,
+        description=schema.PUBLISHED[column.name][1],
+        data_types=[] if members else [kind],
+        is_array=True if is_list else None,
+        array_shape="-1" if is_list else None,
+        source=None if members else _source(mlc, files, column.name, "bytes" if is_image else ""),
+        sub_fields=members,
+    )
+
+
+def _source(mlc: Any, files: str, column: str, member: str) -> mlcroissant.Source:
+    """A column, or one member of the structs in it."""
+    transforms = [mlc.Transform(json_path=member)] if member else []
+    return mlc.Source(file_set=files, extract=mlc.Extract(column=column), transforms=transforms)
+
+
+def _data_type(mlc: Any, dtype: pa.DataType) -> Any:
+    if pa.types.is_floating(dtype):
+        return mlc.DataType.FLOAT
+    return mlc.DataType.INTEGER if pa.types.is_integer(dtype) else mlc.DataType.TEXT

@@ -1,0 +1,296 @@
+"""The gate before any publication: what must not go out, found in the files that would.
+
+It looks at the staged release itself, at every row and every picture, and trusts nothing that the
+build says about them. A blocker stops the publication; a warning is shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from PIL import Image
+
+from emo8.core import schema
+from emo8.core.images import DecodeError, decode
+from emo8.core.licenses import OTHER, hub_id
+from emo8.core.settings import PublishConfig
+from emo8.core.taxonomy import EMOTIONS
+from emo8.dataset.removal import Matcher, Removal
+from emo8.dataset.shards import LABELS, Shard, all_files, list_shards, read_rows
+from emo8.publish import cardyaml, croissant
+
+ABSTAIN = "abstain"  # the only rule under which a row has no emotion
+EXAMPLES = 3  # places named per blocker
+BLOCKERS: dict[str, str] = {
+    "metadata": "pictures carry metadata (place, camera, comments)",
+    "undecodable": "pictures do not decode, or are not what the row says",
+    "missing_license": "rows without a licence; name it in the recipe, or allow_missing_license",
+    "removed": "rows are on the removal list; run `emo8 build` again",
+    "stale_removals": "the removal list changed after the build; run `emo8 build` again",
+    "local_path": "texts name paths of a machine",
+    "secret": "texts hold what looks like a password, token or key",
+    "vocabulary": "labels or columns outside the vocabulary",
+    "split_leak": "clusters or pictures lie in more than one split",
+    "repeated": "the same id is there twice",
+    "no_address": "pictures are withheld and there is no source_url to find them at",
+    "card": "the card or Croissant is not valid",
+    "too_large": "row groups are too large for the Hub's viewer",
+}
+WARNINGS: dict[str, str] = {
+    "missing_license": "rows without a licence go out, as the recipe allows",
+    "other_license": "licences without an identifier on the Hub are listed as `other`",
+}
+MAX_GROUP_BYTES = 300_000_000  # the viewer refuses larger row groups
+_CLEAN_INFO = frozenset(
+    "jfif jfif_version jfif_unit jfif_density dpi progressive progression adobe adobe_transform "
+    "loop background timestamp duration transparency gamma srgb interlace chromaticity".split()
+)
+# Folders in which people keep files. Addresses are taken out before: a web path is no local path.
+_LOCAL_PATH = re.compile(
+    r"file://|(?<![\w/.:-])(?:/(?:home|Users|root|tmp|mnt|media|srv|Volumes|private|var/folders)/"
+    r"|~/|[A-Za-z]:\\\w|\\\\\w+\\)[^\s\"')]*"
+)
+_ADDRESS = re.compile(r"https?://[^\s\"'<>)]+")
+_SECRET = re.compile(
+    r"\bhf_[A-Za-z0-9]{20,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b"
+    r"|\bsk-[A-Za-z0-9_-]{20,}|\bxox[abps]-[A-Za-z0-9-]{10,}|\bAIza[0-9A-Za-z_-]{35}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY|https?://[^\s/@:]+:[^\s/@]+@"
+    r"|[?&](?:X-Amz-Signature|X-Goog-Signature|Signature|sig|token|access_token|api_key|apikey"
+    r"|password|secret)=[^\s&\"']{8,}"
+    r"|(?i:\b(?:password|passwd|api[_-]?key|secret[_-]?key|auth[_-]?token)\s*[:=]\s*\S{6,})"
+)
+
+
+@dataclass(kw_only=True)
+class Findings:
+    """Counts and examples by code."""
+
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, code: str, place: str) -> None:
+        self.counts[code] += 1
+        if len(self.examples[code]) < EXAMPLES:
+            self.examples[code].append(place)
+
+    def merge(self, other: Findings) -> None:
+        for code, count in other.counts.items():
+            self.counts[code] += count
+            room = EXAMPLES - len(self.examples[code])
+            self.examples[code] += other.examples[code][:room]
+
+    def lines(self, words: dict[str, str]) -> list[str]:
+        """One line per code: how many, what, and where for example."""
+        return [
+            f"{self.counts[code]} x {code}: {words[code]} (for example "
+            f"{'; '.join(self.examples[code])})"
+            for code in words
+            if self.counts.get(code)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the gate found."""
+
+    blockers: list[str]
+    warnings: list[str]
+    codes: frozenset[str]  # of the blockers
+
+    @property
+    def open(self) -> bool:
+        return not self.blockers
+
+
+def inspect(
+    root: Path,
+    *,
+    publish: PublishConfig,
+    removals: list[Removal],
+    removals_current: bool,
+    forbidden: Iterable[str] = (),
+) -> Verdict:
+    """Look at every file of a staged release.
+
+    `removals_current` says whether the build honoured this very list. `forbidden` are strings
+    that must appear nowhere: the build's own path, the home folder, the token.
+    """
+    found, warned = Findings(), Findings()
+    if not removals_current:
+        found.add("stale_removals", "emo8 remove was used since")
+    looker = _Looker(root=root, matcher=Matcher(removals), texts=_Texts(forbidden))
+    shards = list_shards(root)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # decoding and hashing free the GIL
+        for one in pool.map(looker.shard, shards):
+            found.merge(one)
+    _check_rows(root, found)
+    _check_licenses(root, publish, found, warned)
+    for name in all_files(root):
+        if name.endswith((".md", ".json")):
+            text = (root / name).read_text(encoding="utf-8")
+            looker.texts.check(text, name, found)
+    for problem in [*cardyaml.check(root), *croissant.problems(root)]:
+        found.add("card", problem)
+    return Verdict(
+        blockers=found.lines(BLOCKERS),
+        warnings=warned.lines(WARNINGS),
+        codes=frozenset(code for code, count in found.counts.items() if count),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Looker:
+    """Looks at one shard at a time, one row group at a time."""
+
+    root: Path
+    matcher: Matcher
+    texts: _Texts
+
+    def shard(self, shard: Shard) -> Findings:
+        found = Findings()
+        with pq.ParquetFile(self.root / shard.name) as file:
+            _check_schema(file, shard.name, found)
+            if "vocabulary" in found.counts:
+                return found
+            for group in range(file.metadata.num_row_groups):
+                if file.metadata.row_group(group).total_byte_size > MAX_GROUP_BYTES:
+                    found.add("too_large", f"{shard.name} group {group}")
+                self._rows(file.read_row_group(group), shard, found)
+        return found
+
+    def _rows(self, table: pa.Table, shard: Shard, found: Findings) -> None:
+        ids = table["id"].to_pylist()
+        places = [f"{key} in {shard.name}" for key in ids]
+        removed = self.matcher.exact(
+            *(table[name] for name in _REMOVABLE), _copy_addresses(table["also_from"])
+        )
+        for row in np.flatnonzero(removed).tolist():
+            found.add("removed", places[row])
+        for row, entry in enumerate(table.drop_columns(["image"]).to_pylist()):
+            _check_labels(entry, shard, places[row], found)
+            self.texts.check_row(entry, places[row], found)
+            _check_picture(table["image"][row].as_py(), entry, places[row], found)
+
+
+_HASHES = frozenset({"id", "cluster", "pixel_sha256", "published_sha256"})
+_REMOVABLE = ("id", "pixel_sha256", "published_sha256", "source_url", "cluster")
+
+
+def _copy_addresses(column: pa.ChunkedArray) -> list[str | None]:
+    """For each row the first address of an exact copy, None without one."""
+    rows = column.to_pylist()
+    return [next((c["source_url"] for c in row or [] if c["source_url"]), None) for row in rows]
+
+
+def _check_schema(file: pq.ParquetFile, name: str, found: Findings) -> None:
+    arrow = file.schema_arrow
+    if not arrow.equals(schema.published_schema()):
+        found.add("vocabulary", f"{name} has other columns than emo8/core/schema.py")
+
+
+def _check_labels(entry: dict[str, Any], shard: Shard, place: str, found: Findings) -> None:
+    emotion, prob = entry["emotion"], entry["emotion_prob"]
+    abstained = emotion is None and entry["emotion_rule"] == ABSTAIN
+    if not abstained and (emotion is None or not 0 <= emotion < len(EMOTIONS)):
+        found.add("vocabulary", f"emotion {emotion} of {place}")
+    if entry["style"] != shard.style_rank:
+        found.add("vocabulary", f"style {entry['style']} of {place}")
+    if prob is not None and (len(prob) != len(EMOTIONS) or abs(sum(prob) - 1) > 0.01):
+        found.add("vocabulary", f"emotion_prob of {place}")
+
+
+def _check_picture(
+    image: dict[str, Any] | None, entry: dict[str, Any], place: str, found: Findings
+) -> None:
+    """Whether the picture decodes, is the one the row describes, and carries nothing else."""
+    data = image["bytes"] if image else None
+    if data is None:
+        if not entry["source_url"]:
+            found.add("no_address", place)
+        return
+    try:
+        decoded = decode(data)
+    except DecodeError as error:
+        found.add("undecodable", f"{error} {place}")
+        return
+    if (decoded.width, decoded.height) != (entry["width"], entry["height"]):
+        found.add("undecodable", f"{decoded.width} x {decoded.height} {place}")
+    if hashlib.sha256(data).hexdigest() != entry["published_sha256"]:
+        found.add("undecodable", f"another published_sha256 {place}")
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.load()
+        extra = [str(key) for key in opened.info if key not in _CLEAN_INFO]
+        if opened.getexif():
+            extra.append("exif")
+    if extra:
+        found.add("metadata", f"{', '.join(sorted(set(extra)))} in {place}")
+
+
+class _Texts:
+    """Looks for what a text must not say. What it finds is named by place, never quoted."""
+
+    def __init__(self, forbidden: Iterable[str]) -> None:
+        self.forbidden = [text for text in forbidden if len(text) > 3]
+
+    def check_row(self, entry: dict[str, Any], place: str, found: Findings) -> None:
+        for name, value in entry.items():
+            if name not in _HASHES:
+                for text in _strings(value):
+                    self.check(text, f"{name} of {place}", found)
+
+    def check(self, text: str, place: str, found: Findings) -> None:
+        if _SECRET.search(text):
+            found.add("secret", place)
+        bare = _ADDRESS.sub("", text)
+        if _LOCAL_PATH.search(bare) or any(word in text for word in self.forbidden):
+            found.add("local_path", place)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _check_rows(root: Path, found: Findings) -> None:
+    """No id twice; no cluster, file or picture in two splits; the same rows without pictures."""
+    table = read_rows(root, ["id", "cluster", "pixel_sha256"])
+    for key in ("cluster", "pixel_sha256"):
+        splits = table.group_by(key).aggregate([("split", "count_distinct")])
+        torn = splits.filter(pc.greater(splits["split_count_distinct"], 1))
+        for value in torn[key].to_pylist():
+            found.add("split_leak", f"{key} {value}")
+    counts = pc.value_counts(table["id"])
+    for item in counts.filter(pc.greater(counts.field("counts"), 1)).to_pylist():
+        found.add("repeated", item["values"])
+    bare = sum(pq.read_metadata(path).num_rows for path in (root / LABELS).glob("*.parquet"))
+    if bare != table.num_rows:
+        found.add("card", f"{bare} rows in {LABELS}/, {table.num_rows} in data/")
+
+
+def _check_licenses(root: Path, publish: PublishConfig, found: Findings, warned: Findings) -> None:
+    table = read_rows(root, ["id", "license"])
+    missing = table.filter(pc.is_null(table["license"]))["id"].to_pylist()
+    for key in missing:
+        (warned if publish.allow_missing_license else found).add("missing_license", key)
+    for license in pc.unique(table["license"].drop_null()).to_pylist():
+        if hub_id(license) == OTHER:
+            warned.add("other_license", license)

@@ -1,0 +1,286 @@
+"""A release in a folder: what goes to the Hub, or stays on a disk, byte for byte the same.
+
+Shards are linked from the build, not copied. Where a licence forbids passing pictures on, the
+shard is written again without those pictures. Beside them: the rows without pictures, the card,
+Croissant, `fiftyone.yml`, the changelog, and `release.json` with the hash of every file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8.core import schema
+from emo8.core.errors import BuildError
+from emo8.core.licenses import may_redistribute
+from emo8.core.settings import PublishConfig
+from emo8.dataset import write
+from emo8.dataset.shards import (
+    CHANGELOG,
+    CROISSANT,
+    LABELS,
+    README,
+    RELEASE,
+    all_files,
+    list_shards,
+    row_groups,
+    sha256,
+)
+from emo8.engine import build_folder
+from emo8.engine.files import write_text
+from emo8.engine.plan import load_plan
+from emo8.publish import card_numbers, fiftyone_file, versions
+from emo8.publish.card import CardInput, write_card
+from emo8.publish.versions import FIRST, State
+from emo8.report import figures
+
+GRID = "assets/grid.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Previous:
+    """The release before this one."""
+
+    notes: dict[str, Any]  # its release.json
+    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A staged release."""
+
+    root: Path
+    version: str
+    notes: dict[str, Any]  # its release.json
+    changes: list[str] = field(default_factory=list)  # since the one before; empty = the same
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(entry["bytes"] for entry in self.notes["files"].values())
+
+    @property
+    def num_rows(self) -> int:
+        return int(self.notes["rows"])
+
+
+def finished_build(build: Path) -> tuple[dict[str, Any], PublishConfig, dict[str, Any]]:
+    """What was resolved for a finished build, its `[publish]`, its numbers; else BuildError."""
+    resolved = build_folder.require_build(build)
+    plan = load_plan(build)
+    stats = build_folder.read_json(build / "report" / "stats.json")
+    again = f"run `emo8 build {build / 'recipe.toml'}` with its own recipe again"
+    if plan is None or stats is None or not plan.dataset:
+        raise BuildError(f"{build} is not finished: {again}; `emo8 status {build}` says why")
+    if plan.dataset != write.dataset_fingerprint(build):
+        raise BuildError(f"the shards in {build / 'dataset'} are not what the build wrote: {again}")
+    options = resolved["recipe"]["publish"]
+    tuples = {key: tuple(options[key]) for key in ("language", "authors")}
+    return resolved, PublishConfig(**{**options, **tuples}), stats
+
+
+def stage(build: Path, root: Path, *, repo: str, previous: Previous | None) -> Release:
+    """Write the release of a finished build into the empty folder `root`."""
+    resolved, publish, stats = finished_build(build)
+    name = resolved["recipe"]["name"]
+    link_shards(build / "dataset", root, publish)
+    write_labels(root)
+    fiftyone_file.write(root, name=repo or name)
+    pictures = card_numbers.sample_pictures(root)
+    (root / "assets").mkdir()
+    grid = figures.sample_grid(lambda emotion, style: pictures.get((emotion, style)))
+    (root / GRID).write_bytes(grid)
+
+    def finish(history: list[dict[str, Any]]) -> dict[str, Any]:
+        version = history[-1]["version"]
+        given = CardInput(
+            name=name, repo=repo or name, publish=publish, stats=stats, version=version,
+            history=versions.history_lines(history), grid=GRID,
+        )  # fmt: skip
+        write_card(root, given)
+        write_text(root / CHANGELOG, versions.changelog(history))
+        return _write_notes(root, name, history)
+
+    return _numbered(root, finish, previous)
+
+
+def _numbered(root: Path, finish: Any, previous: Previous | None) -> Release:
+    """The release with its version: the one before, raised by what changed since."""
+    if previous is None:
+        rows = sum(pq.read_metadata(root / shard.name).num_rows for shard in list_shards(root))
+        changes = [f"first release: {rows} rows"]
+        history = [{"version": FIRST, "changes": changes}]
+        return Release(root=root, version=FIRST, notes=finish(history), changes=changes)
+    history = list(previous.notes["history"])
+    before = previous.notes["version"]
+    difference = versions.compare(previous.state, versions.read_state(root))
+    changes = versions.describe(difference.counts())
+    if not difference.level:
+        notes = finish(history)
+        if notes["files"] == previous.notes["files"]:
+            return Release(root=root, version=before, notes=notes)
+        changes = ["card, files or numbers revised; rows and labels as before"]
+    version = versions.next_version(before, difference.level)
+    history.append({"version": version, "changes": changes})
+    return Release(root=root, version=version, notes=finish(history), changes=changes)
+
+
+def _write_notes(root: Path, name: str, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write `release.json`: version, history, rows, and size and hash of every other file."""
+    notes = {
+        "name": name,
+        "version": history[-1]["version"],
+        "rows": sum(pq.read_metadata(root / shard.name).num_rows for shard in list_shards(root)),
+        "history": history,
+        "files": {
+            path: {"bytes": (root / path).stat().st_size, "sha256": sha256(root / path)}
+            for path in all_files(root)
+            if path != RELEASE
+        },
+    }
+    write_text(root / RELEASE, json.dumps(notes, indent=2, ensure_ascii=False) + "\n")
+    return notes
+
+
+def link_shards(source: Path, root: Path, publish: PublishConfig) -> None:
+    """The shards of `source` in `root`: linked, or written anew where pictures are withheld."""
+    for shard in list_shards(source):
+        target = root / shard.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        licenses = pq.read_table(source / shard.name, columns=["license"])["license"]
+        if any(_withheld(license, publish) for license in licenses.unique().to_pylist()):
+            _write_withheld(source / shard.name, target, publish)
+            continue
+        try:
+            os.link(source / shard.name, target)
+        except OSError:  # another file system
+            shutil.copyfile(source / shard.name, target)
+
+
+def _withheld(license: str | None, publish: PublishConfig) -> bool:
+    policy = publish.image_policy.get(license or "")
+    return policy == "url" if policy else not may_redistribute(license)
+
+
+def _write_withheld(source: Path, target: Path, publish: PublishConfig) -> None:
+    """A shard without the pictures that must not be passed on, row group by row group."""
+    metadata = dict(pq.read_schema(source).metadata or {})
+    target_schema = schema.published_schema().with_metadata(metadata)
+    options = schema.parquet_options(target_schema)
+    with pq.ParquetWriter(target, target_schema, **options) as writer:
+        for table in row_groups(source):
+            keep = pa.array([not _withheld(item.as_py(), publish) for item in table["license"]])
+            for name in ("image", "published_sha256"):
+                column = table[name].combine_chunks()
+                places = pa.array(
+                    [n if kept else None for n, kept in enumerate(keep.to_pylist())], pa.int64()
+                )
+                table = table.set_column(
+                    table.column_names.index(name), table.schema.field(name), column.take(places)
+                )
+            writer.write_table(table.cast(target_schema))
+
+
+def write_labels(root: Path) -> None:
+    """`labels/<split>-NNNNN.parquet`: all columns but the picture, styles of a group together.
+
+    Each shard with pictures is one row group, so a shard that grows moves the others little.
+    """
+    columns = schema.published_schema(images=False)
+    metadata = schema.published_features(images=False).arrow_schema.metadata
+    target_schema = columns.with_metadata(metadata)
+    options = schema.parquet_options(target_schema)
+    groups: dict[str, list[str]] = {}
+    for shard in list_shards(root):
+        groups.setdefault(f"{LABELS}/{shard.split}-{shard.group:05d}.parquet", []).append(
+            shard.name
+        )
+    (root / LABELS).mkdir(exist_ok=True)
+    for name, shards in groups.items():
+        with pq.ParquetWriter(root / name, target_schema, **options) as writer:
+            for shard_name in shards:
+                table = pq.read_table(root / shard_name, columns=columns.names)
+                writer.write_table(table.select(columns.names).cast(target_schema))
+
+
+# --- into a folder ---------------------------------------------------------------------------
+
+
+def previous_in(folder: Path) -> Previous | None:
+    """The release that a folder holds; None for a new or empty one, BuildError for a foreign."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    notes = build_folder.read_json(folder / RELEASE)
+    if not folder.is_dir() or notes is None or "history" not in notes:
+        raise BuildError(f"{folder} holds something that is no release of ours; give a new folder")
+    return Previous(notes=notes, state=versions.read_state(folder))
+
+
+@contextmanager
+def staging(beside: Path) -> Iterator[Path]:
+    """An empty hidden folder next to `beside`, removed afterwards unless it was renamed away."""
+    root = beside.with_name(f".{beside.name}.partial")
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def replace_folder(root: Path, folder: Path) -> None:
+    """Let the staged release appear as `folder`, in place of the one before."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    root.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def verify_folder(folder: Path) -> list[str]:
+    """What is wrong with a release on disk, read back: hashes, counts, features; empty = nothing.
+
+    The card's counts and Croissant are compared with the files, not with what was meant.
+    """
+    from emo8.publish import cardyaml, croissant
+
+    notes = build_folder.read_json(folder / RELEASE) or {"files": {}, "rows": -1}
+    found = [name for name in all_files(folder) if name != RELEASE]
+    problems = [f"{name} is missing" for name in set(notes["files"]) - set(found)]
+    problems += [f"{name} is not in {RELEASE}" for name in set(found) - set(notes["files"])]
+    for name in set(found) & set(notes["files"]):
+        if sha256(folder / name) != notes["files"][name]["sha256"]:
+            problems.append(f"{name} has another hash than {RELEASE} says")
+    problems += footer_problems({s.name: folder / s.name for s in list_shards(folder)}, notes)
+    problems += [f"{README}: {problem}" for problem in cardyaml.check(folder)]
+    problems += [f"{CROISSANT}: {problem}" for problem in croissant.problems(folder)]
+    return sorted(problems)
+
+
+def footer_problems(shards: dict[str, Any], notes: dict[str, Any]) -> list[str]:
+    """Row counts and features in the shards' footers against the release notes and the schema.
+
+    `shards` maps names to paths or open files.
+    """
+    features = schema.published_features().arrow_schema
+    wanted = json.loads(features.metadata[b"huggingface"])
+    problems, rows = [], 0
+    for name, place in shards.items():
+        with pq.ParquetFile(place) as file:
+            rows += file.metadata.num_rows
+            arrow = file.schema_arrow
+        own = json.loads((arrow.metadata or {}).get(b"huggingface", b"null"))
+        if own != wanted or not arrow.equals(schema.published_schema()):
+            problems.append(f"{name} has other features than the schema")
+    if rows != notes["rows"]:
+        problems.append(f"{rows} rows in the files, {notes['rows']} in {RELEASE}")
+    return problems

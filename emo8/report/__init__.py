@@ -1,0 +1,1 @@
+"""The numbers of a build as figures, sheets and pages."""

@@ -1,0 +1,1 @@
+"""People become labels: votes, what to look at, agreement, and whose claim is final."""

@@ -1,0 +1,75 @@
+"""What an import of votes would change, shown before it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from emo8.core.settings import VotesConfig
+from emo8.engine import build_folder
+from emo8.engine.verdict_table import VERDICTS
+from emo8.review import votes
+from emo8.review.vote_files import Ballots
+
+SHOWN = 20  # votes listed; all are counted
+_VERDICTS = ("id", "source_path", "emotion", "emotion_rule", "style", "reason")
+
+
+def diff_lines(build: Path, new: Ballots) -> list[str]:
+    """The votes one by one, then the labels that would follow from them at the next build."""
+    now = _verdicts(build)
+    lines = [_line(vote, now) for vote in new.votes.head(SHOWN).to_dict("records")]
+    if len(new.votes) > SHOWN:
+        lines.append(f"  … and {len(new.votes) - SHOWN} more")
+    return lines + _effects(build, new, now)
+
+
+def _verdicts(build: Path) -> pd.DataFrame:
+    """Path, final labels and verdict by id; empty before the first decision."""
+    path = build / VERDICTS
+    if not path.exists():
+        return pd.DataFrame(columns=list(_VERDICTS)).set_index("id")
+    table = pq.read_table(path, columns=list(_VERDICTS)).to_pandas()
+    return table.drop_duplicates("id").set_index("id")
+
+
+def _line(vote: dict[Any, Any], now: pd.DataFrame) -> str:
+    row = now.loc[vote["id"]].to_dict() if vote["id"] in now.index else {}
+    emotion = row.get("emotion") or "no emotion"
+    said = {
+        "choice": f"emotion {vote['emotion']} (now {emotion} by {row.get('emotion_rule')})",
+        "yes_no": f"{'yes' if vote['answer'] else 'no'}, {vote['emotion']} (now {emotion})",
+        "style": f"style {vote['style']} (now {row.get('style')})",
+        "reject": f"reject, {vote['reason'] or 'no reason given'}",
+    }
+    place = row.get("source_path") or ""
+    return f"  {vote['id'][:12]}  {place}  {vote['annotator']}: {said[vote['kind']]}"
+
+
+def _effects(build: Path, new: Ballots, now: pd.DataFrame) -> list[str]:
+    """Counts of changed human labels and of pictures that leave, by the build's own rules."""
+    resolved = build_folder.read_json(build / build_folder.RESOLVED)
+    if resolved is None or now.empty:
+        return []
+    config = VotesConfig(**resolved["recipe"]["votes"])
+    old = votes.read_votes(build)
+    ids = pd.Series(new.votes["id"].unique())
+    every = pd.concat([old, new.votes], ignore_index=True) if len(old) else new.votes
+    cast = votes.counted(every)
+    after = votes.human_labels(cast, ids, config)
+    after["style"] = votes.human_styles(cast, ids, config)
+    lines = []
+    for name in ("emotion", "style"):
+        was = ids.map(now[name])
+        changed = after[name].notna() & (after[name] != was)
+        moves = (was[changed].fillna("none") + " -> " + after[name][changed]).value_counts()
+        told = ", ".join(f"{count} {move}" for move, count in moves.items())
+        lines.append(
+            f"  {name}: {int(changed.sum())} labels change" + (f": {told}" if told else "")
+        )
+    leaving = after["rejected"].gt(config.max_reject_share) & ids.map(now["reason"]).isna()
+    lines.append(f"  {int(leaving.sum())} pictures leave (rejected_by_review)")
+    return lines

@@ -1,0 +1,226 @@
+"""What people should look at, and what their votes come to.
+
+`BUILD/tables/review_queue.parquet` lists the rows where a label is most likely wrong: people or
+the source say one thing and CLIP, with confidence, another. `write_sheet` turns a choice of rows
+into a vote file to fill in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8.core.errors import BuildError, Emo8Error
+from emo8.core.taxonomy import EMOTIONS
+from emo8.engine.files import fingerprint, read_fingerprint, write_part
+from emo8.engine.verdict_table import VERDICTS
+from emo8.review import agreement, votes
+from emo8.review.queue import open_rows, ranked
+from emo8.review.vote_files import COLUMNS
+from emo8.tables.rows import read_narrow
+
+QUEUE_NAME = "review_queue.parquet"
+_QUEUE_VERSION = 1
+QUEUE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("source_path", pa.string()),
+        ("style", pa.string()),
+        ("emotion", pa.string()),  # the final label, by a person or the source
+        ("emotion_rule", pa.string()),
+        ("emotion_clip", pa.string()),  # CLIP's most likely emotion
+        ("clip_prob", pa.float32()),  # and its probability
+        ("label_quality", pa.float32()),  # 0 to 1; low = the label is likely wrong
+        ("is_issue", pa.bool_()),  # cleanlab counts it among the errors
+    ]
+)
+
+
+_FROM_NARROW = (
+    "emotion_source", "emotion_prob", "emotion_raw_prob", "style_prob", "emotion_agreement",
+    "emotion_margin", "emotion_entropy",
+)  # fmt: skip
+_SHEET = ("id", "source", "source_path", "style", "emotion_now", "rule_now", "emotion_clip")
+_ANSWERS = ("answer", "style_vote", "reject", "reason", "consent")
+PICKS = ("queue", "errors", "unsure", "unlabelled", "all")
+
+
+def claims_table(build: Path) -> pd.DataFrame:
+    """Every kept row with its final labels and CLIP's distributions, in the order of the build."""
+    path = build / VERDICTS
+    if not path.exists():
+        raise BuildError(f"{build} has no verdicts yet: finish `emo8 build` first")
+    verdicts = pq.read_table(path).to_pandas()
+    kept = verdicts[verdicts["reason"].isna()]
+    parts = sorted(kept["part"].unique().tolist())
+    if not parts:
+        raise BuildError(f"{build} kept no row: `emo8 status {build}` says why")
+    wide = read_narrow(build, parts).select(["part", "row", *_FROM_NARROW]).to_pandas()
+    rows = kept.merge(wide, on=["part", "row"], how="left").reset_index(drop=True)
+    prob = np.stack(rows["emotion_prob"].to_list())
+    rows["emotion_clip"] = np.array(EMOTIONS, dtype=object)[prob.argmax(axis=1)]
+    rows["clip_prob"] = prob.max(axis=1)
+    return rows
+
+
+def queue(build: Path) -> pa.Table:
+    """The review queue of a build, worst label first; made anew when the build has changed."""
+    path = build / "tables" / QUEUE_NAME
+    mark = read_fingerprint(build / VERDICTS)
+    if mark is not None and read_fingerprint(path) == fingerprint(mark, _QUEUE_VERSION):
+        return pq.read_table(path)
+    table = pa.Table.from_pandas(
+        disagreements(claims_table(build)), schema=QUEUE, preserve_index=False
+    )
+    write_part(table, path, fingerprint(mark, _QUEUE_VERSION))
+    return table
+
+
+def disagreements(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns of QUEUE for rows where CLIP contradicts the label of a person or the source.
+
+    `label_quality` is the self-confidence score and `is_issue` the verdict of confident learning,
+    both from cleanlab: Northcutt et al. (2021), "Confident learning: estimating uncertainty in
+    dataset labels".
+    """
+    found = label_scores(rows)
+    found = found[found["emotion"] != found["emotion_clip"]]
+    return (
+        found.sort_values(["label_quality", "id"])
+        .reindex(columns=QUEUE.names)
+        .reset_index(drop=True)
+    )
+
+
+def label_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a person or the source labelled, with `label_quality` and `is_issue`."""
+    labelled = rows[rows["emotion_rule"].isin(["human", "source"])]
+    labelled = labelled[labelled["emotion"].notna()]
+    if labelled.empty:
+        return labelled.assign(label_quality=np.zeros(0), is_issue=np.zeros(0, bool))
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
+
+    prob = np.stack(labelled["emotion_prob"].to_list()).astype(np.float64)
+    prob = np.maximum(prob, 1e-6)  # cleanlab takes shares of it
+    prob /= prob.sum(axis=1, keepdims=True)
+    label = labelled["emotion"].map(EMOTIONS.index).to_numpy(dtype=int)
+    return labelled.assign(
+        label_quality=get_label_quality_scores(label, prob),
+        is_issue=find_label_issues(label, prob, n_jobs=1),
+    )
+
+
+def write_sheet(
+    build: Path,
+    file: Path,
+    *,
+    pick: str = "queue",
+    limit: int = 0,
+    yes_no: bool = False,
+    annotator: str = "",
+) -> int:
+    """Write rows to vote on as CSV or parquet; how many there are.
+
+    `pick`: queue = by expected value (queue.py); errors = labels that are likely wrong, worst
+    first; unsure = CLIP's labels, least certain first; unlabelled = rows without a human or source
+    label; all. With `annotator` only the open rows assigned to that person. With `yes_no` each line
+    proposes the label it has now and asks for an `answer`.
+    """
+    rows = claims_table(build)
+    rows = rows.assign(emotion_now=rows["emotion"], rule_now=rows["emotion_rule"])
+    if annotator:
+        rows = rows.set_index("id", drop=False)
+        rows = rows.loc[[key for key in open_rows(build, annotator) if key in rows.index]]
+    elif pick == "queue":
+        rows = ranked(rows)
+    elif pick == "errors":
+        wanted = queue(build).column("id").to_pylist()
+        rows = rows.set_index("id", drop=False).loc[wanted]
+    elif pick in ("unsure", "unlabelled"):
+        rows = rows[~rows["emotion_rule"].isin(["human", "source"])]
+        if pick == "unsure":
+            rows = rows.sort_values(["emotion_margin", "id"])
+    elif pick != "all":
+        raise Emo8Error(f"--pick {pick!r}: use {', '.join(PICKS)}")
+    sheet = (rows.head(limit) if limit else rows)[list(_SHEET)].copy()
+    sheet["annotator"] = annotator
+    sheet["emotion"] = sheet["emotion_now"].fillna(sheet["emotion_clip"]) if yes_no else ""
+    for column in _ANSWERS if yes_no else _ANSWERS[1:]:
+        sheet[column] = ""
+    _write(sheet, file)
+    return len(sheet)
+
+
+def write_votes_file(build: Path, file: Path) -> int:
+    """Write the votes that count, under pseudonyms, as a file that can be imported again."""
+    cast = votes.counted(votes.read_votes(build))
+    if cast.empty:
+        raise Emo8Error(f"{build} has no votes to export: import some with --import FILE")
+    answer = cast["answer"].map({True: "yes", False: "no"}).fillna("")
+    consent = cast["consent"].map({True: "yes", False: "no"}).fillna("")
+    reject = cast["kind"].eq("reject").map({True: "yes", False: ""})
+    time = cast["time"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
+    filled = cast.assign(
+        answer=answer, consent=consent, reject=reject, time=time, style_vote=cast["style"]
+    )
+    _write(filled[list(COLUMNS)], file)
+    return len(cast)
+
+
+def _write(table: pd.DataFrame, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.suffix == ".parquet":
+        table.to_parquet(file, index=False)
+    elif file.suffix == ".csv":
+        table.to_csv(file, index=False)
+    else:
+        raise Emo8Error(f"{file}: use .csv or .parquet")
+
+
+def vote_report(build: Path) -> dict[str, Any]:
+    """Numbers about a build's votes: who voted, how far they agree, how reliable each is."""
+    every = votes.read_votes(build)
+    cast = votes.counted(every)
+    report: dict[str, Any] = {
+        "num_votes": len(every),
+        "num_counted": len(cast),
+        "num_without_consent": int(every["consent"].eq(False).sum()),
+        "batches": every["batch"].value_counts(sort=False).to_dict(),
+        "num_rows": int(cast["id"].nunique()),
+        "num_annotators": int(cast["annotator"].nunique()),
+    }
+    tensor, ids, annotators = votes.choice_tensor(cast)
+    if not ids:
+        return report
+    counts = tensor.sum(axis=1)
+    each = agreement.alpha_of_each(counts)
+    same = len(np.unique(counts.sum(axis=1))) == 1
+    model = agreement.dawid_skene(tensor, smoothing=votes.SMOOTHING)
+    accuracy = model.accuracy()
+    return {
+        **report,
+        "krippendorff_alpha": _number(agreement.krippendorff_alpha(counts)),
+        "krippendorff_alpha_by_emotion": {
+            name: _number(each[k]) for k, name in enumerate(EMOTIONS)
+        },
+        "fleiss_kappa": _number(agreement.fleiss_kappa(counts)) if same else None,
+        "fleiss_kappa_note": "" if same else "rows have different numbers of votes: use alpha",
+        "annotators": {
+            name: {
+                "num_votes": int(tensor[:, k].sum()),
+                "estimated_accuracy": _number(accuracy[k]),
+            }
+            for k, name in enumerate(annotators)
+        },
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None

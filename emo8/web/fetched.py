@@ -1,0 +1,71 @@
+"""What was found for the links of one part: where each picture lies, or why there is none.
+
+The table is written before ingest, row-aligned with the part, and read by whichever process
+ingests it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emo8.sources import urls
+from emo8.sources.base import Candidate, Chunk, Claims, from_bytes
+from emo8.web.download_log import SUFFIX, read_picture
+
+TABLE = pa.schema(
+    [
+        ("file", pa.string()),  # a pack or an earlier part of rows/, below the build; or null
+        ("place", pa.int64()),  # offset in the pack, or row of the part
+        ("size", pa.int64()),  # bytes, in a pack
+        ("reason", pa.string()),
+        ("cause", pa.string()),
+        ("value", pa.float64()),
+    ]
+)
+
+
+def candidates(chunk: Chunk, found: Path, build: Path, max_bytes: int) -> Iterator[Candidate]:
+    """One candidate per line of the list, in the list's order, whatever order they came in."""
+    rows = pq.read_table(found, schema=TABLE).to_pylist()
+    earlier: dict[str, pa.ChunkedArray] = {}
+    for line, row in zip(urls.lines(chunk), rows, strict=True):
+        if row["reason"]:
+            yield Candidate(
+                source_path=line.shown,
+                reason=row["reason"],
+                value=row["value"],
+                detail=row["cause"],
+                # what is no address must not be published as one
+                claims=line.claims if len(line.link) == len(line.shown) else _bare(line),
+            )
+            continue
+        path = build / row["file"]
+        if row["file"].endswith(SUFFIX):
+            data = read_picture(path, row["place"], row["size"])
+        else:
+            if row["file"] not in earlier:
+                earlier[row["file"]] = pq.read_table(path, columns=["image"])["image"]
+            data = earlier[row["file"]][row["place"]]["bytes"].as_py()
+        yield _checked(line, data, max_bytes)
+
+
+def _checked(line: urls.Line, data: bytes, max_bytes: int) -> Candidate:
+    if line.sha256 and hashlib.sha256(data).hexdigest() != line.sha256:
+        return Candidate(
+            source_path=line.shown,
+            reason="fetch_failed",
+            value=len(data),
+            detail="hash_mismatch",
+            claims=line.claims,
+        )
+    return from_bytes(line.shown, data, max_bytes, line.claims)
+
+
+def _bare(line: urls.Line) -> Claims:
+    return replace(line.claims, url=None)

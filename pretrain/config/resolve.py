@@ -1,0 +1,62 @@
+"""What a recipe leaves open, decided once data, processes and the run's past are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from pretrain.config.settings import PretrainConfig
+
+
+def rows_per_step(config: PretrainConfig, num_ranks: int) -> int:
+    """Rows of one step over all micro-batches and processes: the global batch."""
+    return config.data.batch_size * config.optim.accumulate * num_ranks
+
+
+def keep_rows_per_step(config: PretrainConfig, wanted: int, num_ranks: int) -> PretrainConfig:
+    """`config` with as many rows per step as the run had, on any number of processes.
+
+    More or fewer micro-batches make up for it, smaller ones where that is not enough, so the
+    learning rate, the losses and even the order of the data stay those of the run. ValueError
+    where `wanted` rows do not divide among the processes.
+    """
+    if rows_per_step(config, num_ranks) == wanted:
+        return config
+    per_rank, rest = divmod(wanted, num_ranks)
+    if rest:
+        raise ValueError(
+            f"the run has {wanted} rows per step, which {num_ranks} processes cannot share "
+            f"evenly; use a number of processes that divides {wanted}"
+        )
+    largest = min(config.data.batch_size, per_rank)
+    size = next(size for size in range(largest, 0, -1) if per_rank % size == 0)
+    return dataclasses.replace(
+        config,
+        data=dataclasses.replace(config.data, batch_size=size),
+        optim=dataclasses.replace(config.optim, accumulate=per_rank // size),
+    )
+
+
+def resolve_steps(config: PretrainConfig, num_rows: int, num_ranks: int) -> PretrainConfig:
+    """`config` with steps in place of epochs, now that the number of rows is known."""
+    if config.steps:
+        return config
+    steps = math.ceil(config.epochs * num_rows / rows_per_step(config, num_ranks))
+    return dataclasses.replace(config, steps=max(1, steps), epochs=0.0)
+
+
+def resolve_features(config: PretrainConfig, *, from_cache: bool) -> PretrainConfig:
+    """`config` with "auto" teacher features decided; ValueError for cached without a cache."""
+    features = config.teacher.features
+    if features == "cached" and not from_cache:
+        raise ValueError("teacher.features = 'cached' needs --data FILE made by `uniemox cache`")
+    if features == "auto":
+        features = "cached" if from_cache else "live"
+    if features == "cached" and config.views.colour_jitter:
+        raise ValueError(
+            "views.colour_jitter needs --teacher.features live: cached teacher features are of "
+            "crops in their own colours"
+        )
+    return dataclasses.replace(
+        config, teacher=dataclasses.replace(config.teacher, features=features)
+    )

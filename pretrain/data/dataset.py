@@ -1,0 +1,228 @@
+"""Rows of a published dataset as decoded pixels and texts, read through `load_dataset`.
+
+A `Source` gives pixels by row number. It is a dataset that decodes on access (`DatasetSource`), or
+small decoded pixels in memory or in a cache file (`cache.py`). `batches.py`
+makes training batches of it.
+
+Letters: H W pixels, C channels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from pretrain.config.settings import DataConfig, ViewConfig
+from pretrain.views.pictures import (
+    Picture,
+    Pixels,
+    UnreadableImageError,
+    decode,
+    open_picture,
+    whole_picture,
+)
+
+if TYPE_CHECKING:
+    import datasets
+
+    from pretrain.data.streaming import StreamSource
+
+logger = logging.getLogger(__name__)
+
+SPLIT_ALIASES = {"val": "validation", "validation": "val"}
+# Stands in for a row without any text; CLIP has a sensible vector for it, unlike for "".
+NO_TEXT = "a picture"
+LABELS = ("emotion", "style", "emotion_rule")
+
+
+class Source(Protocol):
+    """Rows by number."""
+
+    ids: list[str]
+    texts: list[str]  # distinct texts
+    text_index: Tensor  # int64 (N,): which text belongs to a row
+    skipped: list[str]  # ids of rows left out because they do not decode
+    labels: dict[str, list[str | None]]  # by column of LABELS, those that the dataset has
+
+    def pixels(self, row: int) -> Pixels:
+        """Decoded pixels; UnreadableImageError where that fails."""
+        ...
+
+    def picture(self, row: int) -> Picture:
+        """The same row ready to be cut, decoded only as far as the cut needs."""
+        ...
+
+
+class DatasetSource:
+    """A split of a dataset, decoded on access."""
+
+    def __init__(self, dataset: datasets.Dataset, config: DataConfig, views: ViewConfig) -> None:
+        self._has_people = "people" in dataset.column_names
+        columns = ["image", "people"] if self._has_people else ["image"]
+        # Arrow rows: no decoding, no copying by `datasets`
+        self._dataset, self._views = dataset.select_columns(columns).with_format("arrow"), views
+        self.ids = row_ids(dataset)
+        self.texts, self.text_index = distinct(row_texts(dataset, config))
+        if config.text_dropout and NO_TEXT not in self.texts:
+            self.texts.append(NO_TEXT)
+        self.skipped: list[str] = []
+        self.labels = row_labels(dataset)
+
+    def pixels(self, row: int) -> Pixels:
+        data, people = self._read(row)
+        try:
+            return whole_picture(decode(data), people, self._views)
+        except UnreadableImageError as problem:
+            raise UnreadableImageError(f"row {self.ids[row]}: {problem}") from problem
+
+    def picture(self, row: int) -> Picture:
+        data, people = self._read(row)
+        try:
+            return open_picture(data, people, self._views)
+        except UnreadableImageError as problem:
+            raise UnreadableImageError(f"row {self.ids[row]}: {problem}") from problem
+
+    def _read(self, row: int) -> tuple[bytes | None, Any]:
+        line = self._dataset[row]  # a table of one row
+        people = line.column("people")[0].as_py() if self._has_people else None
+        return image_bytes(line.column("image")[0].as_py()), people
+
+
+def open_dataset(data: str, split: str | None, *, revision: str = "") -> datasets.Dataset:
+    """One split of a dataset folder, a Hub id or a single parquet file, images left encoded.
+
+    "val" and "validation" mean the same; None means the only split, or "train"; "train+val" joins.
+    """
+    import datasets
+
+    if split and "+" in split:
+        parts = [open_dataset(data, part, revision=revision) for part in split.split("+")]
+        return datasets.concatenate_datasets(parts)
+    name, files = locate(data, revision=revision)
+    wanted = choose_split(data, split, list(files))
+    if name is None:
+        dataset = datasets.load_dataset(data, split=wanted, revision=revision or None)
+    else:
+        dataset = datasets.load_dataset(name, data_files=files, split=wanted)
+    if "image" not in dataset.column_names:
+        names = ", ".join(dataset.column_names)
+        raise ValueError(f"--data {data}: no column 'image' among {names}")
+    if isinstance(dataset.features["image"], datasets.Image):
+        dataset = dataset.cast_column("image", datasets.Image(decode=False))
+    return dataset
+
+
+def split_names(data: str) -> list[str]:
+    """The splits of a dataset."""
+    return list(locate(data)[1])
+
+
+def locate(data: str, *, revision: str = "") -> tuple[str | None, Mapping[str, Any]]:
+    """Builder name (None: let `datasets` find it) and files by split.
+
+    A folder's parquet files are named one by one: `datasets` caches a folder by its card alone,
+    and would go on giving the rows of before when the folder is built anew under the same card.
+    """
+    import datasets
+
+    path = Path(data)
+    if path.suffix == ".parquet":
+        if not path.is_file():
+            raise ValueError(f"--data {data}: no such file")
+        return "parquet", {"train": [str(path)]}
+    try:
+        builder = datasets.load_dataset_builder(data, revision=revision or None)
+    except (FileNotFoundError, datasets.exceptions.DatasetNotFoundError) as problem:
+        raise ValueError(f"--data {data}: neither a dataset folder nor a Hub id") from problem
+    files = builder.config.data_files
+    if not files:
+        return None, dict.fromkeys(builder.info.splits or ["train"])
+    only_parquet = all(str(f).endswith(".parquet") for part in files.values() for f in part)
+    by_name = {str(name): part for name, part in files.items()}
+    return ("parquet" if path.is_dir() and only_parquet else None), by_name
+
+
+def choose_split(data: str, split: str | None, known: Sequence[str]) -> str:
+    """The name under which `known` holds the split asked for."""
+    if split is None:
+        return known[0] if len(known) == 1 or "train" not in known else "train"
+    for name in (split, SPLIT_ALIASES.get(split, split)):
+        if name in known:
+            return name
+    raise ValueError(f"--data {data}: no split {split!r}; it has {', '.join(known)}")
+
+
+def fingerprint(source: Source | StreamSource) -> str:
+    """SHA-256 over row ids, their order and their texts: what makes two runs see the same data."""
+    digest = hashlib.sha256("\n".join(source.ids).encode())
+    for text in source.texts:
+        digest.update(b"\0" + text.encode())
+    digest.update(source.text_index.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def row_texts(dataset: datasets.Dataset, config: DataConfig) -> list[str]:
+    """The text of every row: the first column that says something, the emotion added if asked."""
+    columns = [name for name in config.text_columns if name in dataset.column_names]
+    if not columns:
+        raise ValueError(
+            f"none of the text columns {', '.join(config.text_columns)} is in the dataset; "
+            f"choose with --data.text_columns among {', '.join(dataset.column_names)}"
+        )
+    emotions = _emotion_names(dataset) if config.text_with_emotion else None
+    texts = []
+    for row, values in enumerate(zip(*(dataset[name] for name in columns), strict=True)):
+        text = next((value.strip() for value in values if value and value.strip()), NO_TEXT)
+        emotion = emotions[row] if emotions else None
+        texts.append(f"{text.rstrip('.')}. It evokes {emotion}." if emotion else text)
+    return texts
+
+
+def distinct(texts: Sequence[str]) -> tuple[list[str], Tensor]:
+    """The texts without repeats, and for each input its place there, int64 (N,)."""
+    places: dict[str, int] = {}
+    index = [places.setdefault(text, len(places)) for text in texts]
+    return list(places), torch.tensor(index, dtype=torch.int64)
+
+
+def image_bytes(value: Any) -> bytes | None:
+    """Encoded bytes of an image cell: a struct with bytes or path, or the bytes themselves."""
+    if isinstance(value, dict):
+        found: bytes | None = value.get("bytes")
+        if found is None and value.get("path"):
+            return Path(value["path"]).read_bytes()
+        return found
+    return value if isinstance(value, bytes) else None
+
+
+def row_ids(dataset: datasets.Dataset) -> list[str]:
+    """The `id` column, or the SHA-256 of the image bytes where a file has none."""
+    if "id" in dataset.column_names:
+        return [str(value) for value in dataset["id"]]
+    return [hashlib.sha256(image_bytes(value) or b"").hexdigest() for value in dataset["image"]]
+
+
+def row_labels(dataset: datasets.Dataset) -> dict[str, list[str | None]]:
+    """{column: a name or None per row} of the columns of LABELS that the dataset has."""
+    return {name: _names(dataset, name) for name in LABELS if name in dataset.column_names}
+
+
+def _names(dataset: datasets.Dataset, column: str) -> list[str | None]:
+    """Values of a column, class numbers as names."""
+    names = getattr(dataset.features[column], "names", None)
+    return [
+        None if value is None else (names[value] if names else str(value))
+        for value in dataset[column]
+    ]
+
+
+def _emotion_names(dataset: datasets.Dataset) -> list[str | None]:
+    if "emotion" not in dataset.column_names:
+        raise ValueError("data.text_with_emotion: the dataset has no column 'emotion'")
+    return _names(dataset, "emotion")

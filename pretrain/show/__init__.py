@@ -1,0 +1,1 @@
+"""What a model sees: pictures and features of rows and files."""

@@ -1,0 +1,1 @@
+"""The loop, the step, and what keeps a long run safe."""

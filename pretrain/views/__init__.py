@@ -1,0 +1,1 @@
+"""Crops of a picture: the scene and the person in it."""

@@ -1,0 +1,144 @@
+"""Weights that a run starts from: public MAE, timm and open_clip towers, the authors' `.pth`.
+
+Key names are timm's. CLIP's towers are translated by timm; positions of another grid are resampled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from pretrain.config.settings import InitConfig, PretrainConfig
+
+if TYPE_CHECKING:
+    from pretrain.models.uniemox import UniEmoX
+
+logger = logging.getLogger(__name__)
+
+UNKNOWN = "unknown"
+_WRAPPERS = ("model", "state_dict")  # where checkpoints of training scripts keep the weights
+_HEADS = ("head.", "head_dist.", "fc_norm.", "attn_pool.")  # of classifiers: left behind
+_DECODER = ("decoder_", "mask_token")
+
+
+def start_from(model: UniEmoX, config: InitConfig) -> None:
+    """Loads the named weights into the model; ValueError lists missing, unknown or misfit keys."""
+    found = to_timm_names(read(config.weights), model.mae)
+    own = model.mae.state_dict()
+    has_decoder = any(name.startswith(_DECODER) for name in found)
+    whole = config.part == "all" or (config.part == "auto" and has_decoder)
+    wanted = {name for name in own if whole or not name.startswith(_DECODER)}
+    found = {
+        name: value
+        for name, value in found.items()
+        if not name.startswith(_HEADS) and (whole or not name.startswith(_DECODER))
+    }
+    misfit = [
+        f"{name} {tuple(found[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in sorted(wanted & set(found))
+        if found[name].shape != own[name].shape
+    ]
+    problems = {
+        "missing": sorted(wanted - set(found)),
+        "unknown": sorted(set(found) - wanted),
+        "of another size": misfit,
+    }
+    told = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if told:
+        raise ValueError(
+            f"--init.weights {config.weights} does not fit the model; {'; '.join(told)}. "
+            "Check --model.* sizes, --model.pre_norm for CLIP towers, or --init.part encoder."
+        )
+    model.mae.load_state_dict({**own, **found})
+    logger.info("started from %s: %d tensors", config.weights, len(found))
+
+
+def read(name: str) -> dict[str, Tensor]:
+    """{key: tensor} of a file, `timm:NAME` or `open_clip:NAME/TAG`."""
+    if name.startswith("timm:"):
+        import timm
+
+        model = timm.create_model(name.removeprefix("timm:"), pretrained=True)
+        return dict(model.state_dict())
+    if name.startswith("open_clip:"):
+        from emo8.labels.clip import encoder
+
+        tower = encoder.load(name).model.visual
+        return {f"visual.{key}": value for key, value in tower.state_dict().items()}
+    return read_file(Path(name))
+
+
+def read_file(path: Path) -> dict[str, Tensor]:
+    """{key: tensor} of a .safetensors or of a pickled checkpoint, read without running its code.
+
+    `argparse.Namespace` is the one class allowed besides tensors and plain containers.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise ValueError(f"--init.weights {path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            return plain_names(load_file(path))
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            return plain_names(torch.load(path, map_location="cpu", weights_only=True))
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as problem:
+        raise ValueError(f"--init.weights {path}: not a readable checkpoint ({problem})") from None
+    except Exception as problem:  # torch raises pickle.UnpicklingError for classes not allowed
+        first = str(problem).strip().splitlines()[0]
+        raise ValueError(f"--init.weights {path}: refused, {first}") from None
+
+
+def plain_names(content: Any) -> dict[str, Tensor]:
+    """The tensors of a checkpoint without wrappers: under `model`, `module.`, a RUN's `mae.`."""
+    while isinstance(content, dict) and (key := _wrapper(content)):
+        content = content[key]
+    tensors = {
+        str(name).removeprefix("module."): value
+        for name, value in (content.items() if isinstance(content, dict) else ())
+        if isinstance(value, Tensor)
+    }
+    if not tensors:
+        raise ValueError("it holds no tensors")
+    own = {n.removeprefix("mae."): v for n, v in tensors.items() if n.startswith("mae.")}
+    named = {n.removeprefix("model."): v for n, v in tensors.items() if n.startswith("model.")}
+    return own or named or tensors
+
+
+def to_timm_names(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]:
+    """The weights under timm's names, fitted to the encoder's grid."""
+    from timm.models.vision_transformer import checkpoint_filter_fn
+
+    fitted: dict[str, Tensor] = checkpoint_filter_fn(dict(weights), encoder)  # type: ignore[assignment]
+    if "mask_token" in weights:  # timm's ViT has none and drops it
+        fitted = {**fitted, "mask_token": weights["mask_token"]}
+    return fitted
+
+
+def resolve_license(config: PretrainConfig) -> PretrainConfig:
+    """`config` with the licence of its initialisation: stated, looked up, or "unknown"."""
+    init = config.init
+    if not init.weights or init.license:
+        return config
+    found = UNKNOWN
+    if init.weights.startswith("timm:"):
+        import timm
+
+        described = timm.get_pretrained_cfg(init.weights.removeprefix("timm:"))
+        found = getattr(described, "license", None) or UNKNOWN
+    elif init.weights.startswith("open_clip:"):
+        from emo8.labels.clip import encoder
+
+        found = encoder.load(init.weights).license
+    return dataclasses.replace(config, init=dataclasses.replace(init, license=found))
+
+
+def _wrapper(content: dict[Any, Any]) -> str | None:
+    return next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)

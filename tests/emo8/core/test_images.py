@@ -1,0 +1,135 @@
+import io
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from emo8.core.images import BACKGROUND, DecodeError, decode, publishable, strip_jpeg
+from tests.conftest import encoded, picture
+
+
+def test_decode__orientation_is_applied() -> None:
+    upright = picture(1)
+    turned = upright.rotate(90, expand=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    decoded = decode(encoded(turned, quality=95, exif=exif))
+    assert decoded.rgb.shape == (120, 160, 3)
+    assert np.abs(decoded.rgb.astype(int) - np.asarray(upright).astype(int)).mean() < 3
+    assert not decoded.plain
+
+
+def test_decode__transparent_pixels_are_laid_on_the_background() -> None:
+    image = Image.new("RGBA", (40, 30), (255, 0, 0, 0))
+    image.paste((0, 0, 255, 255), (0, 0, 20, 30))
+    decoded = decode(encoded(image, "PNG"))
+    assert tuple(decoded.rgb[0, 39]) == BACKGROUND
+    assert tuple(decoded.rgb[0, 0]) == (0, 0, 255)
+    assert decoded.visible == pytest.approx(0.5)
+
+
+def test_decode__sixteen_bit_grey_is_scaled_not_clipped() -> None:
+    ramp = np.linspace(0, 65535, 64, dtype=np.uint16)[None, :].repeat(8, axis=0)
+    decoded = decode(encoded(Image.fromarray(ramp), "PNG"))
+    assert decoded.rgb[0, 32, 0] == pytest.approx(130, abs=2)
+    assert decoded.rgb[0, -1, 0] == 255
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"hello, I am text", "not_an_image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not_an_image"),
+        (encoded(picture(1))[:20], "truncated"),
+        (encoded(picture(1))[:1500], "truncated"),
+    ],
+)
+def test_decode__unusable_bytes_give_a_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(DecodeError) as caught:
+        decode(data)
+    assert caught.value.reason == reason
+
+
+def test_decode__pixel_cap_is_applied_before_memory_is_taken() -> None:
+    data = encoded(Image.new("1", (9000, 9000)), "PNG")
+    tracemalloc.start()
+    with pytest.raises(DecodeError) as caught:
+        decode(data, max_pixels=1_000_000)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (caught.value.reason, caught.value.value) == ("too_many_pixels", 81_000_000)
+    assert peak < 5_000_000
+
+
+def test_strip_jpeg__metadata_leaves_and_pixels_stay() -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "SecretCamera"
+    exif.get_ifd(0x8825)[2] = (48.0, 51.0, 30.0)
+    data = encoded(picture(2), exif=exif, comment=b"private words") + b"tail" * 50
+    clean = strip_jpeg(data)
+    for secret in (b"SecretCamera", b"private words", b"Exif", b"tailtail"):
+        assert secret in data and secret not in clean
+    assert decode(clean).pixel_sha256() == decode(data).pixel_sha256()
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"quality": 30}, {"optimize": True}])
+def test_strip_jpeg__keeps_the_whole_scan_of_any_jpeg(options: dict[str, object]) -> None:
+    data = encoded(picture(3), **options)
+    assert decode(strip_jpeg(data)).pixel_sha256() == decode(data).pixel_sha256()
+
+
+@pytest.mark.parametrize("fmt", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
+def test_publishable__drawings_keep_their_pixels(fmt: str) -> None:
+    options = {"lossless": True} if fmt == "WEBP" else {}
+    data = encoded(picture(4), fmt, **options)
+    decoded = decode(data)
+    clean = publishable(data, plain_jpeg=False)
+    assert decode(clean).pixel_sha256() == decoded.pixel_sha256()
+    assert not Image.open(io.BytesIO(clean)).getexif()
+
+
+def test_decode__bad_corpus_ends_as_its_manifest_says(corpus) -> None:  # type: ignore[no-untyped-def]
+    files = json.loads((corpus / "bad" / "manifest.json").read_text())["files"]
+    files = [entry for entry in files if "!" not in entry["file"]]
+    assert len(files) > 50
+    for entry in files:
+        data = (corpus / "bad" / entry["file"]).read_bytes()
+        if entry["decodes"]:
+            assert decode(data).rgb.size, entry["file"]
+        else:
+            with pytest.raises(DecodeError):
+                decode(data)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 20}]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_decode__fast_jpeg_path_gives_the_pixels_of_pil(
+    mode: str, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encoded(picture(5, (203, 131)).convert(mode), **options)
+    monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("PIL decoded it"))
+    fast = decode(data)
+    monkeypatch.undo()
+    assert np.array_equal(fast.rgb, np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    assert fast.plain and fast.mode == mode
+
+
+def test_decode__fast_jpeg_path_refuses_what_pil_refuses() -> None:
+    data = encoded(picture(6, (300, 200)))
+    for cut in range(len(data) - 40, len(data) - 1, 3):
+        slow = None
+        try:
+            Image.open(io.BytesIO(data[:cut])).load()
+        except OSError as error:
+            slow = error
+        if slow is None:
+            assert decode(data[:cut]).rgb.size
+        else:
+            with pytest.raises(DecodeError) as caught:
+                decode(data[:cut])
+            assert caught.value.reason == "truncated"

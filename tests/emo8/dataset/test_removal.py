@@ -1,0 +1,134 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from emo8.cli import main
+from emo8.core.errors import Emo8Error, GateError
+from emo8.dataset import removal
+from emo8.pipeline.run import build
+from emo8.publish.send import to_folder
+from tests.conftest import encoded
+
+
+@pytest.fixture
+def own_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "removals.jsonl"
+    monkeypatch.setenv(removal.LIST_VARIABLE, str(path))
+    return path
+
+
+@pytest.fixture
+def own(small: Path, tmp_path: Path) -> Path:
+    """A copy of the small build and its inputs, to build on."""
+    return Path(shutil.copytree(small, tmp_path / "own"))
+
+
+def left(folder: Path) -> dict[str, str]:
+    rows = pq.read_table(folder / "BUILD" / "tables" / "rejected.parquet").to_pylist()
+    return {row["source_path"].split("/")[-1]: row["reason"] for row in rows}
+
+
+def published_ids(folder: Path) -> set[str]:
+    shards = (folder / "BUILD" / "dataset" / "data").glob("*/*.parquet")
+    return {key for shard in shards for key in pq.read_table(shard)["id"].to_pylist()}
+
+
+def test_remove__picture_its_copy_and_its_near_copy_leave_every_later_build(
+    own: Path, own_list: Path, tmp_path: Path
+) -> None:
+    cartoon = own / "pictures" / "cartoon"
+    published = next(
+        row
+        for shard in (own / "BUILD" / "dataset" / "data" / "cartoon").glob("*.parquet")
+        for row in pq.read_table(shard).to_pylist()
+        if row["also_from"]
+    )
+    # named by the hash of the published file, which differs from the file received
+    command = ["remove", published["published_sha256"], "--reason", "asked by its maker"]
+    assert main([*command, "--from", str(own / "BUILD")]) == 0
+    with pytest.raises(GateError, match="stale_removals"):
+        to_folder(own / "BUILD", tmp_path / "DIR")
+    build(own / "recipe.toml", own / "BUILD", workers=1)
+    reasons = left(own)
+    assert reasons["1.jpg"] == reasons["copy.jpg"] == "removed"
+    assert published["id"] not in published_ids(own)
+    assert to_folder(own / "BUILD", tmp_path / "DIR").sent
+
+    # the original is gone from the inputs; a smaller, recompressed copy turns up elsewhere
+    small_copy = Image.open(cartoon / "1.jpg").resize((120, 90))
+    (cartoon / "again.jpg").write_bytes(encoded(small_copy, quality=70))
+    (cartoon / "1.jpg").unlink()
+    (cartoon / "copy.jpg").unlink()
+    build(own / "recipe.toml", own / "BUILD", workers=1)
+    assert left(own)["again.jpg"] == "removed"
+
+
+def test_remove__by_id_alone_takes_near_copies_among_the_inputs(own: Path, own_list: Path) -> None:
+    import hashlib
+
+    data = (own / "pictures" / "cartoon" / "2.jpg").read_bytes()
+    assert main(["remove", hashlib.sha256(data).hexdigest(), "--reason", "asked"]) == 0
+    result = build(own / "recipe.toml", own / "BUILD", workers=1)
+    assert left(own)["2.jpg"] == left(own)["recompressed.jpg"] == "removed"
+    assert result.funnel["rejected"]["removed"] == 2  # type: ignore[index]
+
+
+def test_remove__list_keeps_hashes_and_no_picture(
+    small: Path, own_list: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = sorted(published_ids(small))[0]
+    for _ in range(2):  # asking twice is one entry
+        main(["remove", key, "--reason", "asked", "--from", str(small / "BUILD")])
+    (line,) = own_list.read_text().splitlines()
+    entry = json.loads(line)
+    assert entry["ids"] == [key] and len(entry["pixels"][0]) == 64 and len(entry["phashes"]) == 1
+    assert set(entry) == {"key", "reason", "ids", "pixels", "phashes", "urls"}
+    assert len(line) < 1000
+    assert str(own_list) in capsys.readouterr().out
+
+
+def test_remove__key_that_no_build_knows_is_kept_and_said(
+    small: Path, own_list: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "https://example.org/me.jpg"
+    assert main(["remove", url, "--reason", "it is me", "--from", str(small / "BUILD")]) == 0
+    assert "no given build has this picture" in capsys.readouterr().out
+    matcher = removal.Matcher(removal.load())
+    assert matcher.exact([url + "/", "https://example.org/you.jpg"]).tolist() == [True, False]
+
+
+def test_remove__damaged_list_stops_the_build_and_names_the_line(own_list: Path) -> None:
+    own_list.write_text('{"key": "a", "reason": "b"}\n{"key": \n')
+    with pytest.raises(Emo8Error, match="line 2"):
+        removal.load()
+
+
+def test_remove__without_a_reason_or_with_no_build_is_an_error(
+    own_list: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["remove", "a" * 64, "--reason", " "]) == 2
+    assert main(["remove", "a" * 64, "--reason", "x", "--from", str(tmp_path)]) == 2
+    assert "no build at" in capsys.readouterr().err
+    assert not own_list.exists()
+
+
+def test_matcher__flat_hashes_are_no_evidence() -> None:
+    import numpy as np
+
+    matcher = removal.Matcher([removal.Removal(key="k", reason="r", phashes=("0" * 15 + "1",))])
+    assert matcher.copies(np.array([0, 1, 3], np.uint64)).min() == 65
+
+
+def test_removed_rows__nothing_asked_nothing_leaves(
+    small: Path, make_inputs: Callable[[Path], Path]
+) -> None:
+    from emo8.tables.rows import read_narrow
+
+    rows = read_narrow(small / "BUILD", [0, 1])
+    reason, _ = removal.removed_rows(rows, [])
+    assert reason.isna().all()

@@ -1,0 +1,179 @@
+"""Which votes count, and the human label that follows from them under each rule."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emo8.core.schema import VOTES
+from emo8.core.settings import VotesConfig
+from emo8.review.votes import counted, human_labels, human_styles, stamp
+
+
+def _vote(
+    row: str, annotator: str, emotion: str | None, *, kind: str = "choice", **more: object
+) -> dict[str, object]:
+    vote = {"id": row, "annotator": annotator, "kind": kind, "emotion": emotion}
+    rest = dict.fromkeys(("answer", "consent", "style", "reason", "time"))
+    return {**vote, **rest, "batch": "b1", **more}
+
+
+def _votes(*votes: dict[str, object]) -> pd.DataFrame:
+    return pd.DataFrame(list(votes), columns=VOTES.names)
+
+
+def _labels(votes: pd.DataFrame, ids: list[str], **config: object) -> pd.DataFrame:
+    return human_labels(counted(votes), pd.Series(ids), VotesConfig(**config))  # type: ignore[arg-type]
+
+
+THREE = _votes(
+    _vote("x", "a", "awe"),
+    _vote("x", "b", "awe"),
+    _vote("x", "c", "fear"),
+    _vote("y", "a", "awe"),
+    _vote("y", "b", "fear"),
+    _vote("z", "a", "anger"),
+    _vote("z", "b", "fear"),
+    _vote("z", "c", "anger"),
+    _vote("z", "d", "sadness"),
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"rule": "majority"}, ["awe", None, None, None]),
+        ({"rule": "distribution"}, ["awe", None, "anger", None]),
+        ({"rule": "threshold", "min_share": 0.5}, ["awe", None, "anger", None]),
+        ({"rule": "threshold", "min_share": 0.7}, [None, None, None, None]),
+        ({"rule": "distribution", "min_votes": 4}, [None, None, "anger", None]),
+    ],
+)
+def test_human_labels__by_rule(config: dict[str, object], expected: list[str | None]) -> None:
+    assert _labels(THREE, ["x", "y", "z", "nobody"], **config)["emotion"].tolist() == expected
+
+
+def test_human_labels__the_distribution_stands_next_to_the_label() -> None:
+    found = _labels(THREE, ["z", "nobody"])
+    assert found["emotion_votes"][0] == [0, 0.5, 0, 0, 0, 0, 0.25, 0.25]
+    assert found["emotion_votes"][1] is None
+    assert found["num_votes"].tolist() == [4, 0]
+
+
+def test_human_labels__copies_of_a_row_get_the_same_label() -> None:
+    found = _labels(THREE, ["x", "x"])
+    assert found["emotion"].tolist() == ["awe", "awe"]
+
+
+def test_human_labels__yes_no_counts_the_yes_among_those_asked() -> None:
+    yes = [_vote("x", f"a{k}", "awe", kind="yes_no", answer=k < 8) for k in range(10)]
+    no = [_vote("y", f"a{k}", "awe", kind="yes_no", answer=k < 3) for k in range(10)]
+    found = _labels(_votes(*yes, *no), ["x", "y"], rule="threshold", min_share=0.7)
+    assert found["emotion"].tolist() == ["awe", None]
+    assert found["num_votes"].tolist() == [10, 10]
+
+
+def test_human_labels__all_no_is_no_label_under_any_rule() -> None:
+    votes = _votes(_vote("x", "a", "awe", kind="yes_no", answer=False))
+    for rule in ("majority", "threshold", "distribution", "dawid_skene"):
+        found = _labels(votes, ["x"], rule=rule, min_share=0.0)
+        assert found["emotion"].tolist() == [None], rule
+        assert found["emotion_votes"][0] is None
+
+
+def test_human_labels__dawid_skene_learns_whom_to_believe() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.choice(["awe", "fear", "anger"], 120)
+    votes = []
+    for k, name in enumerate(truth):
+        votes += [_vote(f"r{k}", "good", name), _vote(f"r{k}", "fine", name)]
+        for bad in ("b1", "b2", "b3"):
+            votes.append(_vote(f"r{k}", bad, str(rng.choice(["awe", "fear", "anger"]))))
+    ids = [f"r{k}" for k in range(120)]
+    found = _labels(_votes(*votes), ids, rule="dawid_skene", min_share=0.7)["emotion"]
+    plain = _labels(_votes(*votes), ids, rule="majority")["emotion"]
+    assert (found == truth).mean() > 0.98
+    assert (plain == truth).mean() < 0.9
+
+
+def test_human_labels__rejections_are_a_share_of_the_annotators() -> None:
+    votes = _votes(
+        _vote("x", "a", None, kind="reject"), _vote("x", "b", "awe"), _vote("x", "c", "awe")
+    )
+    found = _labels(votes, ["x"])
+    assert found["rejected"][0] == pytest.approx(1 / 3)
+    assert found["emotion"][0] == "awe"
+
+
+def test_human_labels__the_reason_most_people_give() -> None:
+    votes = _votes(
+        *(_vote("x", who, None, kind="reject", reason="blurry") for who in "ab"),
+        _vote("x", "c", None, kind="reject", reason="advert"),
+        _vote("y", "a", None, kind="reject"),
+    )
+    assert _labels(votes, ["x", "y"])["reject_reason"].tolist() == ["blurry", None]
+
+
+def test_counted__the_last_word_counts_and_refused_consent_does_not() -> None:
+    votes = _votes(
+        _vote("x", "a", "awe"),
+        _vote("x", "a", "fear", batch="b2"),
+        _vote("x", "b", "anger", consent=False),
+        _vote("x", "c", "fear", consent=True),
+        _vote("x", "a", "awe", kind="yes_no", answer=True),
+        _vote("x", "a", "fear", kind="yes_no", answer=False),
+    )
+    found = counted(votes)
+    assert found[["annotator", "kind", "emotion"]].values.tolist() == [
+        ["a", "choice", "fear"],
+        ["c", "choice", "fear"],
+        ["a", "yes_no", "awe"],
+        ["a", "yes_no", "fear"],
+    ]
+
+
+def test_stamp__follows_the_votes_that_count_and_nothing_else() -> None:
+    one = _votes(_vote("x", "a", "awe"), _vote("y", "a", "fear"))
+    other_order = _votes(_vote("y", "a", "fear", batch="b9"), _vote("x", "a", "awe"))
+    assert stamp(counted(one)) == stamp(counted(other_order))
+    assert stamp(counted(one)) != stamp(counted(one.iloc[:1]))
+    assert stamp(counted(one.iloc[:0])) == ""
+
+
+def test_human_labels__nobody_voted() -> None:
+    found = _labels(_votes(), ["x", "y"])
+    assert found["emotion"].tolist() == [None, None]
+    assert found["num_votes"].tolist() == [0, 0]
+    assert found["rejected"].tolist() == [0, 0]
+
+
+STYLES_CAST = _votes(
+    *(_vote("x", who, None, kind="style", style="natural") for who in "ab"),
+    _vote("x", "c", None, kind="style", style="cartoon"),
+    _vote("y", "a", None, kind="style", style="natural"),
+    _vote("y", "b", None, kind="style", style="cartoon"),
+    _vote("y", "a", None, kind="style", style="cartoon", batch="b2"),
+    _vote("x", "d", "awe"),
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"rule": "majority"}, ["natural", "cartoon", None]),
+        ({"rule": "distribution", "min_votes": 3}, ["natural", None, None]),
+        ({"rule": "threshold", "min_share": 0.7}, [None, "cartoon", None]),
+        ({"rule": "dawid_skene", "min_share": 0.6}, ["natural", "cartoon", None]),
+    ],
+)
+def test_human_styles__by_rule(config: dict[str, object], expected: list[str | None]) -> None:
+    cast = counted(STYLES_CAST)
+    found = human_styles(cast, pd.Series(["x", "y", "nobody"]), VotesConfig(**config))  # type: ignore[arg-type]
+    assert found.tolist() == expected
+    assert human_labels(cast, pd.Series(["x", "y"]), VotesConfig())["num_votes"].tolist() == [1, 0]
+    assert stamp(cast) != stamp(cast[cast["kind"] != "style"])
+
+
+def test_human_styles__nobody_voted() -> None:
+    assert human_styles(_votes(), pd.Series(["x"]), VotesConfig()).tolist() == [None]

@@ -1,0 +1,171 @@
+"""Whole runs: resume bit for bit, refuse what does not belong, several processes equal to one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pretrain.cli import main
+from pretrain.train import checkpoints
+from pretrain.train.metrics import read_metrics
+from pretrain.weights import encoder
+
+ROOT = Path(__file__).parents[2]
+# Runs the command, but dies by SIGKILL in step 5, after its update and before its log line.
+KILLED_AT_5 = """
+import os, signal, sys
+from pretrain import train
+kept = train.step_line
+def dies(step, *rest):
+    if step == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return kept(step, *rest)
+train.step_line = dies
+from pretrain.cli import main
+main(sys.argv[1:])
+"""
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def untimed(run: Path) -> list[dict[str, Any]]:
+    """The steps of a run without their timings."""
+    lines = [line for line in read_metrics(run / "metrics.jsonl") if "step" in line]
+    return [{key: value for key, value in line.items() if key != "timing"} for line in lines]
+
+
+def assert_same_end(first: Path, second: Path) -> None:
+    for name in (encoder.MODEL, encoder.TRAINING, encoder.STATE):
+        assert (first / "last" / name).read_bytes() == (second / "last" / name).read_bytes(), name
+    assert untimed(first) == untimed(second)
+
+
+def test_resume__after_kill_9_is_bit_for_bit(
+    trained: Path, tmp_path: Path, smoke_args: list[str]
+) -> None:
+    run = tmp_path / "RUN"
+    died = python("-c", KILLED_AT_5, *smoke_args, "--out", str(run))
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert [line["step"] for line in untimed(run)] == [1, 2, 3, 4]
+    assert main([*smoke_args, "--out", str(run)]) == 0
+    assert_same_end(trained, run)
+    resumed = [line for line in read_metrics(run / "metrics.jsonl") if "resumed_from" in line]
+    assert resumed == [{"resumed_from": 4}]
+
+
+def test_resume__forgets_steps_after_the_checkpoint(
+    trained: Path, tmp_path: Path, smoke_args: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pretrain.train import loop
+
+    run, kept = tmp_path / "RUN", loop.step_line
+
+    def stops(step: int, *rest: Any) -> dict[str, Any]:
+        if step == 8:
+            raise KeyboardInterrupt
+        return kept(step, *rest)
+
+    monkeypatch.setattr(loop, "step_line", stops)
+    assert main([*smoke_args, "--out", str(run), "--system.save_every", "6"]) == 130
+    assert len(untimed(run)) == 7
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 8, "loss"')  # cut off by the kill
+    monkeypatch.undo()
+    assert main([*smoke_args, "--out", str(run)]) == 0
+    assert untimed(run) == untimed(trained)
+
+
+def test_resume__damaged_checkpoint_gives_way_to_the_previous(
+    trained: Path, tmp_path: Path, smoke_args: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "RUN"
+    assert main([*smoke_args, "--out", str(run)]) == 0
+    weights = run / "last" / encoder.MODEL
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert main([*smoke_args, "--out", str(run)]) == 0
+    assert f"{weights} is not the file that was saved" in caplog.text
+    assert_same_end(trained, run)
+
+
+def test_finished_run__does_nothing(
+    tmp_path: Path, smoke_args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*smoke_args, "--out", str(tmp_path / "RUN"), "--steps", "2"]
+    assert main(arguments) == 0
+    before = (tmp_path / "RUN" / "metrics.jsonl").read_bytes()
+    assert main(arguments) == 0
+    assert "already finished" in capsys.readouterr().out
+    assert (tmp_path / "RUN" / "metrics.jsonl").read_bytes() == before
+
+
+def test_metrics__hold_what_the_contract_names(trained: Path) -> None:
+    lines = read_metrics(trained / "metrics.jsonl")
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    for line in lines:
+        assert set(line["losses"]) == {"L1", "L2", "L3"}
+        assert line["loss"] == pytest.approx(sum(line["losses"].values()), rel=1e-5)
+        assert line["lr"] >= 0 and len(line["rows"]) == 16
+        assert {"data_s", "step_s", "images_s"} <= set(line["timing"])
+
+
+def test_config_json__resolves_everything(trained: Path, dataset_dir: Path) -> None:
+    facts = json.loads((trained / "config.json").read_text())
+    assert facts["config"]["recipe"] == "cpu_smoke"
+    assert facts["config"]["teacher"]["features"] == "live"
+    assert facts["dataset"]["rows"] == 24
+    assert len(facts["dataset"]["fingerprint"]) == len(facts["teacher"]["sha256"]) == 64
+    assert {"torch", "timm", "safetensors"} <= set(facts["packages"])
+
+
+def test_other_settings__are_refused_by_name(
+    trained: Path, smoke_args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*smoke_args, "--out", str(trained), "--optim.lr", "1.0"]) == 2
+    assert "config.optim.lr: 0.00015 before, 1.0 now" in capsys.readouterr().err
+
+
+def test_foreign_folder__is_refused(
+    tmp_path: Path, smoke_args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    assert main([*smoke_args, "--out", str(tmp_path)]) == 2
+    assert "thesis.tex" in capsys.readouterr().err
+
+
+def test_nan_loss__stops_and_keeps_the_checkpoint(
+    tmp_path: Path, smoke_args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "RUN"
+    assert main([*smoke_args, "--out", str(run), "--optim.lr", "1e30"]) == 2
+    assert "--optim.lr" in capsys.readouterr().err
+    if (run / "last").exists():
+        assert checkpoints.damage(run / "last") is None
+
+
+def test_two_processes__equal_one(tmp_path: Path, smoke_args: list[str]) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert main([*smoke_args, "--out", str(one), "--steps", "3"]) == 0
+    done = python(
+        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("-m", "pretrain.cli", *smoke_args, "--out", str(two), "--steps", "3"),
+        *("--data.batch_size", "4"),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for single, double in zip(untimed(one), untimed(two), strict=True):
+        assert single["rows"] == double["rows"]
+        assert single["losses"]["L1"] == pytest.approx(double["losses"]["L1"], abs=1e-4)
+        assert single["losses"]["L3"] == pytest.approx(double["losses"]["L3"], abs=1e-3)
+    weights = (load_file(run / "last" / encoder.MODEL) for run in (one, two))
+    for name, pair in zip(("mae.cls_token",), zip(*(w.values() for w in weights)), strict=False):
+        torch.testing.assert_close(*pair, atol=1e-4, rtol=0, msg=name)
