@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from benchmarks.adapters.base import LabelledRows
 from benchmarks.features.backbones import Backbone
-from benchmarks.problem.folds import Plan
+from benchmarks.problem.folds import FoldPlan
 from emo8.core.errors import Emo8Error
 
 logger = logging.getLogger(__name__)
@@ -37,14 +37,14 @@ class Seen:
     known: bool  # whether the model remembers anything
     mode: str = "warn"
 
-    def facts(self, plan: Plan) -> dict[str, Any]:
+    def facts(self, plan: FoldPlan) -> dict[str, Any]:
         """Counts among the test rows of a plan, for the result; nothing where nothing is known."""
         if not self.known:
             return {}
         test = np.concatenate([fold.test for fold in plan.folds])
         return {"seen": {"exact": int(self.exact[test].sum()), "near": int(self.near[test].sum())}}
 
-    def notes(self, plan: Plan) -> tuple[str, ...]:
+    def notes(self, plan: FoldPlan) -> tuple[str, ...]:
         """A warning where test rows were trained on; Emo8Error where that is refused."""
         counts = self.facts(plan).get("seen", {})
         total = sum(counts.values())

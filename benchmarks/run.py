@@ -20,7 +20,7 @@ from benchmarks.features.pictures import Pictures
 from benchmarks.features.views import VIEWS
 from benchmarks.problem import folds
 from benchmarks.problem import tasks as tasks_
-from benchmarks.problem.folds import Plan
+from benchmarks.problem.folds import FoldPlan
 from benchmarks.problem.tasks import Targets
 from benchmarks.results.predictions import Predictions
 from benchmarks.results.result import describe
@@ -214,7 +214,7 @@ def _results(
             yield result, predictions
 
 
-def _asked(case: _Case, protocol: str, settings: Any, plan: Plan) -> dict[str, Any]:
+def _asked(case: _Case, protocol: str, settings: Any, plan: FoldPlan) -> dict[str, Any]:
     config = case.config
     asked = {
         "model": case.backbone.name,
@@ -252,7 +252,7 @@ def _settings(config: RunConfig) -> Iterator[tuple[str, Any]]:
 
 def _plans(
     config: RunConfig, data: folds.Rows, groups: list[str] | None, learns: bool, seed: int
-) -> list[Plan]:
+) -> list[FoldPlan]:
     if not learns:
         return folds.untrained(data, groups)
     if groups is None:

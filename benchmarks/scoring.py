@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.features.backbones import Backbone, Features
 from benchmarks.features.pictures import Pictures
 from benchmarks.problem import folds
-from benchmarks.problem.folds import Index, Plan
+from benchmarks.problem.folds import FoldPlan, Index
 from benchmarks.problem.tasks import CLASS_TASKS, Targets
 from benchmarks.protocols.base import Prob, Problem
 from benchmarks.results import metrics, number_metrics
@@ -25,7 +25,7 @@ class Work:
 
     module: Any  # the protocol
     settings: Any
-    plan: Plan
+    plan: FoldPlan
     data: folds.Rows  # N usable rows
     targets: Targets  # of all rows of the dataset
     index: list[int]  # (N,) which of those

@@ -40,7 +40,7 @@ NETWORK_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Finding:
     """One thing looked at. "note": it works without; "missing": a command that needs it fails."""
 
     name: str
@@ -49,10 +49,10 @@ class Check:
     remedy: str = ""
 
 
-def examine(folder: Path) -> list[Check]:
+def examine(folder: Path) -> list[Finding]:
     """Every check; `folder` is where builds would be written."""
     checks = [_python(), *(_package(name) for name in PACKAGES)]
-    parts: tuple[Callable[[], Check], ...] = (
+    parts: tuple[Callable[[], Finding], ...] = (
         _processor,
         _gpu,
         _database,
@@ -63,42 +63,42 @@ def examine(folder: Path) -> list[Check]:
     return [*checks, *(part() for part in parts), _disk(folder)]
 
 
-def _python() -> Check:
+def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
     if (3, 11) <= sys.version_info[:2] < (3, 13):
-        return Check(name="python", state="ok", found=version)
-    return Check(
+        return Finding(name="python", state="ok", found=version)
+    return Finding(
         name="python", state="missing", found=version, remedy="use Python 3.11 or 3.12 for emo8"
     )
 
 
-def _package(name: str) -> Check:
+def _package(name: str) -> Finding:
     extra, purpose = PACKAGES[name]
     try:
-        return Check(name=name, state="ok", found=metadata.version(name))
+        return Finding(name=name, state="ok", found=metadata.version(name))
     except metadata.PackageNotFoundError:
         install = f"pip install 'emo8[{extra}]'" if extra else "pip install emo8"
         state: State = "note" if extra else "missing"
-        return Check(name=name, state=state, found=f"not installed ({purpose})", remedy=install)
+        return Finding(name=name, state=state, found=f"not installed ({purpose})", remedy=install)
 
 
-def _processor() -> Check:
+def _processor() -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return Check(name="processor", state="ok", found=f"{cores} cores, {pages:.0f} GiB of memory")
+    return Finding(name="processor", state="ok", found=f"{cores} cores, {pages:.0f} GiB of memory")
 
 
-def _gpu() -> Check:
+def _gpu() -> Finding:
     if importlib.util.find_spec("torch") is None:
-        return Check(name="gpu", state="note", found="unknown without torch")
+        return Finding(name="gpu", state="note", found="unknown without torch")
     import torch
 
     if torch.cuda.is_available():
         names = {torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())}
-        return Check(
+        return Finding(
             name="gpu", state="ok", found=f"{torch.cuda.device_count()} x {', '.join(names)}"
         )
-    return Check(
+    return Finding(
         name="gpu",
         state="note",
         found="none that torch can use",
@@ -106,16 +106,16 @@ def _gpu() -> Check:
     )
 
 
-def _database() -> Check:
+def _database() -> Finding:
     if importlib.util.find_spec("fiftyone") is None:
-        return Check(name="database", state="note", found="not needed without fiftyone")
+        return Finding(name="database", state="note", found="not needed without fiftyone")
     if uri := os.environ.get("FIFTYONE_DATABASE_URI"):
-        return Check(name="database", state="ok", found=f"FIFTYONE_DATABASE_URI at {_host(uri)}")
+        return Finding(name="database", state="ok", found=f"FIFTYONE_DATABASE_URI at {_host(uri)}")
     from emo8.browse.database import PACKAGE, has_database
 
     if has_database():
-        return Check(name="database", state="ok", found="FiftyOne's own MongoDB")
-    return Check(
+        return Finding(name="database", state="ok", found="FiftyOne's own MongoDB")
+    return Finding(
         name="database",
         state="note",
         found="FiftyOne has none",
@@ -123,19 +123,19 @@ def _database() -> Check:
     )
 
 
-def _network() -> Check:
+def _network() -> Finding:
     from huggingface_hub import constants
 
     host = _host(constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE:
-        return Check(name="network", state="note", found="HF_HUB_OFFLINE is set")
+        return Finding(name="network", state="note", found="HF_HUB_OFFLINE is set")
     parts = urlsplit(constants.ENDPOINT)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         with socket.create_connection((parts.hostname or "", port), NETWORK_TIMEOUT_S):
-            return Check(name="network", state="ok", found=f"{host} answers")
+            return Finding(name="network", state="ok", found=f"{host} answers")
     except OSError as error:
-        return Check(
+        return Finding(
             name="network",
             state="note",
             found=f"{host} does not answer ({error})",
@@ -143,12 +143,12 @@ def _network() -> Check:
         )
 
 
-def _token() -> Check:
+def _token() -> Finding:
     from huggingface_hub import get_token
 
     if get_token():
-        return Check(name="token", state="ok", found="present, not shown")
-    return Check(
+        return Finding(name="token", state="ok", found="present, not shown")
+    return Finding(
         name="token",
         state="note",
         found="none",
@@ -156,13 +156,13 @@ def _token() -> Check:
     )
 
 
-def _person_weights() -> Check:
+def _person_weights() -> Finding:
     from emo8.measure.detectors import stored_weights
 
     names = stored_weights()
     if names:
-        return Check(name="person detector", state="ok", found=", ".join(names))
-    return Check(
+        return Finding(name="person detector", state="ok", found=", ".join(names))
+    return Finding(
         name="person detector",
         state="note",
         found="no weights stored yet",
@@ -170,15 +170,15 @@ def _person_weights() -> Check:
     )
 
 
-def _disk(folder: Path) -> Check:
+def _disk(folder: Path) -> Finding:
     while not folder.exists():
         folder = folder.parent
     free_gb = shutil.disk_usage(folder).free / 1e9
     found = f"{free_gb:.0f} GB free at {folder.resolve()}"
     if free_gb >= LOW_DISK_GB:
-        return Check(name="disk", state="ok", found=found)
+        return Finding(name="disk", state="ok", found=found)
     remedy = "a build holds its pictures twice: make room or build elsewhere"
-    return Check(name="disk", state="note", found=found, remedy=remedy)
+    return Finding(name="disk", state="note", found=found, remedy=remedy)
 
 
 def _host(address: str) -> str:

@@ -31,7 +31,7 @@ REASONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class CheckLine:
     """One documented number beside what is there."""
 
     part: str  # all, a split, or pictures
@@ -51,12 +51,12 @@ class Report:
 
     name: str
     rows: int
-    lines: tuple[Line, ...]
+    lines: tuple[CheckLine, ...]
     missing: int  # files that are named and not there
     notes: tuple[str, ...]
 
     @property
-    def differences(self) -> tuple[Line, ...]:
+    def differences(self) -> tuple[CheckLine, ...]:
         return tuple(line for line in self.lines if line.differs)
 
 
@@ -75,11 +75,11 @@ def check(name: str, path: Path, *, split_seed: int = 0) -> tuple[Report, Labell
         for label in ["all", *sorted(set(found) - {"all"})]:
             number = documented.get(label)
             lines.append(
-                Line(part=part, label=label, found=found[label], documented=number, mark=mark)
+                CheckLine(part=part, label=label, found=found[label], documented=number, mark=mark)
             )
         for label in sorted(set(documented) - set(found) - {"mark"}):
             lines.append(
-                Line(part=part, label=label, found=0, documented=documented[label], mark=mark)
+                CheckLine(part=part, label=label, found=0, documented=documented[label], mark=mark)
             )
     report = Report(
         name=name, rows=len(rows), lines=tuple(lines), missing=_missing(rows), notes=rows.notes
@@ -151,7 +151,7 @@ def text(report: Report) -> str:
     return "\n".join(shown)
 
 
-def _gap(line: Line) -> str:
+def _gap(line: CheckLine) -> str:
     assert line.documented is not None
     gap = line.found - line.documented
     return f"{gap:+d}" if line.found else "not there"

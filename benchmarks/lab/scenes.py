@@ -16,7 +16,7 @@ from benchmarks.lab.plants import KINDS, plant
 from emo8.core.images import decode
 from emo8.duplicates.views import COLUMNS, Views, views_of
 from emo8.measure.filters.base import perceptual_hash, prepare
-from emo8.measure.filters.copies import Copies
+from emo8.measure.filters.copies import DuplicateViews
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +30,14 @@ class Scene:
 def _views(contents: list[bytes], model: str) -> Views:
     from emo8.labels.clip.encoder import load
 
-    filters, records = Copies(), []
+    filters, records = DuplicateViews(), []
     pixels = []
     for content in contents:
         decoded = decode(content)
         picture = prepare(content, decoded)
         records.append({"phash": perceptual_hash(picture.grey), **filters.measure(picture)})
         pixels.append(decoded.rgb)
-    types = {name: Copies.columns.get(name, pa.uint64()) for name in COLUMNS}
+    types = {name: DuplicateViews.columns.get(name, pa.uint64()) for name in COLUMNS}
     table = pa.Table.from_pylist(records, pa.schema(list(types.items())))
     vectors = load(model).embed_images(pixels)
     return views_of([(table, vectors)], len(contents), vectors.shape[1])

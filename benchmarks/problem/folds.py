@@ -45,7 +45,7 @@ class Fold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class FoldPlan:
     """One result to be: predictions on all its test rows are pooled and scored once."""
 
     split: str  # "own", "5-fold", "leave-one-group-out", "all rows"
@@ -62,14 +62,14 @@ def numbered(values: Sequence[str | None], fallback: Sequence[str]) -> Index:
     return np.array([numbers[key] for key in keys], dtype=np.int64)
 
 
-def untrained(rows: Rows, groups: Sequence[str] | None) -> list[Plan]:
+def untrained(rows: Rows, groups: Sequence[str] | None) -> list[FoldPlan]:
     """Plans for protocols that learn nothing: the own test split, all rows, or each group."""
     everything = np.arange(len(rows.emotion))
     nothing = everything[:0]
     if groups is not None:
         names = np.array(groups)
         return [
-            Plan(
+            FoldPlan(
                 split="leave-one-group-out",
                 folds=(Fold(train=nothing, valid=nothing, test=np.flatnonzero(names == name)),),
                 group=name,
@@ -79,10 +79,10 @@ def untrained(rows: Rows, groups: Sequence[str] | None) -> list[Plan]:
     own = _own_reason(rows) is None
     test = np.flatnonzero(rows.split == "test") if own else everything
     split = "own" if own else "all rows"
-    return [Plan(split=split, folds=(Fold(train=nothing, valid=nothing, test=test),))]
+    return [FoldPlan(split=split, folds=(Fold(train=nothing, valid=nothing, test=test),))]
 
 
-def own_or_kfold(rows: Rows, num_folds: int | None, seed: int) -> Plan:
+def own_or_kfold(rows: Rows, num_folds: int | None, seed: int) -> FoldPlan:
     """The dataset's own split where it is usable, else k folds; 0 insists on the own split."""
     reason = _own_reason(rows)
     if num_folds == 0 and not (rows.split == "train").any() & (rows.split == "test").any():
@@ -99,7 +99,7 @@ def own_or_kfold(rows: Rows, num_folds: int | None, seed: int) -> Plan:
         if copies:
             notes.append(f"{copies} test rows have a copy among the training rows")
         fold = Fold(train=train, valid=valid, test=test)
-        return Plan(split="own", folds=(fold,), notes=tuple(notes))
+        return FoldPlan(split="own", folds=(fold,), notes=tuple(notes))
     notes = [f"own split not used: {reason}"] if num_folds is None else []
     return _kfold(rows, num_folds or DEFAULT_FOLDS, seed, notes)
 
@@ -119,7 +119,7 @@ def _own_reason(rows: Rows) -> str | None:
     return None
 
 
-def _kfold(rows: Rows, num_folds: int, seed: int, notes: list[str]) -> Plan:
+def _kfold(rows: Rows, num_folds: int, seed: int, notes: list[str]) -> FoldPlan:
     """k stratified folds over all rows; emotions with fewer than k clusters are left out."""
     if num_folds < 2:
         raise SourceError(f"--folds {num_folds}: at least 2, or 0 for the dataset's own split.")
@@ -145,7 +145,7 @@ def _kfold(rows: Rows, num_folds: int, seed: int, notes: list[str]) -> Plan:
         Fold(train=left[train], valid=empty, test=left[test])
         for train, test in split_keeping(rows.emotion[left], rows.cluster[left], num_folds, seed)
     )
-    return Plan(split=f"{num_folds}-fold", folds=folds, notes=tuple(notes))
+    return FoldPlan(split=f"{num_folds}-fold", folds=folds, notes=tuple(notes))
 
 
 def split_keeping(
@@ -167,7 +167,7 @@ def split_keeping(
 
 def leave_group_out(
     rows: Rows, groups: Sequence[str], cross_clusters: int | None, seed: int
-) -> list[Plan]:
+) -> list[FoldPlan]:
     """One plan per group: train on the others, test on it.
 
     Copies of test rows are taken out of the training rows. With `cross_clusters` the clusters are
@@ -185,7 +185,9 @@ def leave_group_out(
     for name in sorted(set(groups)):
         folds, notes = _group_folds(rows, names == name, parts)
         plans.append(
-            Plan(split="leave-one-group-out", folds=folds, group=name, blocks=numbers, notes=notes)
+            FoldPlan(
+                split="leave-one-group-out", folds=folds, group=name, blocks=numbers, notes=notes
+            )
         )
     return plans
 

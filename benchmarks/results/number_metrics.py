@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.problem.folds import Index, Plan
+from benchmarks.problem.folds import FoldPlan, Index
 
 Array = npt.NDArray[np.float64]
 EPSILON = 1e-7
@@ -27,7 +27,7 @@ MAIN = {"multi_label": "mAP", "distribution": "kl", "regression": "rmse"}
 
 
 def score(
-    task: str, values: Array, test: Index, prob: Array, plan: Plan, names: tuple[str, ...]
+    task: str, values: Array, test: Index, prob: Array, plan: FoldPlan, names: tuple[str, ...]
 ) -> tuple[dict[str, Any], dict[str, float]]:
     """Metrics, intervals and per-output numbers of (R, M, K), and those of a constant guess.
 

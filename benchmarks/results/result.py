@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.problem.folds import Index, Plan
+from benchmarks.problem.folds import FoldPlan, Index
 from emo8.core.errors import Emo8Error
 
 # Versions that can move a number.
@@ -57,7 +57,7 @@ def describe(
     }
 
 
-def baselines(plan: Plan, target: Index, num_emotions: int) -> dict[str, float]:
+def baselines(plan: FoldPlan, target: Index, num_emotions: int) -> dict[str, float]:
     """Accuracy of guessing evenly, and of always naming the training rows' commonest emotion.
 
     Where nothing is learnt, "majority" is the commonest emotion of the scored rows themselves.

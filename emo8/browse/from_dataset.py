@@ -35,7 +35,7 @@ def read(data: str) -> Rows:
     root = Path(data)
     if not root.exists():
         root = _download(data)
-    reader: _Shards | _Pictures
+    reader: _Shards | _ShardPictures
     table, reader = _of_shards(root) if _is_ours(root) else _of_pictures(str(root))
     table["num_votes"] = pd.to_numeric(table["num_votes"]).fillna(0).astype(int)
     table["picture_key"] = table["sha256"]
@@ -148,7 +148,7 @@ class _Shards:
         return np.zeros((len(chosen), 0), np.float32)
 
 
-def _of_pictures(data: str) -> tuple[pd.DataFrame, _Pictures]:
+def _of_pictures(data: str) -> tuple[pd.DataFrame, _ShardPictures]:
     """Somebody's dataset: labels are the source's claims, in our names where they are ours."""
     lines = []
     for number, picture in enumerate(opendata.read(data)):
@@ -166,7 +166,7 @@ def _of_pictures(data: str) -> tuple[pd.DataFrame, _Pictures]:
                 "source_path": picture.id,
             }
         )
-    return _complete(pd.DataFrame(lines)), _Pictures(data)
+    return _complete(pd.DataFrame(lines)), _ShardPictures(data)
 
 
 def _spelled(name: str | None, parse: Any) -> str | None:
@@ -177,7 +177,7 @@ def _spelled(name: str | None, parse: Any) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Pictures:
+class _ShardPictures:
     """Pictures of a dataset that can only be read from its beginning."""
 
     data: str
@@ -200,7 +200,7 @@ class _Pictures:
 class _Embedding:
     """A reader that embeds its pictures with the embedded CLIP, and remembers the vectors."""
 
-    inner: _Shards | _Pictures
+    inner: _Shards | _ShardPictures
     file: Path
 
     def details(self, chosen: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:

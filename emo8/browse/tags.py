@@ -27,7 +27,7 @@ from emo8.browse.rows import dataset_name
 from emo8.core.errors import BrowseError
 from emo8.engine import build_folder
 from emo8.review import vote_files
-from emo8.review.vote_files import COLUMNS, Ballots, Line
+from emo8.review.vote_files import COLUMNS, Line, ReadVotes
 
 KINDS = ("emotion", "style", "reject")
 _ANSWERS = ("yes", "no")
@@ -37,7 +37,7 @@ _ANSWERS = ("yes", "no")
 class Found:
     """Votes that FiftyOne holds and the build does not."""
 
-    ballots: Ballots
+    ballots: ReadVotes
     num_known: int  # tags and edits that were imported before
     passed_over: list[str]  # tags that look like votes and are none
 
@@ -60,7 +60,7 @@ def read(build: Path, *, annotator: str = "") -> Found:
     said = fresh.drop(columns=["batch", "time"]).astype(str).to_csv(index=False)
     batch = hashlib.sha256(said.encode()).hexdigest()[:12]
     return Found(
-        ballots=Ballots(batch=batch, votes=fresh.assign(batch=batch)),
+        ballots=ReadVotes(batch=batch, votes=fresh.assign(batch=batch)),
         num_known=len(found.votes) - len(fresh),
         passed_over=sorted(strange),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emo8.review.vote_files import Ballots
+    from emo8.review.vote_files import ReadVotes
 
 _APP = Path("-")  # stands for the App where `--import` has no file
 
@@ -143,7 +143,7 @@ def _import(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _from_app(build: Path, annotator: str) -> Ballots:
+def _from_app(build: Path, annotator: str) -> ReadVotes:
     from emo8.browse import tags
 
     found = tags.read(build, annotator=annotator)

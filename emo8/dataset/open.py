@@ -22,7 +22,7 @@ _TABLES = (".parquet", ".arrow")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
+class OpenPicture:
     """One row of somebody's dataset."""
 
     id: str  # its own id, or file, or split and row number
@@ -41,7 +41,7 @@ def short_name(data: str) -> str:
     return Path(parts[-1]).stem if path.is_file() else parts[-1]
 
 
-def read(data: str) -> Iterator[Picture]:
+def read(data: str) -> Iterator[OpenPicture]:
     """The pictures of `data` one by one; SourceError when there is nothing to read there."""
     path = Path(data)
     if path.is_dir() and (path / "dataset").is_dir() and (path / "resolved.json").is_file():
@@ -71,7 +71,7 @@ def _shards(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def _tables(files: dict[str, list[str]], data: str) -> Iterator[Picture]:
+def _tables(files: dict[str, list[str]], data: str) -> Iterator[OpenPicture]:
     import datasets
 
     for number, (split, names) in enumerate(files.items()):
@@ -86,7 +86,7 @@ def _tables(files: dict[str, list[str]], data: str) -> Iterator[Picture]:
             raise SourceError(f"{data} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _hub(data: str) -> Iterator[Picture]:
+def _hub(data: str) -> Iterator[OpenPicture]:
     import datasets
 
     try:
@@ -98,7 +98,7 @@ def _hub(data: str) -> Iterator[Picture]:
         yield from _rows(stream, _SPLITS.get(str(split), str(split)), data, number)
 
 
-def _rows(stream: Any, split: str, data: str, part: int) -> Iterator[Picture]:
+def _rows(stream: Any, split: str, data: str, part: int) -> Iterator[OpenPicture]:
     import datasets
 
     features = dict(stream.features or {})
@@ -115,7 +115,7 @@ def _rows(stream: Any, split: str, data: str, part: int) -> Iterator[Picture]:
         if content is None and isinstance(value, dict) and value.get("path"):
             content = _file(Path(value["path"]))
         own = _text(row["split"], features["split"]) if named else None
-        yield Picture(
+        yield OpenPicture(
             id=str(row.get("id") or f"{split}-{part}#{number}"),
             split=_SPLITS.get(own.lower(), own) if own else split,
             label=_text(row[label], features[label]) if label else None,
@@ -124,7 +124,7 @@ def _rows(stream: Any, split: str, data: str, part: int) -> Iterator[Picture]:
         )
 
 
-def _folder(root: Path) -> Iterator[Picture]:
+def _folder(root: Path) -> Iterator[OpenPicture]:
     """`split/label/picture` or `label/picture`, in sorted order."""
     files = sorted(
         Path(parent) / name
@@ -139,7 +139,7 @@ def _folder(root: Path) -> Iterator[Picture]:
         split = next((_SPLITS[f.lower()] for f in folders if f.lower() in _SPLITS), "all")
         label = folders[-1] if folders and folders[-1].lower() not in _SPLITS else None
         name = file.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
-        yield Picture(id=name, split=split, label=label, style=None, data=_file(file))
+        yield OpenPicture(id=name, split=split, label=label, style=None, data=_file(file))
 
 
 def _file(path: Path) -> bytes | None:

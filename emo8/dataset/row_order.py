@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from emo8.dataset.shards import list_shards
 from emo8.engine.files import fingerprint, write_part
-from emo8.engine.row_index import firsts, positions
+from emo8.engine.row_index import first_occurrence, index_of
 from emo8.engine.verdict_table import VERDICTS
 
 PARTS_PER_SHARD = 16
@@ -41,8 +41,8 @@ def published(build: Path, recipe_dir: Path, keep: tuple[str, ...]) -> pa.Table:
     if len(known) < 2:
         return every
     latest = pa.concat_tables(reversed(known))  # a row keeps its order, and its latest shard
-    ids = every["id"].filter(firsts(every["id"]) == np.arange(len(every)))
-    return pa.table([ids, latest["shard"].take(positions(ids, latest["id"]))], schema=PLACES)
+    ids = every["id"].filter(first_occurrence(every["id"]) == np.arange(len(every)))
+    return pa.table([ids, latest["shard"].take(index_of(ids, latest["id"]))], schema=PLACES)
 
 
 def assign(verdicts: pd.DataFrame, places: pa.Table, part_rows: int) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def assign(verdicts: pd.DataFrame, places: pa.Table, part_rows: int) -> pd.DataF
     if not len(places):
         shard = verdicts["part"].to_numpy() // PARTS_PER_SHARD
         return pd.DataFrame({"shard": shard, "rank": rows}, index=verdicts.index)
-    place, shards = positions(verdicts["id"], places["id"]), places["shard"].to_numpy()
+    place, shards = index_of(verdicts["id"], places["id"]), places["shard"].to_numpy()
     old = place >= 0
     new = verdicts["reason"].isna().to_numpy() & ~old
     last = shards.max()

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from emo8.core.errors import SourceError
 from emo8.core.settings import SplitsConfig
 from emo8.engine.files import fingerprint, read_fingerprint, write_part
-from emo8.engine.row_index import firsts, positions
+from emo8.engine.row_index import first_occurrence, index_of
 
 # From the loosest to the strictest: who stays when a new row joins two clusters.
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -46,7 +46,7 @@ def joined(tables: Sequence[pa.Table]) -> pa.Table:
     every = pa.concat_tables([PLACED.empty_table(), *reversed(tables)]).combine_chunks()
     if len(tables) < 2:
         return every
-    return every.filter(firsts(every["id"]) == np.arange(len(every)))
+    return every.filter(first_occurrence(every["id"]) == np.arange(len(every)))
 
 
 def remember(
@@ -82,7 +82,7 @@ def assign(verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig, seed
 def _sides(ids: pd.Series, earlier: pa.Table) -> np.ndarray:
     """(N,) int8 place in SPLITS where each row was placed, -1 = not yet."""
     side = pc.index_in(earlier["split"], value_set=pa.array(SPLITS)).fill_null(-1).to_numpy()
-    return np.append(side, -1).astype(np.int8)[positions(ids, earlier["id"])]
+    return np.append(side, -1).astype(np.int8)[index_of(ids, earlier["id"])]
 
 
 def _highest(side: np.ndarray, cluster: np.ndarray) -> np.ndarray:
@@ -167,7 +167,7 @@ def summary(verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig) -> 
         "got": {name: round(size / total, 4) for name, size in sizes.items()},
         "clusters": int(kept["cluster"].nunique()),
         "clusters_of_several_rows": int((kept["cluster"].value_counts() > 1).sum()),
-        "placed_earlier": int((positions(kept["id"], earlier["id"]) >= 0).sum()),
+        "placed_earlier": int((index_of(kept["id"], earlier["id"]) >= 0).sum()),
         "left_as_split_bridge": int((verdicts["reason"] == "split_bridge").sum()),
         "worst_cell_off_by_rows": round(worst, 2),
         "cells": cells,

@@ -14,11 +14,11 @@ import pyarrow as pa
 from emo8.core.images import DecodeError, decode
 from emo8.core.settings import DecideConfig
 from emo8.core.taxonomy import parse_style
-from emo8.dataset.open import Picture
+from emo8.dataset.open import OpenPicture
 from emo8.duplicates import clusters, find
 from emo8.duplicates.views import COLUMNS, views_of
 from emo8.measure.filters.base import prepare
-from emo8.measure.filters.copies import Copies
+from emo8.measure.filters.copies import DuplicateViews
 
 BATCH_PICTURES = 64
 SHOWN = 20  # pairs named in the report; all are counted
@@ -38,7 +38,7 @@ class _Seen:
     unreadable: int = 0
 
 
-def audit(pictures: Iterable[Picture], *, model: str = "embedded") -> dict[str, Any]:
+def audit(pictures: Iterable[OpenPicture], *, model: str = "embedded") -> dict[str, Any]:
     """The report on a dataset: `ok` is False when a picture is in two splits."""
     seen = _read(pictures, model)
     num_rows = len(seen.ids)
@@ -79,14 +79,14 @@ def audit(pictures: Iterable[Picture], *, model: str = "embedded") -> dict[str, 
     }
 
 
-def _read(pictures: Iterable[Picture], model: str) -> _Seen:
+def _read(pictures: Iterable[OpenPicture], model: str) -> _Seen:
     """Everything needed of the pictures, which are read once and not kept."""
     from emo8.labels.clip.encoder import load
 
     encoder, seen = load(model), _Seen()
     for batch in _decoded(pictures, seen):
         seen.vectors.append(encoder.embed_images([rgb for rgb, _ in batch]))
-        types = {name: Copies.columns.get(name, pa.uint64()) for name in COLUMNS}
+        types = {name: DuplicateViews.columns.get(name, pa.uint64()) for name in COLUMNS}
         seen.pieces.append(
             pa.Table.from_pylist([record for _, record in batch], pa.schema(list(types.items())))
         )
@@ -94,12 +94,12 @@ def _read(pictures: Iterable[Picture], model: str) -> _Seen:
 
 
 def _decoded(
-    pictures: Iterable[Picture], seen: _Seen
+    pictures: Iterable[OpenPicture], seen: _Seen
 ) -> Iterator[list[tuple[np.ndarray, dict[str, Any]]]]:
     """Batches of pixels and their views; ids, splits and labels go to `seen`."""
     from emo8.measure.filters.base import perceptual_hash
 
-    filters, batch = Copies(), []
+    filters, batch = DuplicateViews(), []
     for picture in pictures:
         try:
             decoded = decode(picture.data or b"")

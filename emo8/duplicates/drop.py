@@ -19,14 +19,14 @@ from emo8.dataset.splits import losing_rows
 from emo8.duplicates import clusters, find
 from emo8.duplicates.pairs import Pairs
 from emo8.engine.files import fingerprint, write_part
-from emo8.engine.row_index import firsts
+from emo8.engine.row_index import first_occurrence
 from emo8.measure.filters.copies import VIEWS_RECIPE
 
 PAIRS = "copies.parquet"  # in tables/: every pair judged a copy or possibly one
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copies:
+class DuplicateSearch:
     """What finding copies among the rows of a build needs."""
 
     config: DecideConfig
@@ -72,7 +72,7 @@ class Copies:
         """Pairs of the `distinct` rows, by their number among these, that are copies or may be."""
         limits = find.limits_of(styles, self.config)
         found = self.pairs.compared(limits)
-        first = firsts(rows["pixel_sha256"])
+        first = first_occurrence(rows["pixel_sha256"])
         is_first = first == np.arange(len(rows))
         number = np.full(len(rows), -1)  # of the row that stands for each picture
         number[first[distinct]] = np.arange(len(distinct))
@@ -104,7 +104,7 @@ def without_disputes(told: pd.DataFrame, emotions: np.ndarray) -> pd.DataFrame:
 
 def _chain_equal(keys: pd.Series) -> np.ndarray:
     """(P, 2) pairs that join each later copy of a key to its first."""
-    first = firsts(keys)
+    first = first_occurrence(keys)
     copies = np.flatnonzero((first != np.arange(len(keys))) & (first >= 0))
     return np.stack([first[copies], copies], axis=1)
 

@@ -25,7 +25,7 @@ from emo8.duplicates.views import COLUMNS, Views, views_of
 from emo8.engine import malloc
 from emo8.engine.files import fingerprint, read_columns, read_fingerprint, write_part
 from emo8.engine.local import Engine
-from emo8.engine.row_index import firsts, positions
+from emo8.engine.row_index import first_occurrence, index_of
 from emo8.engine.steps import part_path
 from emo8.labels.clip_steps import Model, embeddings
 from emo8.measure.filters.base import PHASH_RECIPE
@@ -111,7 +111,7 @@ class Pairs:
         ]
         chunks = [chunk for column in names for chunk in column.chunks]
         every = pa.chunked_array(chunks, pa.string()).combine_chunks()
-        first = np.flatnonzero(firsts(every) == np.arange(len(every)))
+        first = np.flatnonzero(first_occurrence(every) == np.arange(len(every)))
         sizes = np.array([len(column) for column in names])
         number = np.repeat(np.arange(len(names)), sizes)[first]
         row = first - (np.cumsum(sizes) - sizes)[number]
@@ -127,7 +127,7 @@ def _looked_up(asked: np.ndarray, known: pa.Table | None, pictures: pa.Array) ->
     ends = []
     for picture in _PICTURES:
         names = known[picture].combine_chunks()
-        ends.append(positions(names.dictionary, pictures)[names.indices])
+        ends.append(index_of(names.dictionary, pictures)[names.indices])
     pairs = np.stack(ends, axis=1)
     here = np.flatnonzero((pairs >= 0).all(axis=1))
     keys = pd.Index(find.key(pairs[here], len(pictures)))

@@ -49,7 +49,7 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class PartOutcome:
     """What became of one task."""
 
     task: Task
@@ -66,7 +66,7 @@ class Engine(Protocol):
     def distributor(self) -> tuple[str, str]:
         """The name img2dataset has for this engine, and the address of its cluster."""
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[PartOutcome]:
         """Outcomes as they come, in any order, one for each task."""
 
     def __enter__(self) -> Engine: ...
@@ -98,10 +98,10 @@ class LocalEngine:
         for feeder in self.feeders:
             feeder.join()
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[PartOutcome]:
         """Outcomes as they come."""
         stop = threading.Event()
-        outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        outcomes: queue.SimpleQueue[PartOutcome] = queue.SimpleQueue()
         waited_for = 0
         for task in tasks:
             self.jobs.put(_Job(task=task, outcomes=outcomes, stop=stop))
@@ -123,12 +123,12 @@ class LocalEngine:
         """Feed one worker process until the engine ends; replace it when it dies."""
         worker: ProcessPoolExecutor | None = None
         while (job := self.jobs.get()) is not None:
-            outcome = Outcome(task=job.task, error="not begun")
+            outcome = PartOutcome(task=job.task, error="not begun")
             for _ in range(0 if job.stop.is_set() else ATTEMPTS):
                 worker = worker or _hire()
                 try:
                     num_rows = worker.submit(run_task, job.task).result()
-                    outcome = Outcome(task=job.task, num_rows=num_rows)
+                    outcome = PartOutcome(task=job.task, num_rows=num_rows)
                     break
                 except BrokenProcessPool:
                     worker.shutdown()
@@ -137,7 +137,7 @@ class LocalEngine:
                 except Exception as cause:
                     error = f"{type(cause).__name__}: {cause}"
                 logger.warning("%s part %d: %s", job.task.table, job.task.part, error)
-                outcome = Outcome(task=job.task, error=error)
+                outcome = PartOutcome(task=job.task, error=error)
             job.outcomes.put(outcome)
         if worker:
             _dismiss(worker)
@@ -148,7 +148,7 @@ class _Job:
     """A task on its way to a worker, and where its outcome goes."""
 
     task: Task
-    outcomes: queue.SimpleQueue[Outcome]
+    outcomes: queue.SimpleQueue[PartOutcome]
     stop: threading.Event  # set: leave the task for the next run
 
 

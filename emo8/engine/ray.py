@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from emo8.core.errors import Emo8Error
-from emo8.engine.local import ATTEMPTS, Outcome, Task, run_task
+from emo8.engine.local import ATTEMPTS, PartOutcome, Task, run_task
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class RayEngine:
 
             ray.shutdown()
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[Outcome]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[PartOutcome]:
         """Outcomes as they come; every actor is given the next task when it has done one."""
         waiting = deque((task, 1) for task in tasks)
         if not waiting:
@@ -114,7 +114,7 @@ class _Crew:
         actor = self.idle.pop()
         self.busy[actor.run.remote(task)] = (actor, task, attempt)
 
-    def wait(self) -> tuple[Task, int, Outcome]:
+    def wait(self) -> tuple[Task, int, PartOutcome]:
         """The next task to end, how often it was tried, and its outcome."""
         import ray
 
@@ -122,12 +122,12 @@ class _Crew:
         actor, task, attempt = self.busy.pop(done)
         try:
             num_rows, node = ray.get(done)
-            outcome = Outcome(task=task, num_rows=num_rows, node=node)
+            outcome = PartOutcome(task=task, num_rows=num_rows, node=node)
         except ray.exceptions.RayActorError:
             actor = self.actor_class.remote()  # on whatever node is left
-            outcome = Outcome(task=task, error="its worker process or its node died")
+            outcome = PartOutcome(task=task, error="its worker process or its node died")
         except ray.exceptions.RayTaskError as error:
-            outcome = Outcome(task=task, error=f"{type(error.cause).__name__}: {error.cause}")
+            outcome = PartOutcome(task=task, error=f"{type(error.cause).__name__}: {error.cause}")
         if outcome.error:
             logger.warning("%s part %d: %s", task.table, task.part, outcome.error)
         self.idle.append(actor)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 Texts = Any  # pd.Series, pa.Array or pa.ChunkedArray of strings
 
 
-def positions(keys: Texts, among: Texts) -> np.ndarray:
+def index_of(keys: Texts, among: Texts) -> np.ndarray:
     """(N,) int32 place of each of N keys among others, -1 where it is none of them, or null.
 
     Of several equal ones the first counts. -1 makes an array's last entry the one for "none".
@@ -20,12 +20,12 @@ def positions(keys: Texts, among: Texts) -> np.ndarray:
     return np.asarray(found.fill_null(-1).to_numpy().copy())
 
 
-def firsts(keys: Texts) -> np.ndarray:
+def first_occurrence(keys: Texts) -> np.ndarray:
     """(N,) place of the first of N keys that equals each one, its own where none did before.
 
     -1 for a null.
     """
-    return positions(keys, keys)
+    return index_of(keys, keys)
 
 
 def _texts(values: Texts) -> pa.Array | pa.ChunkedArray:

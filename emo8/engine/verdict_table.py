@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from emo8.engine.files import write_part
-from emo8.engine.row_index import positions
+from emo8.engine.row_index import index_of
 
 VERDICTS = Path("tables") / "verdicts.parquet"
 _ORIGIN = pa.struct([("source", pa.string()), ("source_url", pa.string())])
@@ -57,6 +57,6 @@ def provenance_of_copies(verdicts: pd.DataFrame) -> pd.Series:
     origins = copies[["source", "source_url"]].astype(object)
     for number, origin in zip(keeper, origins.where(origins.notna(), None).to_dict("records")):
         found[number].append(origin)
-    place = positions(verdicts["id"], survivors.to_series())
+    place = index_of(verdicts["id"], survivors.to_series())
     place[verdicts["reason"].notna()] = -1
     return pd.Series([found[number] for number in place], index=verdicts.index, dtype=object)

@@ -63,7 +63,7 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolved:
+class ResolvedDetector:
     """A detector as a build knows it; `weights` is empty where it could not be had."""
 
     name: str  # as rows say it: without the path of a weights file
@@ -81,22 +81,22 @@ class Resolved:
         return TorchvisionDetector.load(self.name.removeprefix(_TORCHVISION), self.file)
 
 
-def resolve(name: str, recipe_dir: Path = Path()) -> Resolved:
+def resolve(name: str, recipe_dir: Path = Path()) -> ResolvedDetector:
     """The detector called `name`, downloaded if need be.
 
     ModelError for a name nobody knows, a plug-in that does not work, and a file of the recipe that
     is missing or not what its name says.
     """
     if name == OFF:
-        return Resolved(name=name, weights="", cause="turned off in the recipe")
+        return ResolvedDetector(name=name, weights="", cause="turned off in the recipe")
     if name.startswith(_PLUGIN):
-        return Resolved(name=name, weights=_plugin_version(name))
+        return ResolvedDetector(name=name, weights=_plugin_version(name))
     plain, _, file = name.partition("@")
     model = _check_name(plain)
     if file:
         path = recipe_dir / file
         _check_file(path)
-        return Resolved(name=plain, weights=path.name, file=str(path.resolve()))
+        return ResolvedDetector(name=plain, weights=path.name, file=str(path.resolve()))
     try:
         weights = _fetch(model)
     except ModelError:
@@ -109,8 +109,8 @@ def resolve(name: str, recipe_dir: Path = Path()) -> Resolved:
             name,
             cause,
         )
-        return Resolved(name=name, weights="", cause=f"weights could not be had: {cause}")
-    return Resolved(name=name, weights=weights)
+        return ResolvedDetector(name=name, weights="", cause=f"weights could not be had: {cause}")
+    return ResolvedDetector(name=name, weights=weights)
 
 
 def _check_name(name: str) -> str:

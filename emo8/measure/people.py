@@ -16,7 +16,7 @@ import pyarrow as pa
 from emo8.core.images import decode
 from emo8.core.schema import PERSON, PUBLISHED_DECIMALS
 from emo8.engine.steps import ROWS, Batch, Step
-from emo8.measure.detectors import Detector, Resolved
+from emo8.measure.detectors import Detector, ResolvedDetector
 
 NOT_RUN = "not_run"
 BATCH_IMAGES = 8
@@ -26,7 +26,7 @@ BATCH_IMAGES = 8
 class People(Step):
     """Boxes by prominence, and who drew them: `source`, the detector's name, or `not_run`."""
 
-    detector: Resolved
+    detector: ResolvedDetector
     min_score: float
     max_people: int
     max_pixels: int

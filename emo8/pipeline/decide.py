@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from emo8.core.settings import DecideConfig
 from emo8.dataset.removal import Removal, removed_rows
-from emo8.duplicates.drop import Copies
+from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.leaks import Leaks
 from emo8.review import final_labels
-from emo8.review.final_labels import Claims
+from emo8.review.final_labels import FinalLabels
 from emo8.tables import thresholds
 from emo8.tables.rows import as_frame
 
@@ -32,9 +32,9 @@ class Decider:
 
     config: DecideConfig
     leaks: Leaks
-    copies: Copies
+    copies: DuplicateSearch
     removals: list[Removal]  # what people asked to have taken out
-    claims: Claims  # how claims become final labels
+    claims: FinalLabels  # how claims become final labels
 
     def run(self, narrow: pa.Table) -> pd.DataFrame:
         """One verdict per row: part, row, id, claims, step, reason, value,

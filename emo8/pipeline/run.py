@@ -26,7 +26,7 @@ from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import Recipe
 from emo8.dataset import removal, row_order, splits, write
 from emo8.duplicates import leaks
-from emo8.duplicates.drop import Copies
+from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.pairs import Pairs
 from emo8.engine import build_folder, malloc
 from emo8.engine.files import fingerprint, read_columns, write_text
@@ -41,11 +41,11 @@ from emo8.publish import evidence
 from emo8.publish.card import CardInput, write_card
 from emo8.report import numbers
 from emo8.review import votes
-from emo8.review.final_labels import Claims
+from emo8.review.final_labels import FinalLabels
 from emo8.sources.base import Chunk
 from emo8.tables.rows import as_frame, read_narrow
 from emo8.web.build_fetch import Fetch
-from emo8.web.img2dataset_run import Crew
+from emo8.web.img2dataset_run import Workers
 from emo8.web.store import mark
 
 DECIDE_VERSION = 6
@@ -203,7 +203,7 @@ class _Run:
         if here:
             self._run_tasks(ROWS, here)
         distributor, address = self.engine.distributor() if links else ("", "")
-        crew = Crew(
+        crew = Workers(
             processes=self.engine.workers or os.cpu_count() or 1,
             distributor=distributor,
             ray_address=address,
@@ -301,9 +301,11 @@ class _Run:
                 build=self.out,
                 model=self.resolved.models[0],
             ),
-            copies=Copies(config=self.recipe.decide, pairs=pairs, build=self.out, earlier=earlier),
+            copies=DuplicateSearch(
+                config=self.recipe.decide, pairs=pairs, build=self.out, earlier=earlier
+            ),
             removals=self.removals,
-            claims=Claims(
+            claims=FinalLabels(
                 labels=self.recipe.labels,
                 votes=self.recipe.votes,
                 cast=self.cast,

@@ -25,14 +25,14 @@ from emo8.measure.step import Measure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resolved:
+class ResolvedModels:
     """What the names in a recipe came to."""
 
     models: tuple[clip_steps.Model, ...]  # the first also confirms near copies
     prompts: PromptSet
     vocabulary: Vocabulary
     calibrations: Calibrations
-    detector: detectors.Resolved
+    detector: detectors.ResolvedDetector
 
     def classifier_task(self, out: Path) -> ClassifierTask:
         """Makes the text vectors that the steps below read."""
@@ -41,7 +41,7 @@ class Resolved:
         )
 
 
-def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
+def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> ResolvedModels:
     """Everything the steps need, found once and recorded in the build folder `out`."""
     options, recipe_dir = recipe.labels, recipe_path.resolve().parent
     known = (build_folder.read_json(out / build_folder.RESOLVED) or {}).get("models", [])
@@ -72,7 +72,7 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
             "people": {k: v for k, v in dataclasses.asdict(detector).items() if k != "file"},
         },
     )
-    return Resolved(
+    return ResolvedModels(
         models=models,
         prompts=prompts,
         vocabulary=vocabulary,
@@ -81,7 +81,7 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> Resolved:
     )
 
 
-def part_steps(recipe: Recipe, resolved: Resolved, out: Path) -> list[Step]:
+def part_steps(recipe: Recipe, resolved: ResolvedModels, out: Path) -> list[Step]:
     """The steps in order; each may read the ones before it."""
     models, prompts = resolved.models, resolved.prompts
     max_pixels = recipe.ingest.max_pixels

@@ -33,10 +33,10 @@ from emo8.dataset.shards import CHANGELOG, LABELS, README, list_shards
 from emo8.engine.files import write_text
 from emo8.web.build_fetch import WINDOW_LINKS, manners, policy
 from emo8.web.download_log import read_picture
-from emo8.web.img2dataset_run import Crew, Rules, fetch_links
+from emo8.web.img2dataset_run import Rules, Workers, fetch_links
 from emo8.web.links import parse
-from emo8.web.outcome import LostError
-from emo8.web.store import Place, Store
+from emo8.web.outcome import FetchFailed
+from emo8.web.store import Location, Store
 
 REPORT = "hydrate.csv"
 NOTICE = (
@@ -78,7 +78,7 @@ class Hydration:
         self.data, self.out, self.config = data, out, config
         self.matcher = Matcher(removals)
         self.max_pixels = max_pixels
-        self.crew = Crew(processes=processes or os.cpu_count() or 1)
+        self.crew = Workers(processes=processes or os.cpu_count() or 1)
         own = policy(config, max_bytes, allow_networks)
         self.rules = Rules(
             manners=manners(config, max_bytes),
@@ -149,7 +149,7 @@ class Hydration:
     def _narrow(self, name: str) -> pa.Table:
         return pq.read_table(self.data / name, columns=_LOOKED_AT)
 
-    def _fetch(self, names: list[str]) -> dict[str, Place]:
+    def _fetch(self, names: list[str]) -> dict[str, Location]:
         wanted: dict[str, int] = {}
         for name in names:
             table = self._narrow(name)
@@ -167,7 +167,7 @@ class Hydration:
 
     # --- one file ----------------------------------------------------------------------------
 
-    def _complete(self, name: str, found: dict[str, Place], target: Path) -> None:
+    def _complete(self, name: str, found: dict[str, Location], target: Path) -> None:
         """Write one file with its pictures, row group by row group."""
         metadata = schema.published_features().arrow_schema.metadata
         wide = schema.published_schema().with_metadata(metadata)
@@ -186,7 +186,7 @@ class Hydration:
         for writer in writers.values():
             writer.close()
 
-    def _filled(self, row: dict[str, Any], found: dict[str, Place]) -> dict[str, Any]:
+    def _filled(self, row: dict[str, Any], found: dict[str, Location]) -> dict[str, Any]:
         """A row with its picture, or as it was, its loss noted."""
         self.counts["rows"] += 1
         image = row.get("image")
@@ -196,7 +196,7 @@ class Hydration:
         empty = {**row, "image": None, "published_sha256": None}
         try:
             clean = self._picture(row, found)
-        except LostError as lost:
+        except FetchFailed as lost:
             self.lost.append((row["id"], row["source_url"] or "", lost.reason, lost.cause))
             return empty
         self.counts["filled"] += 1
@@ -204,23 +204,23 @@ class Hydration:
         digest = hashlib.sha256(clean).hexdigest()
         return {**row, "image": {"bytes": clean, "path": name}, "published_sha256": digest}
 
-    def _picture(self, row: dict[str, Any], found: dict[str, Place]) -> bytes:
+    def _picture(self, row: dict[str, Any], found: dict[str, Location]) -> bytes:
         """The published form of a row's picture; LostError when it is not to be had, or not it."""
         if self.matcher.exact(*([row[key]] for key in _KEYS))[0]:
-            raise LostError("removed", "on the removal list")
+            raise FetchFailed("removed", "on the removal list")
         place = found.get(_address(row["source_url"]) or "")
         if place is None:
-            raise LostError("fetch_failed", "no_address")
+            raise FetchFailed("fetch_failed", "no_address")
         if place.reason is not None or place.file is None:
-            raise LostError(place.reason or "fetch_failed", place.cause or "")
+            raise FetchFailed(place.reason or "fetch_failed", place.cause or "")
         assert place.place is not None and place.size is not None
         data = read_picture(self.work / place.file, place.place, place.size)
         if hashlib.sha256(data).hexdigest() != row["id"]:
-            raise LostError("fetch_failed", "hash_mismatch")
+            raise FetchFailed("fetch_failed", "hash_mismatch")
         try:
             decoded = decode(data, max_pixels=self.max_pixels)
         except DecodeError as error:
-            raise LostError(error.reason, "as received") from None
+            raise FetchFailed(error.reason, "as received") from None
         plain_jpeg = decoded.plain and decoded.format == "JPEG"
         return publishable(data, plain_jpeg=plain_jpeg, max_pixels=self.max_pixels)
 
@@ -272,5 +272,5 @@ def _target_name(name: str, row: dict[str, Any]) -> str:
 def _address(url: str | None) -> str | None:
     try:
         return parse(url).url
-    except LostError:
+    except FetchFailed:
         return None

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Published:
     """What a publication came to, or would."""
 
     where: str  # the folder, or user/name@revision
@@ -52,12 +52,12 @@ class Outcome:
 
 def to_folder(
     build: Path, folder: Path, *, dry_run: bool = False, allow_missing_license: bool = False
-) -> Outcome:
+) -> Published:
     """Write the release of a finished build as `folder`, read back; GateError when blocked."""
     with build_folder.writing(build), release.staging(folder.absolute()) as root:
         previous = release.previous_in(folder)
         staged, verdict = _staged(build, root, "", previous, allow_missing_license)
-        outcome = Outcome(where=str(folder), release=staged, verdict=verdict)
+        outcome = Published(where=str(folder), release=staged, verdict=verdict)
         if dry_run:
             return outcome
         _require_open(verdict)
@@ -110,7 +110,7 @@ def to_hub(
     tag: str = "",
     dry_run: bool = False,
     allow_missing_license: bool = False,
-) -> Outcome:
+) -> Published:
     """Publish a finished build as the dataset `user/name`, tagged and read back."""
     from huggingface_hub import HfApi
 
@@ -129,7 +129,7 @@ def to_hub(
                 previous = _previous(api, repo, parent)
         staged, verdict = _staged(build, root, repo, previous, allow_missing_license)
         tag = tag or f"v{staged.version}"
-        outcome = Outcome(where=repo, release=staged, verdict=verdict, tag=tag)
+        outcome = Published(where=repo, release=staged, verdict=verdict, tag=tag)
         if dry_run:
             return outcome
         _require_open(verdict)

@@ -28,7 +28,7 @@ LAYOUT = Layout(tile_px=138, columns=8, text_lines=4, max_lines=7)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class ClusterGroup:
     """Pictures shown side by side: rows of the verdicts, and what is said of them."""
 
     rows: tuple[int, ...]
@@ -56,7 +56,7 @@ def write_sheets(build: Path, out: Path, *, max_clusters: int) -> tuple[Path, in
     return out / "index.html", len(clusters), len(possible)
 
 
-def copies_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
+def copies_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[ClusterGroup]:
     """One group per cluster with a copy in it, the rows that stay first."""
     how = _relations(pairs)
     copies = ("duplicate_exact", "duplicate_near", "split_bridge")
@@ -68,11 +68,11 @@ def copies_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
     ):
         ordered = members.sort_values("reason", na_position="first", kind="stable")
         notes = tuple(_note(row, how) for row in ordered.to_dict("records"))
-        groups.append(Group(rows=tuple(ordered.index), notes=notes))
+        groups.append(ClusterGroup(rows=tuple(ordered.index), notes=notes))
     return groups
 
 
-def possible_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
+def possible_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[ClusterGroup]:
     """One group per pair that may be copies and was left alone, the likeliest first."""
     if pairs.empty:
         return []
@@ -82,7 +82,7 @@ def possible_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[Group]:
     near = near[near["left_id"].isin(row_of.index) & near["right_id"].isin(row_of.index)]
     near = near.assign(score=near[["residual", "crop_residual"]].min(axis=1))
     return [
-        Group(
+        ClusterGroup(
             rows=(int(row_of[pair["left_id"]]), int(row_of[pair["right_id"]])),
             notes=("stays", f"stays: {_numbers(pair)}"),
         )
@@ -108,7 +108,7 @@ def _note(row: Mapping[Any, Any], how: dict[frozenset[str], str]) -> str:
     return f"{row['reason']}: {said}" if said else str(row["reason"])
 
 
-def _spread(groups: list[Group], wanted: int) -> list[Group]:
+def _spread(groups: list[ClusterGroup], wanted: int) -> list[ClusterGroup]:
     """At most `wanted` groups, taken evenly from all of them."""
     if len(groups) <= wanted:
         return groups
@@ -116,7 +116,7 @@ def _spread(groups: list[Group], wanted: int) -> list[Group]:
 
 
 def _tiled(
-    build: Path, verdicts: pd.DataFrame, groups: list[Group]
+    build: Path, verdicts: pd.DataFrame, groups: list[ClusterGroup]
 ) -> Iterator[contact_sheet.Group]:
     """The groups with their pictures; of large ones two lines."""
     pictures = _Pictures(build, verdicts)

@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claims:
+class FinalLabels:
     """What the final labels depend on besides the rows."""
 
     labels: LabelsConfig

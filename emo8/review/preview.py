@@ -12,13 +12,13 @@ from emo8.core.settings import VotesConfig
 from emo8.engine import build_folder
 from emo8.engine.verdict_table import VERDICTS
 from emo8.review import votes
-from emo8.review.vote_files import Ballots
+from emo8.review.vote_files import ReadVotes
 
 SHOWN = 20  # votes listed; all are counted
 _VERDICTS = ("id", "source_path", "emotion", "emotion_rule", "style", "reason")
 
 
-def diff_lines(build: Path, new: Ballots) -> list[str]:
+def diff_lines(build: Path, new: ReadVotes) -> list[str]:
     """The votes one by one, then the labels that would follow from them at the next build."""
     now = _verdicts(build)
     lines = [_line(vote, now) for vote in new.votes.head(SHOWN).to_dict("records")]
@@ -49,7 +49,7 @@ def _line(vote: dict[Any, Any], now: pd.DataFrame) -> str:
     return f"  {vote['id'][:12]}  {place}  {vote['annotator']}: {said[vote['kind']]}"
 
 
-def _effects(build: Path, new: Ballots, now: pd.DataFrame) -> list[str]:
+def _effects(build: Path, new: ReadVotes, now: pd.DataFrame) -> list[str]:
     """Counts of changed human labels and of pictures that leave, by the build's own rules."""
     resolved = build_folder.read_json(build / build_folder.RESOLVED)
     if resolved is None or now.empty:

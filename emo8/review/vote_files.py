@@ -41,7 +41,7 @@ Line = dict[str, str]  # COLUMNS as texts, "" where nothing stands
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ballots:
+class ReadVotes:
     """Votes that were read and checked, and not imported yet."""
 
     batch: str  # the name the import will have, for undoing
@@ -70,7 +70,7 @@ def import_votes(build: Path, file: Path, *, annotator: str = "") -> Imported:
     return add(build, read_file(build, file, annotator=annotator))
 
 
-def read_file(build: Path, file: Path, *, annotator: str = "") -> Ballots:
+def read_file(build: Path, file: Path, *, annotator: str = "") -> ReadVotes:
     """The votes of a file, checked against the build; Emo8Error names every mistake."""
     data = file.read_bytes() if file.is_file() else b""
     table = _read(file)
@@ -91,7 +91,7 @@ def read_file(build: Path, file: Path, *, annotator: str = "") -> Ballots:
     return found
 
 
-def add(build: Path, ballots: Ballots) -> Imported:
+def add(build: Path, ballots: ReadVotes) -> Imported:
     """Import votes that were read and checked."""
     old, new = read_votes(build), ballots.votes
     write_votes(build, pd.concat([old, new], ignore_index=True) if len(old) else new)
@@ -174,7 +174,7 @@ def _missing(file: Path, missing: list[str], found: list[str]) -> str:
 
 def parse(
     build: Path, where: str, lines: Sequence[tuple[str, Line]], *, asks: bool, batch: str
-) -> Ballots:
+) -> ReadVotes:
     """The votes of `lines`, each with its place in `where`; Emo8Error with every mistake.
 
     With `asks` a line without an answer is an unanswered question.
@@ -205,7 +205,7 @@ def parse(
     if mistakes:
         raise Emo8Error(_all(where, mistakes))
     frame = pd.DataFrame(votes, columns=schema.VOTES.names)
-    return Ballots(batch=batch, votes=frame, num_unanswered=unanswered)
+    return ReadVotes(batch=batch, votes=frame, num_unanswered=unanswered)
 
 
 def _texts(table: pd.DataFrame) -> list[Line]:

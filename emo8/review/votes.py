@@ -27,7 +27,7 @@ from emo8.core.errors import BuildError
 from emo8.core.settings import VotesConfig
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.engine.files import fingerprint, write_part
-from emo8.engine.row_index import positions
+from emo8.engine.row_index import index_of
 from emo8.review.agreement import dawid_skene
 
 NAME = "votes.parquet"
@@ -106,7 +106,7 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
     spreads = np.full(n + 1, None, object)
     for number in np.flatnonzero(total > 0).tolist():
         spreads[number] = spread[number].tolist()
-    place = positions(ids, keys.to_series())  # -1, the last of every array, where nobody voted
+    place = index_of(ids, keys.to_series())  # -1, the last of every array, where nobody voted
     return pd.DataFrame(
         {
             "emotion": np.array([*label, None], object)[place],
@@ -132,13 +132,13 @@ def human_styles(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
             config.rule, alone and share >= config.min_share - 1e-9
         ):
             chosen[number] = STYLES[best]
-    place = positions(ids, counts.index.to_series())
+    place = index_of(ids, counts.index.to_series())
     return pd.Series(chosen[place], index=ids.index, dtype=object)
 
 
 def _among(keys: pd.Series, ids: pd.Series) -> np.ndarray:
     """(V,) bool: keys that are ids of rows."""
-    return positions(keys, ids) >= 0 if len(keys) else np.zeros(0, bool)
+    return index_of(keys, ids) >= 0 if len(keys) else np.zeros(0, bool)
 
 
 def choice_tensor(votes: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:

@@ -16,9 +16,9 @@ from emo8.core.networks import Network
 from emo8.core.version import __version__
 from emo8.web import body
 from emo8.web.consent import MAX_TEXT_BYTES, Consent, SiteFiles, site_file_text
-from emo8.web.http import Clock, LookUp, Reply, Wire
+from emo8.web.http import Clock, GuardedHttp, LookUp, Reply
 from emo8.web.links import Target, parse
-from emo8.web.outcome import LostError, Outcome, failed
+from emo8.web.outcome import FetchFailed, LinkOutcome, failed
 from emo8.web.pacing import Pacing
 
 DEFAULT_AGENT = f"emo8/{__version__} (+https://pypi.org/project/emo8/)"
@@ -34,7 +34,7 @@ UNREACHED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manners:
+class FetchPolicy:
     """Everything that decides how a link is fetched; JSON values, so that workers can be told."""
 
     user_agent: str
@@ -59,14 +59,14 @@ class Agent:
 
     def __init__(
         self,
-        manners: Manners,
+        manners: FetchPolicy,
         state: Path,
         *,
         allowed: tuple[Network, ...] = (),
         look_up: LookUp | None = None,
     ) -> None:
         self.manners = manners
-        self.wire = Wire(allowed=allowed, use_proxies=manners.use_proxies, look_up=look_up)
+        self.wire = GuardedHttp(allowed=allowed, use_proxies=manners.use_proxies, look_up=look_up)
         self.pacing = Pacing(
             state / "hosts",
             connections=manners.host_connections,
@@ -83,14 +83,14 @@ class Agent:
             tdm_reservation=manners.tdm_reservation,
         )
 
-    def fetch(self, link: str | None) -> Outcome:
+    def fetch(self, link: str | None) -> LinkOutcome:
         """The picture behind a link, or why there is none; never an exception."""
         try:
-            return Outcome(data=self._fetch(link))
-        except LostError as lost:
-            return Outcome(reason=lost.reason, cause=lost.cause, value=lost.value)
+            return LinkOutcome(data=self._fetch(link))
+        except FetchFailed as lost:
+            return LinkOutcome(reason=lost.reason, cause=lost.cause, value=lost.value)
         except Exception as error:  # one odd link must not cost its neighbours
-            return Outcome(reason="fetch_failed", cause=f"error {type(error).__name__}")
+            return LinkOutcome(reason="fetch_failed", cause=f"error {type(error).__name__}")
 
     def _fetch(self, link: str | None) -> bytes:
         target, clock = parse(link), self._clock()
@@ -144,7 +144,7 @@ class Agent:
         }
         try:
             return self.wire.request(target, headers, clock)
-        except LostError as lost:
+        except FetchFailed as lost:
             if lost.cause in UNREACHED:
                 self.pacing.unreached(target.host)
             if lost.cause in PASSING_CAUSES:
@@ -181,7 +181,7 @@ class Agent:
 class _PassingError(Exception):
     """A loss that another attempt may mend."""
 
-    def __init__(self, lost: LostError, wait_s: float = 0.0) -> None:
+    def __init__(self, lost: FetchFailed, wait_s: float = 0.0) -> None:
         super().__init__(str(lost))
         self.lost, self.wait_s = lost, wait_s
 
@@ -197,7 +197,7 @@ def _next(target: Target, reply: Reply) -> Target:
         raise failed("redirect_to_nowhere", reply.status) from None
     try:
         return parse(absolute)
-    except LostError as lost:
+    except FetchFailed as lost:
         if lost.reason == "refused_address":
             raise
         raise failed("redirect_to_nowhere", reply.status) from None

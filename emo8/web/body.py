@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from emo8.web.http import Reply, body_lost
-from emo8.web.outcome import LostError, failed
+from emo8.web.outcome import FetchFailed, failed
 
 CHUNK_BYTES = 1 << 16
 SNIFF_BYTES = 32  # enough to tell a picture from anything else
@@ -26,7 +26,7 @@ def read_picture(reply: Reply, max_bytes: int) -> bytes:
     """A whole body that begins like a picture; LostError otherwise, as early as it shows."""
     length = reply.body.length
     if length is not None and length > max_bytes:
-        raise LostError("too_many_bytes", "content_length", length)
+        raise FetchFailed("too_many_bytes", "content_length", length)
     pieces: list[bytes] = []
     size = 0
     for piece in _decoded(reply, max_bytes):
@@ -35,7 +35,7 @@ def read_picture(reply: Reply, max_bytes: int) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > max_bytes:
-            raise LostError("too_many_bytes", "body", size)
+            raise FetchFailed("too_many_bytes", "body", size)
     data = b"".join(pieces)
     if not data:
         raise failed("empty_body", 0)
@@ -70,7 +70,7 @@ def _raw(reply: Reply) -> Iterator[bytes]:
         while piece := reply.body.read1(CHUNK_BYTES):
             size += len(piece)
             yield piece
-    except LostError:
+    except FetchFailed:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise body_lost(error) from None
@@ -107,7 +107,7 @@ def _decoded(reply: Reply, max_bytes: int) -> Iterator[bytes]:
 def _check_kind(data: bytes, reply: Reply) -> None:
     if not looks_like_picture(data):
         kind = (reply.headers.get_content_type() or "unknown")[:60]
-        raise LostError("not_an_image", kind)
+        raise FetchFailed("not_an_image", kind)
 
 
 def looks_like_picture(data: bytes) -> bool:

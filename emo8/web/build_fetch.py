@@ -21,20 +21,20 @@ from emo8.engine.files import fingerprint, write_part, write_text
 from emo8.engine.steps import ROWS, part_path
 from emo8.sources import urls
 from emo8.sources.base import Chunk
-from emo8.web.agent import DEFAULT_AGENT, Manners
-from emo8.web.img2dataset_run import Crew, FetchError, Rules, fetch_links
+from emo8.web.agent import DEFAULT_AGENT, FetchPolicy
+from emo8.web.img2dataset_run import FetchError, Rules, Workers, fetch_links
 from emo8.web.links import Target, parse
-from emo8.web.outcome import LostError
-from emo8.web.store import Place, Store, rows_of, table
+from emo8.web.outcome import FetchFailed
+from emo8.web.store import Location, Store, rows_of, table
 
 VERSION = 1
 WINDOW_LINKS = 16_384  # links between two starts of img2dataset: disk beside rows/ against seconds
 ROUNDS = Path("tables") / "fetch_rounds.json"
 
 
-def manners(config: FetchConfig, max_bytes: int) -> Manners:
+def manners(config: FetchConfig, max_bytes: int) -> FetchPolicy:
     """The recipe's `[fetch]` as workers are told it."""
-    return Manners(
+    return FetchPolicy(
         user_agent=config.user_agent or DEFAULT_AGENT,
         robots_txt=config.robots_txt,
         x_robots_tag=config.x_robots_tag,
@@ -95,7 +95,7 @@ class Fetch:
         write_text(self.build / ROUNDS, json.dumps({"rounds": self.rounds}) + "\n")
         return num_links
 
-    def windows(self, stale: list[int], crew: Crew) -> Iterator[tuple[list[int], str]]:
+    def windows(self, stale: list[int], crew: Workers) -> Iterator[tuple[list[int], str]]:
         """(parts, "") of each window once its links are fetched; with an error, parts that failed.
 
         The caller ingests a window's parts before it asks for the next.
@@ -139,7 +139,7 @@ class Fetch:
             num_links += num_inputs
         yield window
 
-    def _fetch_window(self, parts: list[int], store: Store, crew: Crew) -> None:
+    def _fetch_window(self, parts: list[int], store: Store, crew: Workers) -> None:
         targets = {part: [_parsed(line.link) for line in urls.lines(self.chunks[part])]
                    for part in parts}  # fmt: skip
         wanted: dict[str, int] = {}
@@ -169,14 +169,14 @@ class Fetch:
         )
 
 
-def _parsed(link: str) -> Target | LostError:
+def _parsed(link: str) -> Target | FetchFailed:
     try:
         return parse(link)
-    except LostError as lost:
+    except FetchFailed as lost:
         return lost
 
 
-def _place(item: Target | LostError, found: dict[str, Place]) -> Place:
-    if isinstance(item, LostError):
-        return Place(reason=item.reason, cause=item.cause, value=item.value)
+def _place(item: Target | FetchFailed, found: dict[str, Location]) -> Location:
+    if isinstance(item, FetchFailed):
+        return Location(reason=item.reason, cause=item.cause, value=item.value)
     return found[item.url]

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8.web.links import Target
-from emo8.web.outcome import LostError, failed
+from emo8.web.outcome import FetchFailed, failed
 
 ROBOTS, TDMREP = "/robots.txt", "/.well-known/tdmrep.json"
 MAX_TEXT_BYTES = 512 * 1024  # RFC 9309 asks for at least 500 KiB; what follows is not read
@@ -54,7 +54,7 @@ class SiteFiles:
             self.known[url] = entry
         content = entry[1]
         if isinstance(content, dict):
-            raise LostError(content["reason"], content["cause"], content["value"])
+            raise FetchFailed(content["reason"], content["cause"], content["value"])
         return str(content) if content is not None else None
 
     def _shared(self, url: str) -> tuple[float, Any]:
@@ -70,7 +70,7 @@ class SiteFiles:
     def _ask(self, url: str) -> tuple[float, Any]:
         try:
             return time.time() + MAX_AGE_S, self.ask(url)
-        except LostError as lost:
+        except FetchFailed as lost:
             what = {"reason": lost.reason, "cause": lost.cause, "value": lost.value}
             return time.time() + MAX_LOSS_AGE_S, what
 
@@ -101,12 +101,12 @@ class Consent:
             if text is not None:
                 rules = _robots(text)
                 if not all(rules.can_fetch(target.url, token) for token in self.tokens):
-                    raise LostError("opt_out", "robots.txt")
+                    raise FetchFailed("opt_out", "robots.txt")
                 delay_s = min(MAX_CRAWL_DELAY_S, rules.crawl_delay(self.tokens[0]) or 0.0)
         if self.tdm_reservation:
             text = self.files.get(target.origin, TDMREP)
             if text is not None and reserved(text, target.path):
-                raise LostError("opt_out", "tdmrep.json")
+                raise FetchFailed("opt_out", "tdmrep.json")
         return delay_s
 
     def after(self, headers: http.client.HTTPMessage) -> None:
@@ -114,9 +114,9 @@ class Consent:
         for value in headers.get_all("X-Robots-Tag", []):
             for word in robots_tag(value, self.tokens):
                 if word in self.directives:
-                    raise LostError("opt_out", f"x-robots-tag {word}")
+                    raise FetchFailed("opt_out", f"x-robots-tag {word}")
         if self.tdm_reservation and (headers.get("TDM-Reservation") or "").strip() == "1":
-            raise LostError("opt_out", "tdm-reservation")
+            raise FetchFailed("opt_out", "tdm-reservation")
 
 
 def product_token(user_agent: str) -> str:

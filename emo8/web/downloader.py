@@ -22,9 +22,9 @@ from typing import Any
 from emo8.core.errors import Emo8Error
 from emo8.core.networks import parse_networks
 from emo8.engine.processes import die_with_parent
-from emo8.web.agent import Agent, Manners
+from emo8.web.agent import Agent, FetchPolicy
 from emo8.web.download_log import SUFFIX, Entry, PackWriter
-from emo8.web.outcome import Outcome
+from emo8.web.outcome import LinkOutcome
 
 # What img2dataset imports and this use of it never touches: half of its start.
 _UNUSED = ("torch", "tensorflow", "ray")
@@ -40,7 +40,7 @@ class Job:
     state: str  # folder that all workers share: robots.txt, hosts
     progress: str  # file that grows by one byte per link
     allow_networks: tuple[str, ...]
-    manners: Manners
+    manners: FetchPolicy
     policy: str  # fingerprint that pack records carry
     round: int
     links_per_shard: int
@@ -59,7 +59,7 @@ def load_job(path: Path) -> Job:
     manners = content.pop("manners")
     manners["x_robots_directives"] = tuple(manners["x_robots_directives"])
     networks = tuple(content.pop("allow_networks"))
-    return Job(**content, allow_networks=networks, manners=Manners(**manners))
+    return Job(**content, allow_networks=networks, manners=FetchPolicy(**manners))
 
 
 def run(job: Job) -> None:
@@ -162,7 +162,9 @@ class _Writer:
         self.pack = PackWriter(Path(job.packs) / name)
 
     def write(self, image: bytes | None, key: str, caption: Any, meta: dict[str, Any]) -> None:
-        lost = Outcome() if image is not None else Outcome(**json.loads(meta["error_message"]))
+        lost = (
+            LinkOutcome() if image is not None else LinkOutcome(**json.loads(meta["error_message"]))
+        )
         entry = Entry(
             url=meta["url"],
             reason=lost.reason,

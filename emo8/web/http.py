@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from emo8.core.networks import Network, refusal
 from emo8.web.links import Target
-from emo8.web.outcome import LostError, failed
+from emo8.web.outcome import FetchFailed, failed
 
 LookUp = Callable[[str, int], Sequence[str]]
 MAX_IDLE = 64  # connections kept per process
@@ -110,7 +110,7 @@ class _Socket:
 
 
 class Connection(http.client.HTTPConnection):
-    """One HTTP connection over a socket that `Wire` opened."""
+    """One HTTP connection over a socket that `GuardedHttp` opened."""
 
     def __init__(self, target: Target, link: _Socket) -> None:
         super().__init__(target.host, target.port)
@@ -136,7 +136,7 @@ class Reply:
     target: Target
 
 
-class Wire:
+class GuardedHttp:
     """Opens and keeps connections; one per process, used by many threads."""
 
     def __init__(
@@ -169,7 +169,7 @@ class Wire:
             connection.sock.clock = clock
             try:
                 return self._ask(connection, target, headers, method, body)
-            except LostError as error:
+            except FetchFailed as error:
                 # a kept connection that was closed under us says nothing about the host
                 if error.cause not in ("reset", "closed"):
                     raise
@@ -207,7 +207,7 @@ class Wire:
                 connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
             response = connection.getresponse()
-        except LostError:
+        except FetchFailed:
             connection.close()
             raise
         except _NETWORK_ERRORS as error:
@@ -250,7 +250,7 @@ class Wire:
                     _tunnel(link, target)
                 sock.settimeout(clock.bound())
                 link.sock = self._tls().wrap_socket(sock, server_hostname=target.host)
-        except LostError:
+        except FetchFailed:
             sock.close()
             raise
         except _NETWORK_ERRORS as error:
@@ -260,7 +260,7 @@ class Wire:
 
     def _open(self, host: str, port: int, clock: Clock, *, checked: bool) -> socket.socket:
         """A socket connected to one of the host's addresses, and to no refused one."""
-        lost: LostError | None = None
+        lost: FetchFailed | None = None
         for address in self._addresses(host, port, clock, checked=checked):
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_STREAM)
@@ -269,7 +269,7 @@ class Wire:
                 sock.connect((address, port))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return sock
-            except LostError:
+            except FetchFailed:
                 sock.close()
                 raise
             except OSError as error:
@@ -289,7 +289,7 @@ class Wire:
         open_ones = [address for address, kind in refused.items() if kind is None]
         if not open_ones:
             address, kind = next(iter(refused.items()))
-            raise LostError("refused_address", f"{kind} {address}")
+            raise FetchFailed("refused_address", f"{kind} {address}")
         return open_ones
 
     def _resolve(self, host: str, port: int, clock: Clock) -> Sequence[str]:
@@ -339,7 +339,7 @@ def _tunnel(link: _Socket, target: Target) -> None:
         raise failed("proxy", response.status)
 
 
-def _lost(error: Exception, stage: str = "") -> LostError:
+def _lost(error: Exception, stage: str = "") -> FetchFailed:
     """Which kind of loss an error of the socket or HTTP layer is."""
     before = f"{stage}_" if stage else ""
     if isinstance(error, TimeoutError):
@@ -357,7 +357,7 @@ def _lost(error: Exception, stage: str = "") -> LostError:
     return failed("not_http")
 
 
-def body_lost(error: Exception) -> LostError:
+def body_lost(error: Exception) -> FetchFailed:
     """The loss of a body that broke off."""
     if isinstance(error, http.client.IncompleteRead):
         return failed("body_too_short")

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.engine.progress import stage
-from emo8.web.agent import Manners
+from emo8.web.agent import FetchPolicy
 from emo8.web.downloader import Job
 from emo8.web.links import host_of
-from emo8.web.store import Place, Store
+from emo8.web.store import Location, Store
 
 LINKS_PER_PROCESS = 1000  # fewer than this do not pay for another worker's start
 ATTEMPTS = 2  # runs of img2dataset, where it dies
@@ -34,7 +34,7 @@ class FetchError(OSError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
+class Workers:
     """Who fetches: how many processes, spread by what."""
 
     processes: int
@@ -46,15 +46,15 @@ class Crew:
 class Rules:
     """How the links of one fetch are fetched."""
 
-    manners: Manners
+    manners: FetchPolicy
     allow_networks: tuple[str, ...]
     policy: str  # fingerprint of what decides whether a picture may be had
     threads: int  # per process
 
 
 def fetch_links(
-    wanted: dict[str, int], *, rules: Rules, folder: Path, store: Store, crew: Crew
-) -> dict[str, Place]:
+    wanted: dict[str, int], *, rules: Rules, folder: Path, store: Store, crew: Workers
+) -> dict[str, Location]:
     """Where each wanted link's picture lies, or why there is none.
 
     `wanted` maps addresses to the least round of a failure that still stands; `folder` holds the
@@ -77,7 +77,7 @@ def fetch_links(
     return found
 
 
-def _job(links: list[str], round: int, rules: Rules, folder: Path, crew: Crew) -> Job:
+def _job(links: list[str], round: int, rules: Rules, folder: Path, crew: Workers) -> Job:
     """The files of one run of img2dataset, and the job that names them."""
     existing = [int(path.name.split("-")[1]) for path in folder.glob("job-*")]
     own = folder / f"job-{max(existing, default=-1) + 1}"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from emo8.web.outcome import LostError, failed
+from emo8.web.outcome import FetchFailed, failed
 
 SCHEMES = ("http", "https")
 MAX_LINK_CHARS = 8192  # longer ones are pictures in disguise (data:) or mistakes
@@ -49,7 +49,7 @@ def parse(link: str | None) -> Target:
     scheme, colon, _ = text.partition(":")
     named = colon and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme)
     if named and scheme.lower() not in SCHEMES:
-        raise LostError("refused_address", f"scheme {scheme.lower()[:20]}")
+        raise FetchFailed("refused_address", f"scheme {scheme.lower()[:20]}")
     if len(text) > MAX_LINK_CHARS:
         raise failed("not_a_url", len(text))
     return _target(text)
@@ -97,5 +97,5 @@ def host_of(link: str | None) -> str:
     """The host a link names, for tables; "" where it names none."""
     try:
         return parse(link).host
-    except LostError:
+    except FetchFailed:
         return ""

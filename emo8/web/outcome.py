@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-class LostError(Exception):
+class FetchFailed(Exception):  # noqa: N818
     """A link that gives no picture: a reason of `emo8/core/reasons.py`, its cause, a number."""
 
     def __init__(self, reason: str, cause: str, value: float | None = None) -> None:
@@ -14,7 +14,7 @@ class LostError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class LinkOutcome:
     """Bytes, or why there are none."""
 
     data: bytes | None = None
@@ -23,6 +23,6 @@ class Outcome:
     value: float | None = None  # the number behind it: HTTP status, bytes, redirects
 
 
-def failed(cause: str, value: float | None = None) -> LostError:
+def failed(cause: str, value: float | None = None) -> FetchFailed:
     """The error of a link that could not be fetched; a retry may succeed."""
-    return LostError("fetch_failed", cause, value)
+    return FetchFailed("fetch_failed", cause, value)

@@ -23,14 +23,14 @@ from emo8.engine.files import read_columns
 from emo8.engine.steps import ROWS
 from emo8.web.download_log import SUFFIX, entries
 from emo8.web.links import parse
-from emo8.web.outcome import LostError
+from emo8.web.outcome import FetchFailed
 
 MARK = b"emo8.fetch"  # in the metadata of a part of rows/: policy and round of its links
 HASH_MISMATCH = "hash_mismatch"  # depends on the line, not on the link alone
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Location:
     """Where the picture of a link lies, or why it has none: a row of the table in `found.py`."""
 
     file: str | None = None
@@ -86,7 +86,7 @@ class Store:
     def aside(self) -> list[Path]:
         return sorted(self.old.glob("*/*.parquet"))
 
-    def find(self, wanted: dict[str, int], policy: str) -> dict[str, Place]:
+    def find(self, wanted: dict[str, int], policy: str) -> dict[str, Location]:
         """Places of the wanted links (address -> least round of a failure), as far as known."""
         found = dict(self._in_packs(wanted, policy))
         for url, place in self._in_parts(wanted, policy):
@@ -94,8 +94,8 @@ class Store:
                 found[url] = place
         return found
 
-    def _in_packs(self, wanted: dict[str, int], policy: str) -> Iterator[tuple[str, Place]]:
-        best: dict[str, Place] = {}
+    def _in_packs(self, wanted: dict[str, int], policy: str) -> Iterator[tuple[str, Location]]:
+        best: dict[str, Location] = {}
         for path in sorted(self.packs.glob(f"*{SUFFIX}")):
             name = str(path.relative_to(self.build))
             for entry in entries(path):
@@ -103,14 +103,14 @@ class Store:
                 if entry.url not in wanted or entry.policy != policy or not usable:
                     continue
                 if entry.arrived:
-                    place = Place(file=name, place=entry.offset, size=entry.size)
+                    place = Location(file=name, place=entry.offset, size=entry.size)
                 else:
-                    place = Place(reason=entry.reason, cause=entry.cause, value=entry.value)
+                    place = Location(reason=entry.reason, cause=entry.cause, value=entry.value)
                 if entry.url not in best or place.reason is None:
                     best[entry.url] = place
         yield from best.items()
 
-    def _in_parts(self, wanted: dict[str, int], policy: str) -> Iterator[tuple[str, Place]]:
+    def _in_parts(self, wanted: dict[str, int], policy: str) -> Iterator[tuple[str, Location]]:
         keys = np.array([_hash(url) for url in wanted], np.uint64)
         low = np.searchsorted(self.hashes, keys, "left")
         high = np.searchsorted(self.hashes, keys, "right")
@@ -129,11 +129,11 @@ class Store:
                 if _address(known["source_path"]) != url:
                     continue
                 if known["id"] is not None:
-                    yield url, Place(file=name, place=row)
+                    yield url, Location(file=name, place=row)
                 elif its_round >= wanted[url] and known["ingest_detail"] != HASH_MISMATCH:
                     yield (
                         url,
-                        Place(
+                        Location(
                             reason=known["ingest_reason"],
                             cause=known["ingest_detail"],
                             value=known["ingest_value"],
@@ -141,7 +141,7 @@ class Store:
                     )
 
 
-def table(places: list[Place]) -> pa.Table:
+def table(places: list[Location]) -> pa.Table:
     """The places of a part's links as the table that ingest reads."""
     from emo8.web.fetched import TABLE
 
@@ -164,7 +164,7 @@ def _mark_of(path: Path) -> dict[str, Any] | None:
 def _address(link: str) -> str | None:
     try:
         return parse(link).url
-    except LostError:
+    except FetchFailed:
         return None
 
 

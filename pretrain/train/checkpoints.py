@@ -97,7 +97,7 @@ def snapshot(
 
 
 def _copy(value: Tensor) -> Tensor:
-    return parallelize.whole(value.detach()).to("cpu", copy=True).contiguous()
+    return parallelize.full_tensor(value.detach()).to("cpu", copy=True).contiguous()
 
 
 def _training_tensors(state: TrainState) -> dict[str, Tensor]:
@@ -303,7 +303,7 @@ def _restore(folder: Path, state: TrainState, facts: dict[str, Any]) -> None:
     if state.ema is not None:
         averages = load_file(folder / EMA) if (folder / EMA).exists() else weights
         for name, average in state.ema.averages.items():
-            parallelize.put(averages[name], average)
+            parallelize.copy_into(averages[name], average)
         state.ema.updates = facts["ema_updates"]
     tensors = load_file(folder / TRAINING)
     _restore_optimizer(tensors, state)
@@ -323,7 +323,7 @@ def _restore_optimizer(tensors: dict[str, Tensor], state: TrainState) -> None:
         slot = value.to(parameter.device)
         if value.shape == parameter.shape:
             slot = torch.zeros_like(parameter)
-            parallelize.put(value, slot)
+            parallelize.copy_into(value, slot)
         state.optimizer.state[parameter][key] = slot
 
 

@@ -35,7 +35,7 @@ from pretrain.train.optim import learning_rate
 from pretrain.train.parallelize import World
 from pretrain.train.probes import Watch
 from pretrain.train.progress import Progress
-from pretrain.train.run_folder import Claim, claim_run, fit_to_run, start_log
+from pretrain.train.run_folder import RunIdentity, claim_run, fit_to_run, start_log
 from pretrain.train.step import TrainState
 from pretrain.train.trackers import Trackers
 from pretrain.train.trained_on import remember
@@ -90,7 +90,7 @@ class Run:
         source: Source | StreamSource,
         out: Path,
         *,
-        claim: Claim,
+        claim: RunIdentity,
         done: int,
         stop: StopRequest,
     ) -> None:
@@ -190,7 +190,7 @@ class Run:
         line["skipped_step"] = "not finite"
         if self.state.world.is_main:
             self.finite.report(line, ids)
-        if not all(bool(p.isfinite().all()) for p in map(parallelize.whole, self.trained())):
+        if not all(bool(p.isfinite().all()) for p in map(parallelize.full_tensor, self.trained())):
             raise ValueError(
                 f"step {line['step']}: the weights are no longer finite numbers, the step before "
                 "was too large. Lower --optim.lr or use --system.precision fp32; the checkpoint "

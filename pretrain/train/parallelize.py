@@ -81,7 +81,7 @@ def repeat_bit_for_bit() -> None:
 # Applied to a model from outside -----------------------------------------------------------------
 
 
-def spread(model: nn.Module, system: SystemConfig, world: World) -> nn.Module:
+def parallelize(model: nn.Module, system: SystemConfig, world: World) -> nn.Module:
     """What to call in place of the model: it recomputes, is compiled, sharded or replicated as the
     recipe says. `model` itself is changed in place; names of weights stay as they are.
     """
@@ -121,14 +121,14 @@ def _shard(model: nn.Module, blocks: Sequence[nn.Module], world: World) -> None:
     fully_shard(model, mesh=mesh)
 
 
-def whole(tensor: Tensor) -> Tensor:
+def full_tensor(tensor: Tensor) -> Tensor:
     """The full tensor of a shard; every process must ask. Anything else as it is."""
     from torch.distributed.tensor import DTensor
 
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
-def put(values: Tensor, into: Tensor) -> None:
+def copy_into(values: Tensor, into: Tensor) -> None:
     """Copies full values into a tensor or into this process's shard of it."""
     from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -144,7 +144,7 @@ def put(values: Tensor, into: Tensor) -> None:
 def fill(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
     """Loads full weights into a model, sharded or not; KeyError where one is missing."""
     for name, value in model.state_dict().items():
-        put(weights[name], value)
+        copy_into(weights[name], value)
 
 
 @contextlib.contextmanager

@@ -85,7 +85,7 @@ class Watch:
 def whole_model(state: TrainState) -> UniEmoX:
     """A copy of the model for looking: not sharded, not compiled, in evaluation mode."""
     weights = {
-        name: parallelize.whole(value.detach()).clone()
+        name: parallelize.full_tensor(value.detach()).clone()
         for name, value in state.model.state_dict().items()
     }
     dim = state.text_features.shape[1]

@@ -48,7 +48,7 @@ def fit_to_run(config: PretrainConfig, out: Path, num_rows: int, world: World) -
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
+class RunIdentity:
     """A run folder that is this run's."""
 
     run_id: str
@@ -63,7 +63,7 @@ def claim_run(
     teacher: Teacher,
     data: str,
     world: World,
-) -> Claim:
+) -> RunIdentity:
     """Writes RUN/config.json, or checks that the one there is of this very run."""
     facts = {
         "config": as_dict(config),
@@ -90,7 +90,7 @@ def claim_run(
     if world.is_main and before is None:
         write_facts(out, facts)
     identity = json.dumps(_identity(facts), sort_keys=True)
-    return Claim(
+    return RunIdentity(
         run_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
         facts=facts,
         steps_before=before["config"]["steps"] if before else 0,
@@ -134,7 +134,7 @@ def _identity(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def start_log(out: Path, claim: Claim, done: int, world: World) -> MetricsLog:
+def start_log(out: Path, claim: RunIdentity, done: int, world: World) -> MetricsLog:
     """RUN/metrics.jsonl, rewound to the checkpoint when a run resumes; steps after it are redone.
 
     A run that is made longer or shorter says so in its line of the resume.

@@ -61,7 +61,7 @@ def make_state(
     if world.device.type == "cpu" and config.system.precision == "bf16":
         use_plain_attention(model)
     teacher.use_precision(config.system.precision)
-    network = parallelize.spread(model, config.system, world)
+    network = parallelize.parallelize(model, config.system, world)
     half = config.system.precision == "fp16"
     return TrainState(
         config=config,
@@ -117,7 +117,9 @@ def _clip(state: TrainState) -> Tensor:
     if state.scaler is not None:
         state.scaler.unscale_(state.optimizer)
     limit = state.config.optim.clip_norm or float("inf")
-    return parallelize.whole(nn.utils.clip_grad_norm_(state.model.parameters(), limit)).detach()
+    return parallelize.full_tensor(
+        nn.utils.clip_grad_norm_(state.model.parameters(), limit)
+    ).detach()
 
 
 def update(state: TrainState, rate: float) -> None:

@@ -10,7 +10,7 @@ from emo8 import doctor
 from emo8.cli import main
 
 
-def checks(folder: Path = Path()) -> dict[str, doctor.Check]:
+def checks(folder: Path = Path()) -> dict[str, doctor.Finding]:
     return {check.name: check for check in doctor.examine(folder)}
 
 

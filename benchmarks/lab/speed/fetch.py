@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks.lab.output import tell
 from emo8.core.settings import FetchConfig
 from emo8.web.build_fetch import manners, policy
-from emo8.web.img2dataset_run import Crew, Rules, fetch_links
+from emo8.web.img2dataset_run import Rules, Workers, fetch_links
 from emo8.web.store import Store
 
 NETWORKS = ("127.0.0.0/8",)
@@ -83,7 +83,7 @@ def fetch_ours(links: list[str], folder: Path, processes: int, threads: int) -> 
         threads=threads,
     )
     store, wanted = Store(folder, folder / "fetch"), dict.fromkeys(links, 0)
-    crew = Crew(processes=processes)
+    crew = Workers(processes=processes)
     found = fetch_links(wanted, rules=rules, folder=folder / "fetch", store=store, crew=crew)
     return sum(place.reason is None for place in found.values())
 

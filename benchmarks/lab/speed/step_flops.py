@@ -32,7 +32,7 @@ MODEL, BATCH = "b16", 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class FlopsLine:
     """One counted step or part."""
 
     name: str
@@ -55,7 +55,7 @@ def count_gflop(make: Callable[[], Callable[[], Any]]) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def check_counting() -> list[Line]:
+def check_counting() -> list[FlopsLine]:
     """The parts whose cost is known: both teacher towers and the whole public step."""
 
     def image() -> Callable[[], Any]:
@@ -73,12 +73,12 @@ def check_counting() -> list[Line]:
     ]
 
 
-def count_variants(public_gflop: float) -> list[Line]:
+def count_variants(public_gflop: float) -> list[FlopsLine]:
     """Our step in each variant, against its target."""
     lines = []
     for variant, most in STEP_GFLOP.items():
         gflop = count_gflop(partial(build, variant, model=MODEL, batch=BATCH, device="meta"))
-        line = Line(
+        line = FlopsLine(
             name=variant,
             gflop=gflop,
             wanted=f"at most {most:g}",
@@ -89,9 +89,9 @@ def count_variants(public_gflop: float) -> list[Line]:
     return lines
 
 
-def _near(name: str, gflop: float, wanted: float, tolerance: float) -> Line:
+def _near(name: str, gflop: float, wanted: float, tolerance: float) -> FlopsLine:
     passed = abs(gflop - wanted) <= tolerance
-    return Line(name=name, gflop=gflop, wanted=f"{wanted:g} +- {tolerance:g}", passed=passed)
+    return FlopsLine(name=name, gflop=gflop, wanted=f"{wanted:g} +- {tolerance:g}", passed=passed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

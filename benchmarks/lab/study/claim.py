@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.lab import machine
 from benchmarks.lab.study import arms, hints, probe, report, train
 from benchmarks.lab.study.arms import FIRST_FIVE, Arm
-from benchmarks.lab.study.probe import Faces, Sides
+from benchmarks.lab.study.probe import ProbeFaces, Sides
 from emo8.core.errors import Emo8Error, SourceError
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,9 @@ def run(config: StudyConfig) -> Iterator[str]:
         yield str(report.write(config.out, config.steps, faces))
 
 
-def _one(config: StudyConfig, arm: Arm, seed: int, faces: Faces, where: Sides) -> Iterator[str]:
+def _one(
+    config: StudyConfig, arm: Arm, seed: int, faces: ProbeFaces, where: Sides
+) -> Iterator[str]:
     label = f"{arm.name} seed {seed}, {config.steps} steps"
     run = train.run_folder(config.work, arm, config.steps, seed)
     if arm.supervised:
@@ -95,7 +97,7 @@ def _pretrain(config: StudyConfig, arm: Arm, seed: int, run: Path) -> None:
     train.pretrain(arm, work=config.work, cache=cache, steps=config.steps, seed=seed)
 
 
-def _controls(config: StudyConfig, faces: Faces, where: Sides) -> Iterator[str]:
+def _controls(config: StudyConfig, faces: ProbeFaces, where: Sides) -> Iterator[str]:
     if config.only == "pretrain":
         return
     for name, model in CONTROLS.items():
@@ -108,7 +110,7 @@ def _measure(
     what: str,
     model: str,
     seed: int,
-    faces: Faces,
+    faces: ProbeFaces,
     where: Sides,
 ) -> Iterator[str]:
     """Measures one encoder unless its file is there; a look at the test families is logged."""

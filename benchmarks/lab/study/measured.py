@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.lab.study.arms import ARMS
-from benchmarks.lab.study.probe import Faces
+from benchmarks.lab.study.probe import ProbeFaces
 from emo8.core.errors import SourceError
 
 
@@ -38,7 +38,7 @@ class Measured:
         return mean
 
 
-def load(folder: Path, side: str, faces: Faces) -> tuple[list[Measured], list[int]]:
+def load(folder: Path, side: str, faces: ProbeFaces) -> tuple[list[Measured], list[int]]:
     """The measured arms of one side, and which faces were asked; empty where nothing is there."""
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.glob(f"{side}-*.json")):
@@ -52,7 +52,9 @@ def load(folder: Path, side: str, faces: Faces) -> tuple[list[Measured], list[in
     return arms, asked
 
 
-def _measured(name: str, runs: list[dict[str, Any]], asked: list[int], faces: Faces) -> Measured:
+def _measured(
+    name: str, runs: list[dict[str, Any]], asked: list[int], faces: ProbeFaces
+) -> Measured:
     target = faces.target[asked]
     if any(run["faces"] != asked for run in runs):
         raise SourceError(f"the results of {name} are about other pictures: measure them anew.")

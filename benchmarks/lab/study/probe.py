@@ -29,7 +29,7 @@ CODEPOINT_FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Faces:
+class ProbeFaces:
     """The labelled faces, in file order."""
 
     rows: LabelledRows
@@ -49,13 +49,13 @@ class Sides:
     name: str  # "choice" or "test"
 
 
-def read(path: Path) -> Faces:
+def read(path: Path) -> ProbeFaces:
     """All faces of `emotion_faces.parquet`."""
     rows = emotion_faces.read(path)
     index = list(range(len(rows)))
     digests = features.digests(rows, index)
     strength = rows.require("strength", "emotion_faces: column")
-    return Faces(
+    return ProbeFaces(
         rows=rows,
         family=[str(f) for f in rows.column("family")],
         codepoint=numbered(rows.require("codepoint", "emotion_faces: column"), digests),
@@ -65,7 +65,7 @@ def read(path: Path) -> Faces:
     )
 
 
-def sides(faces: Faces, *, open_test: bool) -> Sides:
+def sides(faces: ProbeFaces, *, open_test: bool) -> Sides:
     """Choice: asked about fxemoji and dylan. Test: asked about the test families."""
     family = np.array(faces.family)
     asked, never = (TEST, ()) if open_test else (CHOICE, TEST)
@@ -78,7 +78,7 @@ def sides(faces: Faces, *, open_test: bool) -> Sides:
     )
 
 
-def measure(model: str, seed: int, faces: Faces, where: Sides, probe_seeds: int, cache: Path
+def measure(model: str, seed: int, faces: ProbeFaces, where: Sides, probe_seeds: int, cache: Path
             ) -> dict[str, Any]:  # fmt: skip
     """Everything the report needs about one encoder, as plain numbers and texts of 0 and 1."""
     backbone = backbones.load(model, seed)
@@ -113,7 +113,7 @@ def measure(model: str, seed: int, faces: Faces, where: Sides, probe_seeds: int,
 def _ask(
     module: Any,
     table: Features,
-    faces: Faces,
+    faces: ProbeFaces,
     train: Index,
     test: Index,
     seed: int,
@@ -136,7 +136,7 @@ def _ask(
 
 
 def accuracy_of(
-    table: Features, faces: Faces, where: Sides, seed: int, backbone: Backbone
+    table: Features, faces: ProbeFaces, where: Sides, seed: int, backbone: Backbone
 ) -> float:
     """Of the linear probe of one probe seed on any features (N, D) of the faces."""
     train = _drawn(faces, where.train, TRAIN_SHARE, seed)
@@ -145,7 +145,7 @@ def accuracy_of(
     )
 
 
-def _drawn(faces: Faces, train: Index, share: float, seed: int) -> Index:
+def _drawn(faces: ProbeFaces, train: Index, share: float, seed: int) -> Index:
     """That share of the training rows of every emotion, one at least."""
     rng = np.random.default_rng([seed, 31])
     kept = []
@@ -156,7 +156,7 @@ def _drawn(faces: Faces, train: Index, share: float, seed: int) -> Index:
     return np.sort(np.concatenate(kept))
 
 
-def _unseen(table: Features, faces: Faces, where: Sides, backbone: Backbone) -> str:
+def _unseen(table: Features, faces: ProbeFaces, where: Sides, backbone: Backbone) -> str:
     """Answers, as digits, of probes that saw no training picture of the asked code points."""
     both = np.concatenate([where.train, where.test])
     cut = split_keeping(faces.target[both], faces.codepoint[both], CODEPOINT_FOLDS, 0)

@@ -16,7 +16,7 @@ from benchmarks.lab.study.arms import ARMS
 from benchmarks.lab.study.data import CHOICE, TEST
 from benchmarks.lab.study.measured import Measured
 from benchmarks.lab.study.paired import Comparison
-from benchmarks.lab.study.probe import Faces, Index
+from benchmarks.lab.study.probe import Index, ProbeFaces
 from emo8.core.errors import SourceError
 
 BASE = "full"  # what the others are compared with
@@ -35,7 +35,7 @@ class Page:
 
     arms: dict[str, Measured]
     asked: list[int]
-    faces: Faces
+    faces: ProbeFaces
     side: str  # "choice" or "test"
     steps: int
 
@@ -58,7 +58,7 @@ class Page:
         return float(np.mean(target[self.asked] == commonest))
 
 
-def write(out: Path, steps: int, faces: Faces) -> Path:
+def write(out: Path, steps: int, faces: ProbeFaces) -> Path:
     """`claim.md` with its figures; on the choice families alone where the others are closed."""
     folder = out / "claim" / f"steps-{steps}"
     side = "test" if any(folder.glob("test-*.json")) else "choice"

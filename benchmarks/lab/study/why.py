@@ -26,13 +26,15 @@ from benchmarks.features import backbones, features
 from benchmarks.lab.output import tell
 from benchmarks.lab.study import probe, train
 from benchmarks.lab.study.arms import ARMS
-from benchmarks.lab.study.probe import Faces, Sides
+from benchmarks.lab.study.probe import ProbeFaces, Sides
 
 Vectors = npt.NDArray[np.float32]
 LAST_STEPS = 30  # of a RUN, over which its losses are averaged
 
 
-def look(work: Path, faces: Faces, *, steps: int, seeds: int, probe_seeds: int) -> dict[str, Any]:
+def look(
+    work: Path, faces: ProbeFaces, *, steps: int, seeds: int, probe_seeds: int
+) -> dict[str, Any]:
     """Facts about the teacher's targets, and about the finished RUNs that have a student."""
     where = probe.sides(faces, open_test=False)
     index = [*where.train.tolist(), *where.test.tolist()]
@@ -108,7 +110,7 @@ def students(run: Path, pictures: Sequence[npt.NDArray[np.uint8]]) -> Vectors | 
 def _compared(
     said: Vectors,
     teacher: Vectors,
-    faces: Faces,
+    faces: ProbeFaces,
     where: Sides,
     index: list[int],
     probe_seeds: int,

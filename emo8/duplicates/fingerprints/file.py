@@ -23,7 +23,7 @@ from emo8.duplicates.fingerprints.hashes import (
     window_hashes,
 )
 from emo8.measure.filters.base import PHASH_RECIPE, prepare
-from emo8.measure.filters.copies import VIEWS_RECIPE, Copies
+from emo8.measure.filters.copies import VIEWS_RECIPE, DuplicateViews
 
 VERSION = 2
 ABOUT_KEY = b"emo8.fingerprints"
@@ -77,7 +77,7 @@ def take(
     """Fingerprints of (id, encoded bytes), and how many pictures did not decode."""
     from emo8.labels.clip.encoder import load
 
-    encoder, filters, undecoded = load(model), Copies(), 0
+    encoder, filters, undecoded = load(model), DuplicateViews(), 0
     records: list[dict[str, Any]] = []
     vectors: list[np.ndarray] = []
     waiting: list[np.ndarray] = []

@@ -12,5 +12,5 @@ FILTERS: tuple[Filter, ...] = (
     quality.Quality(),
     exposure.Exposure(),
     colour.Colour(),
-    copies.Copies(),
+    copies.DuplicateViews(),
 )

@@ -22,7 +22,7 @@ BORDER_ODD_SHARE = 0.02  # of the pixels of a border row may stray further
 MIN_CONTENT = 0.2  # of each side must be left: less is a picture of mostly one colour
 
 
-class Copies:
+class DuplicateViews:
     """Hashes and thumbnails of the views; the trimmed ones equal the plain ones without border."""
 
     columns: ClassVar[dict[str, pa.DataType]] = {

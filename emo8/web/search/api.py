@@ -17,9 +17,9 @@ from emo8.core.networks import Network
 from emo8.engine.files import write_text
 from emo8.web import body
 from emo8.web.agent import DEFAULT_AGENT, REDIRECTS, THROTTLES, retry_after_s
-from emo8.web.http import Clock, Wire
+from emo8.web.http import Clock, GuardedHttp
 from emo8.web.links import parse
-from emo8.web.outcome import LostError
+from emo8.web.outcome import FetchFailed
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Api:
     ) -> None:
         self.folder, self.delay_s = folder, delay_s
         self.user_agent = user_agent or DEFAULT_AGENT
-        self.wire = Wire(allowed=allowed)
+        self.wire = GuardedHttp(allowed=allowed)
         self.left, self.num_requests = max_requests, 0
         self.next_start = 0.0
 
@@ -73,7 +73,7 @@ class Api:
             asked: float | None = None
             try:
                 status, reply_headers, text = self._once(method, url, headers, data)
-            except LostError as lost:
+            except FetchFailed as lost:
                 if lost.reason == "refused_address":
                     raise ApiError(f"{url} leads to a closed network ({lost.cause})") from None
                 problem, status = lost.cause, None

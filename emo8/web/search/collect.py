@@ -11,7 +11,7 @@ from pathlib import Path
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.engine.files import write_text
 from emo8.web.links import parse
-from emo8.web.outcome import LostError
+from emo8.web.outcome import FetchFailed
 from emo8.web.search import Hit, Provider
 from emo8.web.search.api import ApiError
 from emo8.web.search.queries import Cell, Query, by_cell
@@ -148,5 +148,5 @@ def _line(hit: Hit, url: str, query: Query, provider: str) -> dict[str, object]:
 def _address(hit: Hit) -> str | None:
     try:
         return parse(hit.url).url
-    except LostError:
+    except FetchFailed:
         return None

@@ -39,7 +39,7 @@ class Query:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vocabulary:
+class SearchVocabulary:
     """Templates, keywords, and words of emotions and styles, by language."""
 
     templates: dict[str, str]
@@ -49,7 +49,7 @@ class Vocabulary:
     sources: dict[str, str]  # emotion -> where its words come from
 
 
-def load_vocabulary(path: Path | None = None) -> Vocabulary:
+def load_vocabulary(path: Path | None = None) -> SearchVocabulary:
     """The vocabulary in a TOML file (default: the shipped one); RecipeError names what is wrong."""
     path = path or DEFAULT_PATH
     try:
@@ -68,7 +68,7 @@ def load_vocabulary(path: Path | None = None) -> Vocabulary:
                 near = get_close_matches(word, known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
                 raise RecipeError(f"{path}: unknown [{name}.{word}]; {hint}")
-    return Vocabulary(
+    return SearchVocabulary(
         templates={name: str(table["template"]) for name, table in languages.items()},
         keywords=keywords,
         emotions={name: _by_language(table, languages, path, name)
@@ -80,7 +80,7 @@ def load_vocabulary(path: Path | None = None) -> Vocabulary:
 
 
 def make_queries(
-    vocabulary: Vocabulary, *, languages: list[str] | None = None, per_cell: int | None = None
+    vocabulary: SearchVocabulary, *, languages: list[str] | None = None, per_cell: int | None = None
 ) -> list[Query]:
     """Distinct terms, cell by cell, each cell's most central ones first.
 
@@ -101,7 +101,7 @@ def make_queries(
 
 
 def _cell(
-    vocabulary: Vocabulary, emotion: str, style: str, languages: list[str]
+    vocabulary: SearchVocabulary, emotion: str, style: str, languages: list[str]
 ) -> Iterator[tuple[tuple[int, ...], Query]]:
     """All terms of one cell with their rank."""
     for place, language in enumerate(languages):

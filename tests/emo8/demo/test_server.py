@@ -12,7 +12,7 @@ from emo8 import sources
 from emo8.core.networks import parse_networks
 from emo8.core.read_recipe import load_recipe
 from emo8.demo import sample, server
-from emo8.web.agent import Agent, Manners
+from emo8.web.agent import Agent, FetchPolicy
 
 
 def test_write_inputs__a_recipe_of_three_sources(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_write_inputs__a_recipe_of_three_sources(tmp_path: Path) -> None:
 
 
 def test_serve__pictures_and_what_must_not_arrive(tmp_path: Path) -> None:
-    manners = Manners(user_agent="emo8/1", x_robots_directives=("noai",), host_delay_s=0)
+    manners = FetchPolicy(user_agent="emo8/1", x_robots_directives=("noai",), host_delay_s=0)
     agent = Agent(manners, tmp_path, allowed=parse_networks([server.NETWORK], "test"))
     with server.serve() as base:
         picture = next((sample.root() / "web").glob("cartoon/*"))

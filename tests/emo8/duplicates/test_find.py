@@ -17,7 +17,7 @@ from emo8.demo import sample
 from emo8.duplicates import find
 from emo8.duplicates.views import COLUMNS, Views, empty_views, views_of
 from emo8.measure.filters.base import perceptual_hash, prepare
-from emo8.measure.filters.copies import Copies, content_box
+from emo8.measure.filters.copies import DuplicateViews, content_box
 from tests.conftest import encoded
 
 
@@ -28,9 +28,9 @@ def views(contents: list[bytes]) -> Views:
     for content in contents:
         decoded = decode(content)
         shared = prepare(content, decoded)
-        records.append({"phash": perceptual_hash(shared.grey), **Copies().measure(shared)})
+        records.append({"phash": perceptual_hash(shared.grey), **DuplicateViews().measure(shared)})
         pixels.append(decoded.rgb)
-    types = [(name, Copies.columns.get(name, pa.uint64())) for name in COLUMNS]
+    types = [(name, DuplicateViews.columns.get(name, pa.uint64())) for name in COLUMNS]
     table = pa.Table.from_pylist(records, pa.schema(types))
     vectors = load("embedded").embed_images(pixels)
     return views_of([(table, vectors)], len(contents), vectors.shape[1])

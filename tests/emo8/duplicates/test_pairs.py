@@ -18,7 +18,7 @@ from emo8.engine.local import LocalEngine
 from emo8.engine.steps import part_path
 from emo8.labels.clip_steps import Model
 from emo8.measure.filters.base import perceptual_hash, prepare
-from emo8.measure.filters.copies import Copies
+from emo8.measure.filters.copies import DuplicateViews
 from tests.conftest import encoded, picture
 
 MODEL = Model(
@@ -47,10 +47,12 @@ def add_part(
             {
                 "phash": perceptual_hash(shared.grey),
                 "pixel_sha256": None if seed in broken else f"{seed}-{quality}",
-                **Copies().measure(shared),
+                **DuplicateViews().measure(shared),
             }
         )
-    schema = pa.schema({"phash": pa.uint64(), "pixel_sha256": pa.string(), **Copies.columns})
+    schema = pa.schema(
+        {"phash": pa.uint64(), "pixel_sha256": pa.string(), **DuplicateViews.columns}
+    )
     write_part(pa.Table.from_pylist(records, schema), part_path(build, "measure", part), "")
     vectors = np.eye(4, dtype=np.float16)[[seed % 4 for seed in seeds]]
     embedding = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), 4)

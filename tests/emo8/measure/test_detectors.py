@@ -12,7 +12,7 @@ import pytest
 
 from emo8.core.errors import ModelError
 from emo8.measure import detectors
-from emo8.measure.detectors import MODELS, Resolved, TorchvisionDetector, resolve
+from emo8.measure.detectors import MODELS, ResolvedDetector, TorchvisionDetector, resolve
 from tests.conftest import picture
 
 MODEL = "ssdlite320_mobilenet_v3_large"
@@ -115,7 +115,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plugin")
 def test_resolve__a_plugin_runs_and_its_version_is_recorded() -> None:
     found = resolve("plugin:everyone")
-    assert found == Resolved(name="plugin:everyone", weights="7")
+    assert found == ResolvedDetector(name="plugin:everyone", weights="7")
     detector = found.load()
     assert detector is not None
     assert detector.find([np.zeros((4, 4, 3), np.uint8)]) == [[_box(0, 0, 1, 1)]]

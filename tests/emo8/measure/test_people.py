@@ -11,7 +11,7 @@ import pytest
 
 from emo8.core.schema import IMAGE, PERSON
 from emo8.demo import sample
-from emo8.measure.detectors import Resolved
+from emo8.measure.detectors import ResolvedDetector
 from emo8.measure.people import NOT_RUN, People, by_prominence, prominence
 from tests.conftest import encoded, picture
 
@@ -32,7 +32,7 @@ class Fixed:
                 for _ in images]  # fmt: skip
 
 
-def _run(detector: Any, resolved: Resolved) -> list[dict[str, Any]]:
+def _run(detector: Any, resolved: ResolvedDetector) -> list[dict[str, Any]]:
     step = People(detector=resolved, min_score=0.5, max_people=20, max_pixels=10**8)
     images = [{"bytes": encoded(picture(k)), "path": None} for k in range(3)]
     brought = [None, [_box(0.1, 0.1, 0.5, 0.5)], None]
@@ -50,7 +50,7 @@ def _run(detector: Any, resolved: Resolved) -> list[dict[str, Any]]:
 
 def test_people__the_sources_boxes_win_and_broken_pictures_are_not_shown() -> None:
     detector = Fixed()
-    rows = _run(detector, Resolved(name="torchvision:fixed", weights="w"))
+    rows = _run(detector, ResolvedDetector(name="torchvision:fixed", weights="w"))
     assert detector.shown == [(120, 160, 3)]
     assert [row["people_rule"] for row in rows] == ["torchvision:fixed", "source", NOT_RUN]
     assert [len(row["people"] or []) for row in rows] == [2, 1, 0]
@@ -59,7 +59,7 @@ def test_people__the_sources_boxes_win_and_broken_pictures_are_not_shown() -> No
 
 
 def test_people__without_weights_it_says_not_run() -> None:
-    rows = _run(None, Resolved(name="torchvision:x", weights="", cause="offline"))
+    rows = _run(None, ResolvedDetector(name="torchvision:x", weights="", cause="offline"))
     assert [row["people_rule"] for row in rows] == [NOT_RUN, "source", NOT_RUN]
     assert rows[0]["people"] is None
 

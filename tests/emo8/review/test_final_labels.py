@@ -17,7 +17,7 @@ from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.labels import calibration
 from emo8.labels.calibration import Calibrations, find, fit_rows, require_for_risk, save
 from emo8.labels.clip.calibrate import softmax
-from emo8.review.final_labels import Claims
+from emo8.review.final_labels import FinalLabels
 from emo8.review.votes import counted
 
 AWE, FEAR = EMOTIONS.index("awe"), EMOTIONS.index("fear")
@@ -39,7 +39,7 @@ def _rows(**columns: list[object]) -> pd.DataFrame:
 
 def _claims(
     calibrations: Calibrations | None = None, votes: list[list[str]] | None = None, **labels: object
-) -> Claims:
+) -> FinalLabels:
     cast = pd.DataFrame(
         [
             {"id": row, "annotator": who, "kind": "choice", "emotion": emotion, "consent": None}
@@ -47,7 +47,7 @@ def _claims(
         ],
         columns=VOTES.names,
     )
-    return Claims(
+    return FinalLabels(
         labels=LabelsConfig(**labels),  # type: ignore[arg-type]
         votes=VotesConfig(),
         cast=counted(cast),

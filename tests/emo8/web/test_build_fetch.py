@@ -24,7 +24,7 @@ from emo8.core.settings import FetchConfig
 from emo8.engine.steps import ROWS, part_path
 from emo8.pipeline.ingest import IngestTask
 from emo8.web.build_fetch import Fetch, policy
-from emo8.web.img2dataset_run import Crew, spread
+from emo8.web.img2dataset_run import Workers, spread
 from emo8.web.store import mark
 from tests.emo8.web.conftest import Site, list_recipe
 
@@ -39,7 +39,7 @@ def ingest(recipe_path: Path, out: Path, *, retry: bool = False) -> list[dict[st
     fetch = Fetch(build=out, chunks=chunks, config=recipe.fetch, max_bytes=recipe.ingest.max_bytes)
     if retry:
         fetch.retry_failed()
-    for parts, error in fetch.windows(list(range(len(chunks))), Crew(processes=1)):
+    for parts, error in fetch.windows(list(range(len(chunks))), Workers(processes=1)):
         assert not error
         for part in parts:
             notes = mark(fetch.policy(part), fetch.round(part))

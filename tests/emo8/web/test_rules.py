@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from emo8.core.networks import parse_networks, refusal
-from emo8.web.agent import Agent, Manners, retry_after_s
+from emo8.web.agent import Agent, FetchPolicy, retry_after_s
 from emo8.web.consent import Consent, SiteFiles, product_token, reserved, robots_tag
 from emo8.web.download_log import Entry, PackWriter, entries, read_picture
 from emo8.web.links import host_of, parse
-from emo8.web.outcome import LostError, failed
+from emo8.web.outcome import FetchFailed, failed
 from emo8.web.pacing import Pacing
 from tests.emo8.web.conftest import Site
 
@@ -68,14 +68,14 @@ def test_parse__normalises(link: str, url: str) -> None:
 @pytest.mark.parametrize("link", ["", None, "x", "//a/b", "http://", "http://a:0/", "http://a\nb/",
                                   "http://a b/", "http://[::1", "http://u:p@h/"])  # fmt: skip
 def test_parse__what_is_no_link_fails(link: str | None) -> None:
-    with pytest.raises(LostError) as lost:
+    with pytest.raises(FetchFailed) as lost:
         parse(link)
     assert lost.value.reason == "fetch_failed" and host_of(link) == ""
 
 
 @pytest.mark.parametrize("link", ["file:///etc/passwd", "FTP://a/b", "data:image/png;base64,aa"])
 def test_parse__other_schemes_are_refused(link: str) -> None:
-    with pytest.raises(LostError) as lost:
+    with pytest.raises(FetchFailed) as lost:
         parse(link)
     assert lost.value.reason == "refused_address"
 
@@ -130,15 +130,15 @@ def test_consent__each_switch_turns_off_its_own(tmp_path: Path) -> None:
     headers = http.client.parse_headers(
         io.BytesIO(b"X-Robots-Tag: noindex\r\nTDM-Reservation: 1\r\n\r\n")
     )
-    with pytest.raises(LostError, match=r"robots\.txt"):
+    with pytest.raises(FetchFailed, match=r"robots\.txt"):
         consent(tmp_path / "1", site).before(target)
-    with pytest.raises(LostError, match="tdmrep"):
+    with pytest.raises(FetchFailed, match="tdmrep"):
         consent(tmp_path / "2", site, robots_txt=False).before(target)
     free = consent(tmp_path / "3", site, robots_txt=False, tdm_reservation=False)
     assert free.before(target) == 0
-    with pytest.raises(LostError, match="x-robots-tag noindex"):
+    with pytest.raises(FetchFailed, match="x-robots-tag noindex"):
         free.after(headers)
-    with pytest.raises(LostError, match="tdm-reservation"):
+    with pytest.raises(FetchFailed, match="tdm-reservation"):
         consent(tmp_path / "4", site, x_robots_tag=False).after(headers)
     consent(tmp_path / "5", site, x_robots_tag=False, tdm_reservation=False).after(headers)
 
@@ -146,7 +146,7 @@ def test_consent__each_switch_turns_off_its_own(tmp_path: Path) -> None:
 def test_consent__robots_that_fails_is_no_consent_and_no_opt_out(tmp_path: Path) -> None:
     asked = consent(tmp_path, {"http://a.example:80/robots.txt": "down"})
     for _ in range(2):
-        with pytest.raises(LostError) as lost:
+        with pytest.raises(FetchFailed) as lost:
             asked.before(parse("http://a.example/x.jpg"))
         assert lost.value.reason == "fetch_failed" and lost.value.value == 500
 
@@ -208,11 +208,11 @@ def test_pacing__a_host_that_throttles_rests_and_one_that_is_down_is_left_alone(
         assert time.time() - started >= 0.15
     assert turns.throttled("a.example", None) == 2.0  # the second in a row
     turns.throttled("b.example", 3600)
-    with pytest.raises(LostError, match="host_throttles"), turns.turn("b.example"):
+    with pytest.raises(FetchFailed, match="host_throttles"), turns.turn("b.example"):
         pass
     for _ in range(3):
         turns.unreached("c.example")
-    with pytest.raises(LostError, match="host_down"), turns.turn("c.example"):
+    with pytest.raises(FetchFailed, match="host_down"), turns.turn("c.example"):
         pass
     turns.answered("c.example")
     with turns.turn("c.example"):
@@ -239,7 +239,7 @@ def test_packs__a_broken_tail_is_not_seen(tmp_path: Path) -> None:
 
 
 def agent(folder: Path, **options: object) -> Agent:
-    manners = Manners(user_agent="emo8/1", host_delay_s=0, **options)  # type: ignore[arg-type]
+    manners = FetchPolicy(user_agent="emo8/1", host_delay_s=0, **options)  # type: ignore[arg-type]
     return Agent(manners, folder, allowed=LOOPBACK)
 
 
@@ -258,7 +258,7 @@ def test_agent__a_name_that_moves_to_a_closed_network_is_not_followed(
     port = site.server.server_port
     site.pages["/robots.txt"] = (404, {"Connection": "close"}, b"")
     fetcher = Agent(
-        Manners(user_agent="emo8/1", tdm_reservation=False),
+        FetchPolicy(user_agent="emo8/1", tdm_reservation=False),
         tmp_path,
         allowed=LOOPBACK,
         look_up=lambda host, _: next(answers),

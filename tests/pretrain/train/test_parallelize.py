@@ -7,7 +7,7 @@ from pretrain.config import recipes
 from pretrain.config.settings import SystemConfig
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.train import parallelize
-from pretrain.train.parallelize import World, naming_lost_peers, spread
+from pretrain.train.parallelize import World, naming_lost_peers
 
 CPU = torch.device("cpu")
 ALONE, PAIR = (World(rank=0, size=size, device=CPU) for size in (1, 2))
@@ -31,7 +31,7 @@ def test_blocks__are_those_of_encoder_and_decoder() -> None:
 
 def test_recompute__same_losses_gradients_and_names_and_less_is_kept() -> None:
     plain, recomputed = model(), model()
-    network = spread(recomputed, SystemConfig(recompute=True), ALONE)
+    network = parallelize.parallelize(recomputed, SystemConfig(recompute=True), ALONE)
     saved: dict[str, int] = {"plain": 0, "recomputed": 0}
     losses = []
     for name, net in (("plain", plain), ("recomputed", network)):

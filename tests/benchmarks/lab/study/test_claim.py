@@ -178,7 +178,7 @@ def test_train__finished_only_at_its_last_step(tmp_path):
 
 def page(**right: np.ndarray) -> report.Page:
     """A page about arms of which is known who was right about eight pictures of twemoji."""
-    faces = probe.Faces(
+    faces = probe.ProbeFaces(
         rows=None, family=["twemoji"] * 8 + ["noto"] * 8, codepoint=np.arange(16),
         strong=np.ones(16, bool), target=np.arange(16) % 8, digests=[],
     )  # fmt: skip
