@@ -2,11 +2,13 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("emo8", "pretrain", "benchmarks")
 HEAVY = {"torch", "torchvision", "open_clip", "fiftyone", "img2dataset", "ray", "datasets", "timm"}
 
 
@@ -106,21 +108,49 @@ def test_emo8__imports_no_heavy_library_at_top_level() -> None:
     assert not found
 
 
-def test_leaves__nobody_imports_the_command_lines() -> None:
-    leaves = (
-        "emo8.cli",
-        "emo8.demo",
-        "emo8.publish",
-        "emo8.browse",
-        "pretrain.cli",
-        "benchmarks.cli",
+def test_doors__nobody_imports_them() -> None:
+    doors = (
+        *("emo8.cli", "emo8.commands", "emo8.demo", "emo8.publish.send", "emo8.browse"),
+        *("pretrain.cli", "benchmarks.cli", "benchmarks.commands"),
     )
+    shared = ("emo8.browse.database", "emo8.demo.sample")  # what is installed, what is shipped
     found = [
         (path.name, name)
-        for package in ("emo8", "pretrain", "benchmarks")
+        for package in PACKAGES
         for path in files(package)
-        if path.name != "cli.py" and path.parent.name not in ("commands", "browse")
+        if path.name not in ("cli.py", "__main__.py") and "commands" not in path.parts
         for name in imports(path)
-        if starts(name, *leaves) and not starts(name, "emo8.browse.database")  # what is installed
+        if starts(name, *doors) and not starts(name, *shared)
+        if room(path) != room_of(name)
     ]
     assert not found
+
+
+def room(path: Path) -> str:
+    """The folder of a module below its package, or the module itself where it lies in none."""
+    parts = path.relative_to(ROOT).parts
+    return ".".join(parts[:2]).removesuffix(".py")
+
+
+def room_of(name: str) -> str:
+    return ".".join(name.split(".")[:2])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_folders__import_each_other_without_a_circle(package: str) -> None:
+    graph: dict[str, set[str]] = {}
+    for path in files(package):
+        rooms = {room_of(name) for name in imports(path) if starts(name, package) and "." in name}
+        own = room(path)
+        graph.setdefault(own, set()).update(
+            other
+            for other in rooms - {own, f"{package}.__init__"}
+            if (ROOT / other.replace(".", "/")).is_dir()
+            or (ROOT / f"{other.replace('.', '/')}.py").exists()
+        )
+    TopologicalSorter(graph).prepare()  # CycleError names the folders
+
+
+@pytest.mark.parametrize(("package", "most"), [("emo8", 12), ("pretrain", 8), ("benchmarks", 10)])
+def test_packages__are_folders_and_a_few_doors(package: str, most: int) -> None:
+    assert len(list((ROOT / package).glob("*.py"))) <= most

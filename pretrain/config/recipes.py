@@ -98,15 +98,15 @@ def cpu_demo() -> PretrainConfig:
     )
 
 
-def claim() -> PretrainConfig:
-    """The full method of `emo8-bench study claim`: ViT-Ti/8 at 64 px, for two cores.
+def study_ti8() -> PretrainConfig:
+    """The full method of `python -m benchmarks.lab.study`: ViT-Ti/8 at 64 px, for two cores.
 
     The arms of the study differ from it in the dotted fields of its `arms.py` alone.
     """
     demo = cpu_demo()
     return dataclasses.replace(
         demo,
-        recipe="claim",
+        recipe="study_ti8",
         steps=1000,
         model=dataclasses.replace(demo.model, **vit("ti")),
         system=dataclasses.replace(demo.system, save_every=50),
@@ -194,7 +194,7 @@ def b16_paired() -> PretrainConfig:
 RECIPES: dict[str, Callable[[], PretrainConfig]] = {
     recipe.__name__: recipe
     for recipe in (
-        *(cpu_smoke, cpu_demo, claim, b16, l16_paper, recommended),
+        *(cpu_smoke, cpu_demo, study_ti8, b16, l16_paper, recommended),
         *(b16_scene_only, b16_mae, b16_clip_only, b16_paired),
     )
 }

@@ -1,6 +1,6 @@
 """The arms of the claim study: each a function that says how it differs from the full method.
 
-All start from the recipe `claim` and train on the same cache of views, so that an arm is its
+All start from the recipe `study_ti8` and train on the same cache of views, so that an arm is its
 overrides and nothing else. An arm without training is measured as its seed starts it.
 """
 
@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from emo8.core.errors import Emo8Error
 
-RECIPE = "claim"
+RECIPE = "study_ti8"
 
 
 @dataclass(frozen=True, kw_only=True)

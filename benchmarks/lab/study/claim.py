@@ -1,4 +1,4 @@
-"""`emo8-bench study claim`: pretrain the arms, probe them, write the report. Resumable.
+"""`python -m benchmarks.lab.study`: pretrain the arms, probe them, write the report. Resumable.
 
 Every arm and seed leaves one JSON file in RESULTS/claim/steps-N/, so that a study cut off anywhere
 continues with the same command, and one done on several machines is put together by copying files.

@@ -101,7 +101,8 @@ def _head(page: Page) -> list[str]:
     lines = [
         "# Is UniEmoX better? What was measured",
         "",
-        "Preregistered in [`claim.md`](../lab/study/claim.md). Made by `emo8-bench study claim "
+        "Preregistered in [`claim.md`](../lab/study/claim.md). Made by `python -m "
+        "benchmarks.lab.study "
         f"--corpus CORPUS --work WORK --steps {page.steps}{option}`.",
         "",
         f"Budget: {page.steps} steps of 64 pictures per arm and seed. Asked about "

@@ -132,7 +132,7 @@ def _compared(
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True, help="of emo8-bench study claim")
+    parser.add_argument("--work", type=Path, required=True, help="of benchmarks.lab.study")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=3, help="pretraining seeds, from 0")
     parser.add_argument("--probe-seeds", type=int, default=5)

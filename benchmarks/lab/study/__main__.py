@@ -1,28 +1,26 @@
-"""`emo8-bench study claim`: the preregistered comparison, resumable."""
+"""`python -m benchmarks.lab.study`: the preregistered comparison, resumable."""
 
 from __future__ import annotations
 
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 
-def add(commands: Any) -> None:
-    """The parser of `study`."""
-    study = commands.add_parser(
-        "study",
-        help="pretrain and probe the arms of benchmarks/lab/study/claim.md, write results/claim.md",
+def main(argv: Sequence[str] | None = None) -> int:
+    """Pretrain and probe the arms of claim.md, write results/claim.md."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.lab.study",
         description="The same command continues a study that was cut off, arm by arm and seed by "
         "seed. Read benchmarks/lab/study/claim.md first: it says what is asked and how.",
     )
-    add_ = study.add_argument
-    add_("name", choices=("claim",))
+    add_ = parser.add_argument
     add_("--corpus", type=Path, required=True, help="images-*.parquet and emotion_faces.parquet")
     add_("--work", type=Path, required=True, help="folder for caches and RUNs")
     add_("--out", type=Path, default=Path("benchmarks/results"), help="folder for the results")
-    budget = study.add_mutually_exclusive_group()
+    budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--steps", type=int, default=300, help="per arm and seed; default 300")
     budget.add_argument(
         "--budget-minutes", type=float, help="steps that two quiet cores do for `full` in this time"
@@ -33,7 +31,7 @@ def add(commands: Any) -> None:
     add_("--composites", type=int, default=2000, help="pictures with exact person boxes")
     add_("--only", choices=("pretrain", "probe", "report"), help="one part of the work")
     add_("--open-test", action="store_true", help="measure the test families (logged)")
-    study.set_defaults(call=run)
+    return run(parser.parse_args(argv))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,5 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
         only=arguments.only,
     )
     for line in claim.run(config):
-        print(line, flush=True)
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
