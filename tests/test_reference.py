@@ -45,6 +45,5 @@ def test_commands__are_all_there() -> None:
         "uniemox pretrain",
         "uniemox predict",
         "emo8-bench run",
-        "emo8-bench study",
     ):
         assert f"### {title}\n" in text

@@ -114,7 +114,7 @@ def _missing(rows: LabelledRows) -> int:
 
 
 def _expected(name: str) -> dict[str, Any]:
-    with (Path(__file__).resolve().parent / "expected.toml").open("rb") as file:
+    with (Path(__file__).resolve().parents[1] / "results" / "expected.toml").open("rb") as file:
         known = tomllib.load(file)
     if name in known:
         found: dict[str, Any] = known[name]

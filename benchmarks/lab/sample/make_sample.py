@@ -25,6 +25,8 @@ from benchmarks.lab.sample.make_composites import compose
 from benchmarks.lab.sample.make_rejects import AUTHORS, REJECTS, Reject
 from benchmarks.lab.sample.notice import notice
 from benchmarks.lab.sample.picks import (
+    COMPOSITES,
+    PICKS,
     Composite,
     Pick,
     Picture,
@@ -55,8 +57,8 @@ TABLE = pa.schema(
 
 def make(corpus: Path, out: Path) -> None:
     """Write the whole sample into `out`, in place of what is there."""
-    picks = read_picks(root() / "picks.csv")
-    composites = read_composites(root() / "composites.csv")
+    picks = read_picks(PICKS)
+    composites = read_composites(COMPOSITES)
     ids = {pick.id for pick in picks}
     for plan in composites:
         ids |= {plan.scene, *(figure.id for figure in plan.figures)}

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pyarrow.dataset as pads
 
+PICKS = Path(__file__).with_name("picks.csv")
+COMPOSITES = Path(__file__).with_name("composites.csv")
 # From the least to the most demanding; a composite takes the more demanding of its parts.
 LICENSES: tuple[str, ...] = (
     "public-domain",

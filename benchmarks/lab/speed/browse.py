@@ -1,6 +1,6 @@
 """Time and memory of `emo8 browse` on a build, first and again.
 
-    python -m benchmarks.lab.speed.browse --build BUILD --rows 5000 --out browse.json
+    python -m benchmarks.speed browse --build BUILD --rows 5000 --out browse.json
 
 Takes the build's first rows; with --pictures it makes the build first. A run is the command itself,
 from its start until the App answers: it starts FiftyOne and its database, makes the picture files,

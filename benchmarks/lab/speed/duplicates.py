@@ -1,6 +1,6 @@
 """Seconds of exact and wide search for copies, from 10,000 to 1,000,000 rows, and of peers.
 
-    taskset -c 0 python -m benchmarks.lab.speed.duplicates --pictures 'corpus/images-*.parquet' \\
+    taskset -c 0 python -m benchmarks.speed duplicates --pictures 'corpus/images-*.parquet' \\
         --out benchmarks/results/speed/duplicates.json
 
 Hashes: `random` (uniform, one in ten a near copy), `real` (of random windows of real pictures, so

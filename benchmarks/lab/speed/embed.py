@@ -1,6 +1,6 @@
 """Pictures embedded per second on all cores: a build's step, the model alone, two plain loops.
 
-    python -m benchmarks.lab.speed.embed --pictures 'pictures/*.parquet' --out embed.json
+    python -m benchmarks.speed embed --pictures 'pictures/*.parquet' --out embed.json
 
 The model is an untrained ViT-B-32: weights do not change the speed. Ours is the `embed` step of a
 build on its own engine, one process per core, in the precision the build would choose. The model

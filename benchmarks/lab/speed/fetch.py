@@ -1,6 +1,6 @@
 """Links per second of our guarded fetch against plain img2dataset, in one run on one machine.
 
-    python -m benchmarks.lab.speed.fetch --links 4000 --rounds 3 --out fetch.json
+    python -m benchmarks.speed fetch --links 4000 --rounds 3 --out fetch.json
 
 A server in a process of its own gives pictures at many loopback addresses, each a host of its own.
 Both ways run img2dataset over the same list with as many processes and threads, without

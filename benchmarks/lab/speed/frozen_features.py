@@ -1,6 +1,6 @@
 """Cost of a frozen-feature evaluation over the bare forward pass it rests on.
 
-    python -m benchmarks.lab.speed.frozen_features --pictures 10000 --rounds 3 --out features.json
+    python -m benchmarks.speed frozen_features --pictures 10000 --rounds 3 --out features.json
 
 Bare = the pictures of the same file decoded and given to the same model in batches, nothing kept.
 Evaluation = `emo8-bench run`'s own path: count and hash the rows, extract, and a linear probe. Both

@@ -1,6 +1,6 @@
 """CPU time per picture of our measuring, against a plain pipeline and against decoding alone.
 
-    python -m benchmarks.lab.speed.ingest --pictures 'pictures/*.parquet' --out ingest.json
+    python -m benchmarks.speed ingest --pictures 'pictures/*.parquet' --out ingest.json
 
 Ours is what `emo8 build` does to a part of pictures up to the embedding: SHA-256 of the bytes,
 decoding, SHA-256 of the pixels, perceptual hash, every filter. The peer decodes with PIL and

@@ -1,6 +1,6 @@
 """Two views of every picture: our loader, ImageFolder with PIL, and decoding alone.
 
-    python -m benchmarks.lab.speed.loader --pictures 'pictures/*.parquet' --out loader.json
+    python -m benchmarks.speed loader --pictures 'pictures/*.parquet' --out loader.json
 
 Photographs of two sizes, JPEG at quality 85. Ours reads them from a parquet file through
 `load_dataset` and gives the batches that training gets. The peer is torchvision's ImageFolder with

@@ -1,6 +1,6 @@
 """Peak memory and time of whole builds of growing size.
 
-    python -m benchmarks.lab.speed.memory --pictures 'corpus/*.parquet' --sizes 10000 30000
+    python -m benchmarks.speed memory --pictures 'corpus/*.parquet' --sizes 10000 30000
 
 Inputs are synthetic: two random windows of every real picture, recompressed, so that a larger
 build has more pictures and not more alike ones. With fewer pictures than half the rows they are

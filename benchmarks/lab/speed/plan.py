@@ -27,7 +27,7 @@ NEEDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """One script: `python -m benchmarks.speed.NAME ARGUMENTS --out NAME.json`."""
+    """One script: `python -m benchmarks.speed NAME ARGUMENTS --out NAME.json`."""
 
     name: str
     what: str  # in a few words, a heading of the page
@@ -45,7 +45,7 @@ class Script:
         """The command, as a reader would type it."""
         words = [SHOWN.get(word, word) for word in self.arguments]
         pin = "taskset -c 0 " if self.one_core else ""
-        command = " ".join([f"python -m benchmarks.speed.{self.name}", *words])
+        command = " ".join([f"python -m benchmarks.speed {self.name}", *words])
         return f"{pin}{command} --out {self.name}.json"
 
 

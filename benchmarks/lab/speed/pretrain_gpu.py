@@ -1,7 +1,7 @@
 """A run for some minutes, killed in the middle and resumed: throughput, MFU, data wait, memory.
 
     uniemox cache DATA --out views.safetensors --recipe b16
-    python -m benchmarks.lab.speed.pretrain_gpu --data views.safetensors --minutes 5 --out out.json
+    python -m benchmarks.speed pretrain_gpu --data views.safetensors --minutes 5 --out out.json
 
 Starts `uniemox pretrain` as its user does, ends it by kill -9 after a third of the time, gives the
 same command again, and stops it by SIGTERM at the end, which must exit with 0. Needs what training

@@ -1,6 +1,6 @@
 """Seconds of the kNN and linear probes on random features, against scikit-learn's kNN.
 
-    python -m benchmarks.lab.speed.probes --rows 100000 --dim 768
+    python -m benchmarks.speed probes --rows 100000 --dim 768
 
 Features are eight clouds that overlap, nine tenths of the rows teach and one tenth tests. The
 peer, scikit-learn's KNeighborsClassifier (brute force, cosine, fixed k), answers the same queries

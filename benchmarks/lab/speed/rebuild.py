@@ -1,6 +1,6 @@
 """Time of building again after one change, against the first build of the same rows.
 
-    python -m benchmarks.lab.speed.rebuild --pictures 'corpus/images-*.parquet' --out rebuild.json
+    python -m benchmarks.speed rebuild --pictures 'corpus/images-*.parquet' --out rebuild.json
 
 Builds with the embedded CLIP and without a detector, then changes one thing at a time: nothing, a
 threshold, a word of a prompt, the calibration; each several times, to another value every time.

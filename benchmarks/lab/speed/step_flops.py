@@ -1,6 +1,6 @@
 """GFLOP of one training step, each variant against the paper's public step.
 
-    python -m benchmarks.lab.speed.step_flops
+    python -m benchmarks.speed step_flops
 
 ViT-B/16, batch 8, mask 0.9, counted by `torch.utils.flop_counter` with math attention and without
 the fused path of `nn.MultiheadAttention`, so that every product is seen. Tensors are on the

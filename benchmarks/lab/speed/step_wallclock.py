@@ -1,6 +1,6 @@
 """Wall-clock of one training step on this machine: bf16 variants against the paper's public step.
 
-    python -m benchmarks.lab.speed.step_wallclock --rounds 7 --batch 8
+    python -m benchmarks.speed step_wallclock --rounds 7 --batch 8
 
 Rounds are interleaved (peer, then every variant, in each round), so that a load that comes and goes
 meets all alike; what is reported is the median over rounds of peer seconds / our seconds. The peer

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from emo8.core.errors import Emo8Error
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Pretrain and probe the arms of claim.md, write results/claim.md."""
@@ -31,7 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_("--composites", type=int, default=2000, help="pictures with exact person boxes")
     add_("--only", choices=("pretrain", "probe", "report"), help="one part of the work")
     add_("--open-test", action="store_true", help="measure the test families (logged)")
-    return run(parser.parse_args(argv))
+    try:
+        return run(parser.parse_args(argv))
+    except Emo8Error as error:
+        sys.stderr.write(f"study: {error}\n")
+        return 2
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -13,11 +13,12 @@ from pretrain.losses import reconstruction_loss, reconstruction_target
 from pretrain.models.vit import mask_by_noise
 from pretrain.views.cut import normalise
 from pretrain.weights import encoder
+from tests.pretrain.conftest import dataset_dir, teacher_name, trained  # noqa: F401
 
 
 def test_floor__no_single_prediction_goes_below(
-    trained: Path,
-    dataset_dir: Path,
+    trained: Path,  # noqa: F811
+    dataset_dir: Path,  # noqa: F811
 ) -> None:
     floor = deviations.one_token_floor(trained, str(dataset_dir), "val")
     _, config = encoder.load_model(trained)

@@ -18,7 +18,7 @@ import numpy as np, pandas as pd
 from PIL import Image
 from emo8.browse import app, database, fill
 from emo8.browse.rows import BATCH_ROWS, Rows, with_interest
-from emo8.taxonomy import EMOTIONS, STYLES
+from emo8.core.taxonomy import EMOTIONS, STYLES
 
 number, folder = int(sys.argv[1]), Path(sys.argv[2])
 out = io.BytesIO()

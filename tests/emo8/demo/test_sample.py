@@ -25,8 +25,10 @@ from benchmarks.lab.sample.make_sample import (
     write_table,
 )
 from benchmarks.lab.sample.picks import (
+    COMPOSITES,
     EXCLUDED,
     LICENSES,
+    PICKS,
     Composite,
     Figure,
     Pick,
@@ -86,7 +88,7 @@ def test_table__holds_whole_rows(rows: list[dict[str, Any]]) -> None:
 def test_table__composites_are_marked_and_boxed(rows: list[dict[str, Any]]) -> None:
     composites = [row for row in rows if row["people"]]
     assert len(composites) >= 40
-    assert len(composites) == len(read_composites(root() / "composites.csv"))
+    assert len(composites) == len(read_composites(COMPOSITES))
     for row in composites:
         assert row["image"]["path"].startswith("synthetic/")
         assert row["attribution"].startswith("synthetic composite of: ")
@@ -162,8 +164,8 @@ def test_bad_files__copies_have_an_original() -> None:
 
 
 def test_picks__name_each_picture_once() -> None:
-    picks = read_picks(root() / "picks.csv")
-    composites = read_composites(root() / "composites.csv")
+    picks = read_picks(PICKS)
+    composites = read_composites(COMPOSITES)
     parts = [part for plan in composites for part in (plan.scene, *(f.id for f in plan.figures))]
     ids = [pick.id for pick in picks] + parts
     assert len(ids) == len(set(ids)), "a picture shown twice would leak between splits"

@@ -136,7 +136,7 @@ def test_resolve__a_plugin_that_does_not_work_is_named(name: str, said: str) -> 
 
 
 def test_detectors__naming_them_needs_no_torch() -> None:
-    code = "import sys, emo8.detectors; assert 'torch' not in sys.modules"
+    code = "import sys, emo8.measure.detectors; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

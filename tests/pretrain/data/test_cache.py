@@ -17,7 +17,7 @@ from pretrain.data.batches import StepBatches
 from pretrain.data.cache import PackedImages, open_source, read_cache
 from pretrain.teacher import load_teacher
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 WITHOUT_EXTRAS = """
 import sys
 class Blocked:

@@ -12,11 +12,11 @@ import pytest
 from pretrain.config.settings import SystemConfig
 from pretrain.train.guards import FEWEST_STEPS, FiniteGuard, SpikeWatch, StopRequest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAN = float("nan")
 STUCK = """
 import time
-from pretrain.guards import Watchdog
+from pretrain.train.guards import Watchdog
 watchdog = Watchdog(0.2)
 watchdog.alive()
 watchdog.alive()

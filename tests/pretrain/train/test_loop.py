@@ -17,7 +17,7 @@ from pretrain.train import checkpoints
 from pretrain.train.metrics import read_metrics
 from pretrain.weights import encoder
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Runs the command, but dies by SIGKILL in step 5, after its update and before its log line.
 KILLED_AT_5 = """
 import os, signal, sys

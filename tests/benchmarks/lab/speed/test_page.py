@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import benchmarks.speed
+import benchmarks.lab.speed
 from benchmarks.lab.speed import __main__ as command
 from benchmarks.lab.speed import growth, page
 from benchmarks.lab.speed.lines import READERS, Line
@@ -52,7 +52,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_plan__names_every_script_there_is() -> None:
-    folder = Path(benchmarks.speed.__file__).parent
+    folder = Path(benchmarks.lab.speed.__file__).parent
     scripts = {path.stem for path in folder.glob("*.py") if 'add_argument("--out"' in
                path.read_text("utf-8")}  # fmt: skip
     assert scripts == set(BY_NAME) == set(READERS)
@@ -72,9 +72,9 @@ def test_page__says_what_was_met_missed_and_not_measured(results: Path) -> None:
     assert "## Targets: 4 of 6 met" in text
     assert "Machine: Abacus, 2 cores; python 3.12.1; load 0.5 at the end." in text
     assert "Machine: not recorded." in text
-    assert "python -m benchmarks.lab.speed.memory --pictures 'corpus/images-*.parquet'" in text
+    assert "python -m benchmarks.speed memory --pictures 'corpus/images-*.parquet'" in text
     missing = text.split("## Not measured yet")[1]
-    assert "benchmarks.lab.speed.fetch" in missing and "benchmarks.lab.speed.memory" not in missing
+    assert "benchmarks.speed fetch" in missing and "benchmarks.speed memory" not in missing
 
 
 def test_page__is_the_same_again_with_its_figures(results: Path) -> None:

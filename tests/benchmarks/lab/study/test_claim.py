@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from benchmarks.cli import main
 from benchmarks.lab.study import arms, claim, data, paired, probe, report, train, why
+from benchmarks.lab.study.__main__ import main
 from benchmarks.lab.study.measured import Measured
 from emo8.core.errors import Emo8Error, SourceError
 from emo8.core.taxonomy import EMOTIONS
@@ -98,7 +98,7 @@ def test_sides__test_families_stay_closed(corpus):
 @pytest.mark.slow
 def test_study__end_to_end_then_again_without_work(corpus, tmp_path, capsys):
     out = tmp_path / "results"
-    command = ["study", "claim", "--corpus", str(corpus), "--work", str(tmp_path / "work"),
+    command = ["--corpus", str(corpus), "--work", str(tmp_path / "work"),
                "--out", str(out), "--steps", "2", "--seeds", "1", "--probe-seeds", "2",
                "--composites", "2", "--arms", "scratch", "full", "supervised_hints"]  # fmt: skip
     assert main(command) == 0
@@ -140,11 +140,11 @@ def test_why__a_constant_answer_is_as_good_as_the_mean_allows():
 
 def test_study__mistakes_say_what_to_do(corpus, tmp_path, capsys):
     where = ["--work", str(tmp_path), "--out", str(tmp_path)]
-    assert main(["study", "claim", "--corpus", str(tmp_path), *where]) == 2
+    assert main(["--corpus", str(tmp_path), *where]) == 2
     assert "no emotion_faces.parquet" in capsys.readouterr().err
     with pytest.raises(Emo8Error, match="Did you mean 'distillation'"):
         arms.get("distilation")
-    command = ["study", "claim", "--corpus", str(corpus), *where, "--only", "report"]
+    command = ["--corpus", str(corpus), *where, "--only", "report"]
     assert main(command) == 2
     assert "run the study first" in capsys.readouterr().err
 
