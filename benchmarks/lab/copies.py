@@ -16,7 +16,6 @@ are chosen on one half and reported on the other.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ import pandas as pd
 from benchmarks.lab.output import tell_with_table
 from benchmarks.lab.scenes import Scene, lookalike_scene, planted_scene
 from emo8.core.settings import DecideConfig
+from emo8.core.stats import wilson
 from emo8.duplicates import clusters, find
 
 
@@ -108,15 +108,6 @@ def precision(scene: Scene, pairs: np.ndarray, judged: set[frozenset[str]]) -> d
         "real": int((real & ~planted).sum()),
         "false": int((~real & ~planted).sum()),
     }
-
-
-def wilson(found: int, total: int) -> tuple[float, float]:
-    """95 % interval of a share; Wilson (1927), "Probable inference"."""
-    z, share = 1.96, found / total
-    middle = share + z * z / (2 * total)
-    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return (middle - spread) / scale, (middle + spread) / scale
 
 
 def read_judged(path: Path | None) -> set[frozenset[str]]:

@@ -8,19 +8,16 @@ flip permutation test otherwise, and p corrected after Holm (1979) within a data
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.results import predictions, table
 from emo8.core.errors import SourceError
+from emo8.core.stats import bootstrap_mean, holm, paired_test
 
-RESAMPLES = 2000
-FLIPS = 10_000
 Case = tuple[str, str, str]  # dataset, protocol, group column
 
 
@@ -95,43 +92,12 @@ def _pair(
         raise SourceError(f"{base} and {other} answered about no picture in common ({case[0]}).")
     first, second = (np.array([m[row] for row in shared]) for m in (mine, theirs))
     gap = first - second
-    rng = np.random.default_rng(95)
-    drawn = rng.multinomial(len(gap), np.full(len(gap), 1 / len(gap)), size=RESAMPLES)
-    low, high = np.quantile(drawn @ gap / len(gap), (0.025, 0.975))
-    p, test = _p(first, second, gap)
+    low, high = bootstrap_mean(gap, seed=95)
+    p, test = paired_test(first, second)
     return Difference(
-        case=case, base=base, other=other, n=len(shared), gap=float(gap.mean()), low=float(low),
-        high=float(high), p=p, test=test,
+        case=case, base=base, other=other, n=len(shared), gap=float(gap.mean()), low=low, high=high,
+        p=p, test=test,
     )  # fmt: skip
-
-
-def _p(
-    first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], gap: npt.NDArray[np.float64]
-) -> tuple[float, str]:
-    from scipy.stats import binomtest
-
-    if set(np.unique(first)) | set(np.unique(second)) <= {0.0, 1.0}:
-        only_first, only_second = int((gap > 0).sum()), int((gap < 0).sum())
-        if only_first + only_second == 0:
-            return 1.0, "McNemar"
-        tested = binomtest(only_first, only_first + only_second)
-        return float(tested.pvalue), "McNemar"
-    rng = np.random.default_rng(96)
-    extreme, done = 0, 0
-    while done < FLIPS:  # in parts, so that large test sets fit in memory
-        flips = rng.integers(0, 2, (500, len(gap))) * 2 - 1
-        extreme += int((np.abs(flips @ gap) >= abs(gap.sum()) - 1e-12).sum())
-        done += 500
-    return (extreme + 1) / (done + 1), "sign flips"
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """The p values corrected after Holm (1979), in their order."""
-    corrected, worst = [1.0] * len(p), 0.0
-    for rank, place in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        worst = max(worst, min(1.0, (len(p) - rank) * p[place]))
-        corrected[place] = worst
-    return corrected
 
 
 def markdown(found: list[Difference]) -> str:

@@ -11,8 +11,8 @@ import numpy as np
 
 from benchmarks.problem.tasks import CLASS_TASKS
 from benchmarks.results import predictions
-from benchmarks.results.metrics import ECE_BINS
 from emo8.core.errors import SourceError
+from emo8.core.stats import ECE_BINS, bins_of, wilson
 
 # Okabe and Ito's colours, told apart by colour-blind eyes; yellow is too pale for lines
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -108,7 +108,7 @@ def _reliability(
     """Share of right answers in each bin of confidence; below, how many answers lie in it."""
     from matplotlib import pyplot
 
-    which = np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
+    which = bins_of(confidence)
     counts = np.bincount(which, minlength=ECE_BINS)
     filled = counts > 0
     hits = np.bincount(which, right, minlength=ECE_BINS)[filled] / counts[filled]
@@ -129,7 +129,6 @@ def _reliability(
 def _styles(result: dict[str, Any], path: Path) -> Path:
     """A bar per style with its 95% Wilson interval."""
     from matplotlib import pyplot
-    from scipy.stats import binomtest
 
     styles = dict(reversed(result["per_style"].items()))  # the first on top
     figure, axes = pyplot.subplots(figsize=(6, 0.45 * len(styles) + 1.3), layout="constrained")
@@ -138,8 +137,7 @@ def _styles(result: dict[str, Any], path: Path) -> Path:
     axes.barh(names, found, color=COLOR, height=0.6)
     for place, one in enumerate(styles.values()):
         hits = round(one["accuracy"] * one["n"])
-        ends = binomtest(hits, one["n"]).proportion_ci(method="wilson")
-        axes.plot([ends.low, ends.high], [place, place], color="black", linewidth=1)
+        axes.plot(wilson(hits, one["n"]), [place, place], color="black", linewidth=1)
         axes.text(1.02, place, f"{one['accuracy']:.2f}", va="center", fontsize=9)
     axes.set(xlim=(0, 1), xlabel="accuracy, 95% interval")
     figure.suptitle(_title(result), fontsize=9)

@@ -1,5 +1,14 @@
 """Numbers of one result: scikit-learn's metrics, calibration, and bootstrap intervals.
 
+Where a number could be counted in two ways:
+
+- accuracy: of equal probabilities the first name in order is the answer, as numpy's argmax;
+- top3: scikit-learn's `top_k_accuracy_score`; of equal probabilities, zeros included, the last
+  names in order fill the three places, so that ties are never all right;
+- an emotion that no test row has is left out of macro F1, balanced accuracy and recall (an answer
+  of it is wrong); one that is never answered has F1 and recall 0;
+- a confidence on the edge of a bin lies in the bin above it, 1 in the last (`stats.bins_of`).
+
 Shapes: R repeats (draws of few_shot; else 1), M test rows, K emotions, B resamples.
 """
 
@@ -10,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emo8.core.stats import RESAMPLES, bins_of, calibration_error, interval95
+
 Counts = npt.NDArray[np.int64]
-RESAMPLES = 2000
-ECE_BINS = 15
+Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +30,7 @@ class Scores:
     """What is reported about predictions; means over the repeats where there are several."""
 
     metrics: dict[str, float]  # accuracy, macro_f1, balanced_accuracy, ece
-    interval95: dict[str, tuple[float, float]]  # accuracy, macro_f1
+    interval95: dict[str, tuple[float, float]]  # accuracy, macro_f1, ece
     recall: dict[str, float]  # per emotion that occurs
     support: dict[str, int]  # test rows per emotion
     confusion: list[list[int]]  # rows = true, columns = predicted; summed over repeats
@@ -48,7 +58,10 @@ def score(
     present = [i for i in labels if support[i]]
     return Scores(
         metrics={name: round(float(np.mean([e[name] for e in each])), 6) for name in each[0]},
-        interval95=_intervals(tables, seed, resamples),
+        interval95={
+            name: (round(low, 6), round(high, 6))
+            for name, (low, high) in _intervals(true, prob, tables, seed, resamples).items()
+        },
         recall={emotions[i]: round(float(recall[i]), 6) for i in present},
         support={emotions[i]: int(support[i]) for i in present},
         confusion=tables.sum(axis=0).tolist(),
@@ -56,12 +69,14 @@ def score(
 
 
 def _metrics(true: npt.NDArray[np.int64], prob: npt.NDArray[np.float64]) -> dict[str, float]:
-    from sklearn.metrics import accuracy_score, f1_score, recall_score
+    from sklearn.metrics import accuracy_score, f1_score, recall_score, top_k_accuracy_score
 
     found, present = prob.argmax(axis=1), np.unique(true)
     over = {"labels": present, "average": "macro", "zero_division": 0}
-    top3 = np.sort(prob, axis=1)[:, -3:].min(axis=1) <= prob[np.arange(len(true)), true]
-    more = {"top3": float(top3.mean())} if prob.shape[1] > 3 else {}
+    more = {}
+    if prob.shape[1] > 3:
+        names = np.arange(prob.shape[1])
+        more["top3"] = float(top_k_accuracy_score(true, prob, k=3, labels=names))
     return {
         "accuracy": accuracy_score(true, found),
         "macro_f1": f1_score(true, found, **over),
@@ -71,22 +86,14 @@ def _metrics(true: npt.NDArray[np.int64], prob: npt.NDArray[np.float64]) -> dict
     }
 
 
-def expected_calibration_error(
-    true: npt.NDArray[np.int64], prob: npt.NDArray[np.float64], bins: int = ECE_BINS
-) -> float:
-    """Mean gap between confidence and accuracy over equal-width bins of the top probability.
-
-    Guo et al. (2017), "On calibration of modern neural networks", ICML, equation 3; 15 bins as
-    there. scikit-learn has none for several classes, and torchmetrics is an extra.
-    """
-    top = prob.max(axis=1)
-    right = (prob.argmax(axis=1) == true).astype(np.float64)
-    which = np.clip(np.ceil(top * bins).astype(int) - 1, 0, bins - 1)
-    gap = np.bincount(which, right - top, minlength=bins)
-    return float(np.abs(gap).sum() / len(true))
+def expected_calibration_error(true: npt.NDArray[np.int64], prob: Array) -> float:
+    """The calibration error of the likeliest emotion, probabilities (M, K)."""
+    return calibration_error(prob.max(axis=1), prob.argmax(axis=1) == true)
 
 
-def _intervals(tables: Counts, seed: int, resamples: int) -> dict[str, tuple[float, float]]:
+def _intervals(
+    true: npt.NDArray[np.int64], prob: Array, tables: Counts, seed: int, resamples: int
+) -> dict[str, tuple[float, float]]:
     """Percentile bootstrap over test rows (Efron 1979), and over repeats where there are several.
 
     Drawing M rows with replacement is drawing the K x K counts of the confusion matrix from a
@@ -102,12 +109,22 @@ def _intervals(tables: Counts, seed: int, resamples: int) -> dict[str, tuple[flo
         for table, share in zip(tables, shares, strict=True)
     ]
     counts = np.concatenate(drawn).reshape(resamples, num_emotions, num_emotions)
-    values = {"accuracy": accuracies(counts), "macro_f1": macro_f1s(counts)}
+    errors = [_ece_draws(true, p, int(n), rng) for p, n in zip(prob, shares, strict=True)]
     return {
-        name: (round(float(low), 6), round(float(high), 6))
-        for name, found in values.items()
-        for low, high in [np.quantile(found, [0.025, 0.975])]
+        "accuracy": interval95(accuracies(counts)),
+        "macro_f1": interval95(macro_f1s(counts)),
+        "ece": interval95(np.concatenate(errors)),
     }
+
+
+def _ece_draws(
+    true: npt.NDArray[np.int64], prob: Array, resamples: int, rng: np.random.Generator
+) -> Array:
+    """(B,) calibration errors of rows drawn with replacement, from their sums per bin."""
+    sure = prob.max(axis=1)
+    which, gap = bins_of(sure), (prob.argmax(axis=1) == true) - sure
+    draws = (rng.integers(0, len(true), len(true)) for _ in range(resamples))
+    return np.array([np.abs(np.bincount(which[d], gap[d])).sum() / len(true) for d in draws])
 
 
 def accuracies(tables: Counts) -> npt.NDArray[np.float64]:

@@ -1,11 +1,18 @@
 """Metrics of the tasks whose answers are several numbers, with bootstrap intervals over rows.
 
 multi_label: mean average precision over the labels that occur, scikit-learn's
-`average_precision_score` on scores (the official MATLAB routine of EMOTIC differs a little).
-distribution: the six measures of Geng (2016), "Label distribution learning", IEEE TKDE, table 2,
-with the Jensen-Shannon divergence, natural logarithms, and EPSILON added before logarithms.
+`average_precision_score` on scores (the official MATLAB routine of EMOTIC differs a little; a
+label without positives is left out, where torchmetrics counts it as 0).
+distribution: the six measures of Geng (2016), "Label distribution learning", IEEE TKDE 28(7),
+table 2, and the Jensen-Shannon divergence, with natural logarithms; EPSILON is added to both sides
+of logarithms only, and a term 0 / 0 is 0. `clark_scaled` and `canberra_scaled` are divided by
+sqrt(K) and K, as the tables of the emotion papers have them (Yang, She and Sun 2017, "Joint image
+emotion classification and distribution learning via deep convolutional neural network", IJCAI).
 regression: mean absolute error, root mean squared error, R2 and Pearson's r per scale and on
-average, on the dataset's own scale.
+average, on the dataset's own scale; R2 is not defined where the truth is constant, r where either
+side is, and the mean is over the scales where it is.
+
+A number that is not defined is null in the result.
 
 Shapes: R repeats, M test rows, K outputs, B resamples.
 """
@@ -19,9 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.problem.folds import FoldPlan, Index
+from emo8.core.stats import interval95
 
 Array = npt.NDArray[np.float64]
-EPSILON = 1e-7
+EPSILON = 1e-7  # added to both sides of a logarithm
+_CONSTANT = 1e-12  # a spread below it is no spread
 RESAMPLES = 300  # an average precision per label and resample is dear
 MAIN = {"multi_label": "mAP", "distribution": "kl", "regression": "rmse"}
 
@@ -48,18 +57,19 @@ def score(
     )
     main = MAIN[task]
     scores = {
-        "metrics": {name: round(value, 6) for name, value in found.items()},
+        "metrics": {name: _rounded(value) for name, value in found.items()},
         "interval95": {
-            name: tuple(
-                round(float(v), 6)
-                for v in np.nanquantile([s[name] for s in spread], (0.025, 0.975))
-            )
+            name: tuple(_rounded(end) for end in interval95([s[name] for s in spread]))
             for name in found
         },
         "per_output": dict(zip(names, _mean_lists([each(true, p) for p in prob]), strict=True)),
         "support": _support(task, true, names),
     }
     return scores, {"constant": round(measure(true, constant)[main], 6)}
+
+
+def _rounded(value: float) -> float | None:
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def main(task: str, true: Array, prob: Array) -> float:
@@ -87,41 +97,66 @@ def average_precisions(true: Array, prob: Array) -> Array:
 
 
 def _multi_label(true: Array, prob: Array) -> dict[str, float]:
-    return {"mAP": float(np.nanmean(average_precisions(true, prob)))}
+    return {"mAP": _mean_of_known(average_precisions(true, prob))}
+
+
+def _mean_of_known(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _distribution(true: Array, prob: Array) -> dict[str, float]:
-    p, q = true + EPSILON, np.maximum(prob, 0) + EPSILON
-    p, q = p / p.sum(axis=1, keepdims=True), q / q.sum(axis=1, keepdims=True)
-    middle = (p + q) / 2
+    p, q = _shares(true), _shares(np.maximum(prob, 0))
     gap, total = np.abs(p - q), p + q
-    js = ((p * np.log(p / middle)).sum(axis=1) + (q * np.log(q / middle)).sum(axis=1)) / 2
-    cosine = (p * q).sum(axis=1) / (np.linalg.norm(p, axis=1) * np.linalg.norm(q, axis=1))
+    relative = np.divide(gap, total, out=np.zeros_like(gap), where=total > 0)
+    length = np.linalg.norm(p, axis=1) * np.linalg.norm(q, axis=1)
+    clark, canberra = np.sqrt((relative**2).sum(axis=1)), relative.sum(axis=1)
     found = {
-        "kl": (p * np.log(p / q)).sum(axis=1),
-        "jensen_shannon": js,
+        "kl": _kl(p, q),
+        "jensen_shannon": (_kl(p, (p + q) / 2) + _kl(q, (p + q) / 2)) / 2,
         "chebyshev": gap.max(axis=1),
-        "clark": np.sqrt(((gap / total) ** 2).sum(axis=1)),
-        "canberra": (gap / total).sum(axis=1),
-        "cosine": cosine,
+        "clark": clark,
+        "canberra": canberra,
+        "cosine": (p * q).sum(axis=1) / length,
         "intersection": np.minimum(p, q).sum(axis=1),
         "top1": (p.argmax(axis=1) == q.argmax(axis=1)).astype(np.float64),
+        "clark_scaled": clark / np.sqrt(p.shape[1]),
+        "canberra_scaled": canberra / p.shape[1],
     }
     return {name: float(value.mean()) for name, value in found.items()}
 
 
-def _regression(true: Array, prob: Array) -> dict[str, float]:
-    from sklearn.metrics import r2_score
+def _shares(values: Array) -> Array:
+    """Rows (M, K) that sum to one; a row without anything is even."""
+    total = values.sum(axis=1, keepdims=True)
+    even = np.full_like(values, 1 / values.shape[1])
+    return np.divide(values, total, out=even, where=total > 0)
 
+
+def _kl(p: Array, q: Array) -> Array:
+    """(M,) Kullback-Leibler divergence of q from p."""
+    found: Array = (p * np.log((p + EPSILON) / (q + EPSILON))).sum(axis=1)
+    return found
+
+
+def _regression(true: Array, prob: Array) -> dict[str, float]:
     gap = prob - true
-    spread = np.maximum(true.std(axis=0) * prob.std(axis=0), 1e-12)
-    with_mean = (true - true.mean(axis=0)) * (prob - prob.mean(axis=0))
+    variance = true.var(axis=0)
+    unexplained = (gap**2).mean(axis=0)
+    r2 = 1 - np.divide(unexplained, variance, out=_unknown(variance), where=variance > _CONSTANT)
+    spread = true.std(axis=0) * prob.std(axis=0)
+    shared = ((true - true.mean(axis=0)) * (prob - prob.mean(axis=0))).mean(axis=0)
+    pearson = np.divide(shared, spread, out=_unknown(spread), where=spread > _CONSTANT)
     return {
         "mae": float(np.abs(gap).mean()),
-        "rmse": float(np.sqrt((gap**2).mean(axis=0)).mean()),
-        "r2": float(r2_score(true, prob)) if len(true) > 1 else float("nan"),
-        "pearson": float((with_mean.mean(axis=0) / spread).mean()),
+        "rmse": float(np.sqrt(unexplained).mean()),
+        "r2": _mean_of_known(r2),
+        "pearson": _mean_of_known(pearson),
     }
+
+
+def _unknown(like: Array) -> Array:
+    return np.full_like(like, np.nan)
 
 
 def _each_share(true: Array, prob: Array) -> Array:

@@ -102,11 +102,19 @@ def published(datasets: set[str], path: Path = PUBLISHED_FILE) -> list[Table]:
 def _number_line(result: dict[str, Any], names: list[str]) -> tuple[str, ...]:
     cells = []
     for name in names:
-        low, high = result["interval95"][name]
-        cells.append(f"{result['metrics'][name]:.3f} [{low:.3f}, {high:.3f}]")
+        cells.append(_with_interval(result["metrics"].get(name), result["interval95"].get(name)))
     constant = next(iter(result.get("baselines", {}).values()), None)
     shown = "" if constant is None else f"{constant:.3f}"
     return (*_key(result), *cells, shown, str(result["n"]), str(result["seed"]))
+
+
+def _with_interval(value: float | None, ends: Sequence[float | None] | None) -> str:
+    """A number and its interval; – where it is not defined."""
+    if value is None:
+        return "–"
+    if ends is None or ends[0] is None or ends[1] is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
 
 
 def show(found: Sequence[Table], form: str) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +28,7 @@ from benchmarks.lab.embedded_clip.corpus import (
     read_corpus,
     read_faces,
 )
+from emo8.core.stats import wilson
 from emo8.core.taxonomy import EMOTIONS
 from emo8.labels.clip.encoder import load
 from emo8.labels.clip.prompts import load_prompts
@@ -71,14 +71,6 @@ def score(guesses: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
             name: [int(hits[k]), int(counts[k])] for k, name in enumerate(EMOTIONS) if counts[k]
         },
     }
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95% score interval of Wilson (1927) for `right` of `n`."""
-    share = right / n
-    middle = share + z * z / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return (middle - spread) / (1 + z * z / n), (middle + spread) / (1 + z * z / n)
 
 
 def pixel_probe(corpus: Corpus, families: Mapping[str, Faces]) -> dict[str, dict[str, Any]]:

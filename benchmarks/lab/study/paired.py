@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.lab.study.measured import Measured
-from benchmarks.results import compare as between_models
+from emo8.core.stats import holm
 
 RESAMPLES = 2000
 FLIPS = 10_000
@@ -91,5 +91,5 @@ def against(
 ) -> list[Comparison]:
     """`base` minus each of the others, p corrected after Holm over all of them."""
     found = [compare(base, other, clusters) for other in others]
-    corrected = between_models.holm([c.p for c in found])
+    corrected = holm([c.p for c in found])
     return [replace(c, corrected=p) for c, p in zip(found, corrected, strict=True)]

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from emo8.core.stats import bins_of, calibration_error
+
 FLOOR = 1e-9  # the least probability a logarithm is taken of
 MIN_ACCEPTED = 20  # rows an accuracy must rest on before it may set a threshold
 
@@ -95,14 +97,13 @@ def _coarse(truth: np.ndarray, folds: int) -> np.ndarray:
 
 def ece(prob: np.ndarray, truth: np.ndarray, *, bins: int = 15) -> float:
     """Expected calibration error of the top name in equal-width bins, as in Guo et al. (2017)."""
-    table = reliability(prob, truth, bins=bins)
-    return sum(row["n"] * abs(row["accuracy"] - row["confidence"]) for row in table) / len(truth)
+    return calibration_error(prob.max(axis=1), prob.argmax(axis=1) == truth, bins)
 
 
 def reliability(prob: np.ndarray, truth: np.ndarray, *, bins: int = 15) -> list[dict[str, Any]]:
     """Per bin of confidence that holds rows: n, mean confidence and accuracy of the top name."""
     top, right = prob.max(axis=1), prob.argmax(axis=1) == truth
-    place = np.minimum((top * bins).astype(int), bins - 1)
+    place = bins_of(top, bins)
     table = []
     for number in np.unique(place):
         rows = place == number
