@@ -15,6 +15,10 @@ class SourceError(Emo8Error):
     """A source that holds nothing usable: missing path, missing column, no images, no style."""
 
 
+class TableError(Emo8Error):
+    """A table file that cannot be read: missing, damaged, of another kind."""
+
+
 class BuildError(Emo8Error):
     """An output folder that cannot take this build: foreign, another recipe's, or locked."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 REASONS: dict[str, str] = {
     # what arrived is not usable
     "no_image": "the table row holds no image",
+    "bad_row": "the table's row cannot be understood; detail = why",
     "missing_file": "the file or archive member named by the source does not exist",
     "refused_path": "the path leads outside the source, or to something that is not a plain file",
     "unreadable": "the file could not be read",

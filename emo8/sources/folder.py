@@ -13,6 +13,7 @@ from typing import Any
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
+from emo8.sources import records
 from emo8.sources.base import (
     CLAIM_COLUMNS,
     Candidate,
@@ -22,7 +23,6 @@ from emo8.sources.base import (
     read_file,
 )
 from emo8.sources.naming import IMAGE_SUFFIXES, check_folder_style, is_image_name, path_claims
-from emo8.sources.records import read_records
 
 
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
@@ -71,8 +71,8 @@ def _read_sidecar(source: SourceConfig, root: Path) -> dict[str, dict[str, Any]]
         return {}
     path = root / source.sidecar
     mapping = {name: source.columns.get(name, name) for name in CLAIM_COLUMNS}
-    records = read_records(path, {"file": "file", **mapping}, required=("file",), source=source)
-    return {str(record.pop("file")): record for record in records}
+    lines = records.read_all(path, {"file": "file", **mapping}, required=("file",), source=source)
+    return {str(line.values.pop("file")): line.values for line in lines}
 
 
 def _claims_record(

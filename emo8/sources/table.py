@@ -31,10 +31,10 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     check_columns(source, TABLE_COLUMNS)
     root = common_root(source, recipe_dir)
     for path in listed_files(source, recipe_dir):
-        names = records.column_names(path, source.name)
-        mapping = records.map_columns(path, names, source, TABLE_COLUMNS, "image")
+        table = records.open_list(path, source)
+        mapping = records.map_columns(path, table.columns, source, TABLE_COLUMNS, "image")
         status = path.stat()
-        total = records.num_rows(path, source.name)
+        total = table.num_rows
         for start in range(0, total, part_rows):
             stop = min(start + part_rows, total)
             yield Chunk(
@@ -50,14 +50,16 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """One candidate per row of the chunk."""
     (name, start, stop, mapping), source = chunk.items[0], chunk.source
     path = Path(chunk.root) / name
-    table = records.slice_rows(path, start, stop, list(mapping.values()), source.name)
-    table = table.rename_columns(list(mapping))
     split = stem_split(path) if source.keep_splits and "split" not in mapping else None
-    for offset, record in enumerate(table.to_pylist()):
-        claims = claims_from({"split": split, **record}, source)
-        image = record["image"]
+    for record in records.read(path, start, stop, mapping, source):
+        shown = f"{name}#{record.number}"
+        if record.damaged:
+            yield Candidate(source_path=shown, reason="bad_row", detail=record.damaged)
+            continue
+        claims = claims_from({"split": split, **record.values}, source)
+        image = record.values["image"]
         inside = image.get("path") if isinstance(image, dict) else None
-        shown = f"{name}#{start + offset}" + (f"/{inside}" if inside else "")
+        shown += f"/{inside}" if inside else ""
         data = image.get("bytes") if isinstance(image, dict) else image
         if data is None and inside:
             data = inside

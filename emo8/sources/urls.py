@@ -38,6 +38,7 @@ class Line:
     link: str  # as the list has it; "" where it has none
     claims: Claims
     sha256: str | None  # what the picture's bytes must hash to, where the list says so
+    damaged: str | None = None  # why the line cannot be understood; then it says nothing
 
     @property
     def shown(self) -> str:
@@ -49,19 +50,21 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     check_columns(source, URL_COLUMNS)
     root = common_root(source, recipe_dir)
     for path in listed_files(source, recipe_dir):
-        names = records.column_names(path, source.name)
-        mapping = records.map_columns(path, names, source, URL_COLUMNS, "url")
-        total = records.num_rows(path, source.name)
+        table = records.open_list(path, source)
+        mapping = records.map_columns(path, table.columns, source, URL_COLUMNS, "url")
+        total = table.num_rows
         for start in range(0, total, part_rows):
             stop = min(start + part_rows, total)
-            table = records.slice_rows(path, start, stop, list(mapping.values()), source.name)
-            content = json.dumps(table.to_pylist(), default=str).encode()
+            content = [
+                {theirs: record.values[ours] for ours, theirs in mapping.items()}
+                for record in records.read(path, start, stop, mapping, source)
+            ]
             yield Chunk(
                 source=source,
                 root=str(root),
                 items=((str(path.relative_to(root)), start, stop, mapping),),
                 num_inputs=stop - start,
-                stamp=(hashlib.sha256(content).hexdigest(),),
+                stamp=(hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest(),),
             )
 
 
@@ -69,17 +72,17 @@ def lines(chunk: Chunk) -> list[Line]:
     """The lines of a chunk, in order."""
     (name, start, stop, mapping), source = chunk.items[0], chunk.source
     path = Path(chunk.root) / name
-    table = records.slice_rows(path, start, stop, list(mapping.values()), source.name)
     split = stem_split(path) if source.keep_splits and "split" not in mapping else None
     found = []
-    for record in table.rename_columns(list(mapping)).to_pylist():
-        claims = claims_from({"split": split, **record}, source)
-        digest = record.get("sha256")
+    for record in records.read(path, start, stop, mapping, source):
+        claims = claims_from({"split": split, **record.values}, source)
+        digest = record.values.get("sha256")
         found.append(
             Line(
                 link=claims.url or "",
                 claims=claims,
                 sha256=str(digest).strip().lower() or None if digest is not None else None,
+                damaged=record.damaged,
             )
         )
     return found

@@ -35,6 +35,9 @@ def candidates(chunk: Chunk, found: Path, build: Path, max_bytes: int) -> Iterat
     rows = pq.read_table(found, schema=TABLE).to_pylist()
     earlier: dict[str, pa.ChunkedArray] = {}
     for line, row in zip(urls.lines(chunk), rows, strict=True):
+        if line.damaged:
+            yield Candidate(source_path=line.shown, reason="bad_row", detail=line.damaged)
+            continue
         if row["reason"]:
             yield Candidate(
                 source_path=line.shown,
