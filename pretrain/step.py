@@ -24,6 +24,7 @@ class UntrainedTeacher:
 
     name = "untrained ViT-B-16"
     sha256 = "none"
+    license = "none"
     dim = 512
     logit_scale = 100.0
 
@@ -80,11 +81,11 @@ def build(
     world = World(rank=0, size=1, device=place)
     teacher = UntrainedTeacher(place)
     state = make_state(config, world, teacher, teacher.text_features([""] * batch))
-    inputs = _random_batch(config, teacher.dim).to(place)
+    inputs = random_batch(config, teacher.dim).to(place)
     return lambda: train_step(state, [inputs], config.optim.lr)
 
 
-def _random_batch(config: PretrainConfig, teacher_dim: int) -> Batch:
+def random_batch(config: PretrainConfig, teacher_dim: int) -> Batch:
     rows, side = config.data.batch_size, config.model.image_size
     patches = config.model.num_patches
     cached = config.teacher.features == "cached"

@@ -31,6 +31,8 @@ class Teacher(Protocol):
     @property
     def sha256(self) -> str: ...
     @property
+    def license(self) -> str: ...
+    @property
     def dim(self) -> int: ...
     @property
     def logit_scale(self) -> float: ...
@@ -44,7 +46,7 @@ class Teacher(Protocol):
         ...
 
     def use_precision(self, precision: str) -> None:
-        """Keeps the image tower's matrices in the precision of the recipe: fp32, bf16 or fp16."""
+        """Keep the image tower's matrices in the precision of the recipe: fp32, bf16 or fp16."""
         ...
 
 
@@ -117,7 +119,7 @@ def load_teacher(config: TeacherConfig, device: torch.device) -> ClipTeacher:
     return ClipTeacher(encoder.load(config.name), device)
 
 
-def describe(teacher: Any) -> dict[str, Any]:
+def describe(teacher: Teacher) -> dict[str, Any]:
     """What identifies a teacher in configs and caches."""
     return {
         name: getattr(teacher, name) for name in ("name", "sha256", "license", "dim", "logit_scale")

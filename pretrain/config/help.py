@@ -59,6 +59,8 @@ def epilog() -> str:
         said = comments(cls)
         for field in dataclasses.fields(cls):
             head = f"  --{section}.{field.name} {_shown(field.default)}"
+            if field.default is dataclasses.MISSING:  # a table of settings
+                head = f"  --{section}.{field.name}.NAME …"
             parts.append(_wrapped(f"{head:<44}", said.get(field.name, "")))
     return "\n".join(parts)
 

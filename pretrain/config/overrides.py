@@ -10,6 +10,8 @@ from typing import Any
 
 from pretrain.config.settings import PretrainConfig, unknown_setting
 
+TABLE = ".NAME"
+
 
 def override(config: PretrainConfig, settings: Mapping[str, str]) -> PretrainConfig:
     """`config` with dotted fields replaced, each checked against the fields and their types.
@@ -19,30 +21,54 @@ def override(config: PretrainConfig, settings: Mapping[str, str]) -> PretrainCon
     known = field_types(PretrainConfig)
     nested: dict[str, Any] = {}
     for name, text in settings.items():
-        if name not in known:
-            raise ValueError(unknown_setting(name, sorted(known)))
-        section, _, leaf = name.rpartition(".")
-        target = nested.setdefault(section, {}) if section else nested
-        target[leaf] = _parse(name, text, known[name])
+        _put(nested, name, _parse(name, text, _kind(name, known)))
     if nested.get("steps"):
         nested.setdefault("epochs", 0.0)
     elif nested.get("epochs"):
         nested.setdefault("steps", 0)
-    changes = {
-        key: dataclasses.replace(getattr(config, key), **value)
-        if isinstance(value, dict)
-        else value
-        for key, value in nested.items()
-    }
-    return dataclasses.replace(config, **changes)
+    changed: PretrainConfig = _changed(config, nested)
+    return changed
+
+
+def _put(nested: dict[str, Any], name: str, value: Any) -> None:
+    """Set {"a": {"b": value}} for "a.b"."""
+    *sections, leaf = name.split(".")
+    for section in sections:
+        nested = nested.setdefault(section, {})
+    nested[leaf] = value
+
+
+def _changed(old: Any, changes: Any) -> Any:
+    """`old` with nested changes; a table of settings keeps what is not named."""
+    if not isinstance(changes, dict):
+        return changes
+    if isinstance(old, dict):
+        return {**old, **changes}
+    fields = {key: _changed(getattr(old, key), value) for key, value in changes.items()}
+    return dataclasses.replace(old, **fields)
+
+
+def _kind(name: str, known: Mapping[str, Any]) -> Any:
+    """The type of a setting, of one in a table of settings too."""
+    if name in known and not name.endswith(TABLE):
+        return known[name]
+    table = name.rpartition(".")[0] + TABLE
+    if table not in known:
+        raise ValueError(unknown_setting(name, sorted(known)))
+    return known[table]
 
 
 def field_types(cls: type) -> dict[str, Any]:
-    """{"optim.lr": float, …}: every field that can be overridden, with its type."""
+    """{"optim.lr": float, …}: every field that can be overridden, with its type.
+
+    `NAME` stands for the keys of a table of settings, as in "loss.further.NAME".
+    """
     found: dict[str, Any] = {}
     for name, kind in typing.get_type_hints(cls).items():
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
             found.update({f"{name}.{leaf}": t for leaf, t in field_types(kind).items()})
+        elif typing.get_origin(kind) is dict:
+            found[f"{name}{TABLE}"] = typing.get_args(kind)[1]
         elif name != "recipe":
             found[name] = kind
     return found

@@ -200,8 +200,12 @@ RECIPES: dict[str, Callable[[], PretrainConfig]] = {
 }
 
 
+RENAMED = {"claim": "study_ti8"}  # old names, which RUNs made before still hold
+
+
 def get(name: str) -> PretrainConfig:
-    """The config of the recipe of that name; ValueError names the nearest one."""
+    """The config of the recipe of that name, old or new; ValueError names the nearest one."""
+    name = RENAMED.get(name, name)
     if name not in RECIPES:
         near = get_close_matches(name, RECIPES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""

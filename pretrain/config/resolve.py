@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
-from pretrain.config.settings import PretrainConfig
+from pretrain.config.settings import PretrainConfig, unknown_setting
 
 
 def rows_per_step(config: PretrainConfig, num_ranks: int) -> int:
@@ -43,6 +44,29 @@ def resolve_steps(config: PretrainConfig, num_rows: int, num_ranks: int) -> Pret
         return config
     steps = math.ceil(config.epochs * num_rows / rows_per_step(config, num_ranks))
     return dataclasses.replace(config, steps=max(1, steps), epochs=0.0)
+
+
+def resolve_losses(
+    config: PretrainConfig,
+    weights: Mapping[str, float],
+    began_with: Mapping[str, float] | None = None,
+) -> PretrainConfig:
+    """`config` with the weight of every loss written out; `weights` are what their files say.
+
+    A run that has begun keeps the losses that it `began_with`: a file added since has weight 0 in
+    it unless the settings name it. ValueError where a weight is set for a loss that no file has.
+    """
+    for name in config.loss.further:
+        if name not in weights:
+            known = [f"loss.further.{name}" for name in weights]
+            raise ValueError(
+                f"{unknown_setting(f'loss.further.{name}', known)}; a loss of your own is a file "
+                "in pretrain/losses"
+            )
+    if began_with is not None:
+        weights = {name: began_with.get(name, 0.0) for name in weights}
+    further = {**weights, **config.loss.further}
+    return dataclasses.replace(config, loss=dataclasses.replace(config.loss, further=further))
 
 
 def resolve_features(config: PretrainConfig, *, from_cache: bool) -> PretrainConfig:

@@ -160,9 +160,12 @@ class InitConfig:
         _one_of("init.part", self.part, ("auto", "encoder", "all"))
 
 
+OWN_LOSSES = ("L1", "L2", "L3")  # those with settings of their own; others are in `further`
+
+
 @dataclass(frozen=True, kw_only=True)
 class LossConfig:
-    """Weights of L1, L2, L3 in the total, and the target of L3."""
+    """Weights of the losses in the total, and what L1 and L3 are."""
 
     contrastive: float = 1.0  # L1: similarities to all texts of the batch
     similarity: float = 1.0  # L2: cosine to the teacher's image feature
@@ -175,9 +178,13 @@ class LossConfig:
     # CLIP's row) or "paired": cross-entropy of finding the row's own text among all texts
     contrastive_kind: str = "rows"
     norm_pix: bool = True  # L3 on pixels normalised per patch
+    # weight of a loss of your own, a file in pretrain/losses; without it the one its file says;
+    # 0 = not computed
+    further: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        weights = (self.contrastive, self.similarity, self.reconstruction)
+        own = (self.contrastive, self.similarity, self.reconstruction)
+        weights = (*own, *self.further.values())
         if min(weights) < 0 or not sum(weights) > 0:
             raise ValueError(f"loss weights {weights} must not be negative, nor all zero")
         _one_of("loss.contrastive_kind", self.contrastive_kind, ("rows", "paired"))
@@ -186,13 +193,14 @@ class LossConfig:
 
     @property
     def weights(self) -> dict[str, float]:
-        """{"L1": weight, …} of the losses that are on."""
+        """{"L1": weight, …} of the losses that are on, in the order of their names."""
         every = {
             "L1": (self.contrastive_on, self.contrastive),
             "L2": (self.similarity_on, self.similarity),
             "L3": (self.reconstruction_on, self.reconstruction),
+            **{name: (weight > 0, weight) for name, weight in self.further.items()},
         }
-        return {name: weight for name, (on, weight) in every.items() if on}
+        return {name: weight for name, (on, weight) in sorted(every.items()) if on}
 
 
 @dataclass(frozen=True, kw_only=True)

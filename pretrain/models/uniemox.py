@@ -14,7 +14,7 @@ width, T teacher width.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,16 @@ class UniEmoX(nn.Module):
             part.requires_grad_(pred)
         mae.mask_token.requires_grad_(pred)
         mae.decoder_embed.requires_grad_(student or pred)
+
+    def no_weight_decay(self) -> set[str]:
+        """Parameters shaped like matrices but added to activations; as timm's models name them."""
+        tokens = {"mae.cls_token", "mae.mask_token", "mae.pos_embed", "mae.decoder_pos_embed"}
+        return tokens | {"fusion.alpha", "fusion.beta", "fusion.bias"}
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """The encoder's layers for timm's layer-wise decay; all that is not named lies above."""
+        stem = r"^mae\.(?:cls_token|pos_embed|patch_embed|norm_pre)"
+        return {"stem": stem, "blocks": r"^mae\.blocks\.(\d+)"}
 
     def forward(
         self, scene: Tensor, person: Tensor, scene_noise: Tensor, person_noise: Tensor

@@ -28,11 +28,11 @@ CLEARLY_BELOW = 0.95
 
 
 def evaluate(run: Path, data: str, split: str, *, limit: int = 512) -> dict[str, Any]:
-    """{"before", "after": {"L1", "L2", "L3"}, "mean_patch": L3, "passed", "rows", "split"}.
+    """{"before", "after": {name: loss}, "mean_patch": L3, "passed", "rows", "split"}.
 
     Rows of `split` in order, middle crops, the same masks for all. `mean_patch` is the L3 of a
     predictor that always gives the mean target patch of the training split. "passed" asks for L3
-    clearly below it and for L1 and L2 below those of the untrained model.
+    clearly below it and for every other loss below that of the untrained model.
     """
     model, config = encoder.load_model(run)
     if "L3" not in config.loss.weights:

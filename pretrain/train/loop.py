@@ -20,14 +20,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pretrain.config.resolve import resolve_features, rows_per_step
+from pretrain.config.resolve import resolve_features, resolve_losses, rows_per_step
 from pretrain.config.settings import PretrainConfig
 from pretrain.data.batches import Batch, training_batches
 from pretrain.data.cache import MemorySource, open_source
 from pretrain.data.dataset import Source
 from pretrain.data.streaming import StreamSource, is_stream, open_stream
+from pretrain.losses import further_weights
+from pretrain.losses.base import RESERVED
 from pretrain.teacher import Teacher, cached_text_features, load_teacher
-from pretrain.train import checkpoints, parallelize, step
+from pretrain.train import checkpoints, parallelize, run_folder, step
 from pretrain.train.checkpoints import Saver, Score
 from pretrain.train.guards import FiniteGuard, SpikeWatch, StopRequest, Watchdog
 from pretrain.train.metrics import rows_hash
@@ -58,7 +60,12 @@ def pretrain(config: PretrainConfig, data: str, out: Path) -> Outcome:
     if config.system.deterministic:
         parallelize.repeat_bit_for_bit()
     stop = StopRequest()
-    with parallelize.world(config.system) as world, stop.listening():
+    with (
+        parallelize.world(config.system) as world,
+        stop.listening(),
+        run_folder.held(out, world),
+    ):
+        config = resolve_losses(config, further_weights(), run_folder.losses_of(out))
         config = init.resolve_license(config)
         source, config = open_training(config, data, out, world)
         teacher, text_features = open_teacher(config, source, out, world)
@@ -251,7 +258,7 @@ def step_line(
     line: dict[str, Any] = {
         "step": number,
         "loss": finite(values["total"]),
-        "losses": {name: finite(values[name]) for name in values if name.startswith("L")},
+        "losses": {name: finite(values[name]) for name in values if name not in RESERVED},
         "lr": rate,
         "grad_norm": finite(values["grad_norm"]),
         "rows": rows_hash(ids),

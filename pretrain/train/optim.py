@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import math
-import re
-from typing import Any
 
 import torch
+from timm.optim import param_groups_layer_decay, param_groups_weight_decay
 from torch import nn
 
 from pretrain.config.settings import OptimConfig
+from pretrain.models.uniemox import UniEmoX
 
 
-def build_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); weight decay on matrices only, not on biases, norms,
-    tokens or positions. Frozen parameters are left out.
+def build_optimizer(model: UniEmoX, config: OptimConfig) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter 2019) over timm's groups; frozen parameters are left out.
 
-    A group's "lr_scale" is what layer decay leaves of the learning rate.
+    Weight decay on matrices only, not on biases, norms, tokens or positions. A group's "lr_scale"
+    is what layer decay (Clark et al. 2020, "ELECTRA"; Bao et al. 2022, "BEiT") leaves of the rate.
     """
-    depth = 1 + max((layer_of(name) or 0 for name, _ in model.named_parameters()), default=0)
-    groups: dict[tuple[int, bool], dict[str, Any]] = {}
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        layer = layer_of(name)
-        layer = depth if layer is None or config.layer_decay == 1 else layer
-        decays = parameter.ndim >= 2 and not is_token(name)
-        if (layer, decays) not in groups:
-            groups[layer, decays] = {
-                "params": [],
-                "weight_decay": config.weight_decay if decays else 0.0,
-                "lr_scale": config.layer_decay ** (depth - layer),
-            }
-        groups[layer, decays]["params"].append(parameter)
-    ordered = [groups[key] for key in sorted(groups, key=lambda key: (key[0], not key[1]))]
-    trained = [parameter for group in ordered for parameter in group["params"]]
+    common = {"weight_decay": config.weight_decay, "no_weight_decay_list": model.no_weight_decay()}
+    if config.layer_decay == 1:
+        groups = param_groups_weight_decay(model, **common)
+    else:
+        groups = param_groups_layer_decay(model, layer_decay=config.layer_decay, **common)
+    groups = [{"lr_scale": 1.0, **group} for group in groups]
+    trained = [parameter for group in groups for parameter in group["params"]]
     fused = all(p.device.type != "meta" for p in trained)  # meta: shapes only, for counting
-    return torch.optim.AdamW(ordered, lr=config.lr, betas=config.betas, fused=fused)
-
-
-def layer_of(name: str) -> int | None:
-    """Place in the encoder's stack: 0 below the first block, then 1, 2, …; None above the last.
-
-    For layer-wise decay as in Clark et al. (2020), "ELECTRA", and Bao et al. (2022), "BEiT".
-    """
-    if found := re.match(r"mae\.blocks\.(\d+)\.", name):
-        return int(found[1]) + 1
-    below = ("mae.patch_embed.", "mae.cls_token", "mae.pos_embed", "mae.norm_pre.")
-    return 0 if name.startswith(below) else None
-
-
-def is_token(name: str) -> bool:
-    """True for parameters that are shaped like matrices but added to activations."""
-    leaf = name.rsplit(".", 1)[-1]
-    return leaf in {"cls_token", "mask_token", "alpha", "beta", "bias"}
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, fused=fused)
 
 
 def learning_rate(step: int, *, steps: int, global_batch: int, config: OptimConfig) -> float:

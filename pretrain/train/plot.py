@@ -9,18 +9,9 @@ from typing import Any
 from pretrain.train.metrics import read_metrics
 from pretrain.train.trackers import flat
 
-# what is drawn where it is in a log, with the axis it reads best on
-PANELS = (
-    ("loss", "linear"),
-    ("losses/L1", "linear"),
-    ("losses/L2", "linear"),
-    ("losses/L3", "linear"),
-    ("lr", "linear"),
-    ("grad_norm", "log"),
-    ("timing/images_s", "linear"),
-    ("timing/data_s", "log"),
-    ("knn", "linear"),
-)
+# what is drawn where it is in a log: "losses/" is every loss there, whatever its name
+PANELS = ("loss", "losses/", "lr", "grad_norm", "timing/images_s", "timing/data_s", "knn")
+LOG_SCALE = ("grad_norm", "timing/data_s")  # the others read best on a linear axis
 COLUMNS = 3
 SMOOTHED = 50  # points that a smoothed curve is made of
 MARKED = (("resumed_from", "tab:gray"), ("spike", "tab:red"), ("skipped_step", "tab:purple"))
@@ -38,29 +29,34 @@ def plot(runs: Sequence[Path], out: Path) -> int:
     from matplotlib import pyplot
 
     logs = {_label(run, runs): _lines(run) for run in runs}
-    names = [
-        (name, scale) for name, scale in PANELS if any(curve(x, name)[0] for x in logs.values())
-    ]
+    names = panels(list(logs.values()))
     rows = -(-len(names) // COLUMNS)
     figure, axes = pyplot.subplots(
         rows, COLUMNS, figsize=(5 * COLUMNS, 3.2 * rows), squeeze=False, layout="constrained"
     )
     for axis in axes.flat[len(names) :]:
         axis.remove()
-    for axis, (name, scale) in zip(axes.flat, names):
+    for axis, name in zip(axes.flat, names):
         for number, (label, lines) in enumerate(logs.items()):
             steps, values = curve(lines, name)
             colour = f"C{number}"
             axis.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
             axis.plot(steps, smoothed(values), color=colour, linewidth=1.6, label=label)
             _mark(axis, lines)
-        axis.set(title=name, xlabel="step", yscale=scale)
+        axis.set(title=name, xlabel="step", yscale="log" if name in LOG_SCALE else "linear")
         axis.grid(alpha=0.3)
     axes.flat[0].legend()
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110)
     pyplot.close(figure)
     return len(names)
+
+
+def panels(logs: Sequence[Sequence[dict[str, Any]]]) -> list[str]:
+    """Names of the numbers to draw: those of PANELS that some log has."""
+    logged = {name for lines in logs for line in lines for name in flat(line)}
+    wanted = [sorted(n for n in logged if n.startswith(p)) if p[-1] == "/" else [p] for p in PANELS]
+    return [name for part in wanted for name in part if name in logged]
 
 
 def curve(lines: Sequence[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:

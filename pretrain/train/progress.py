@@ -11,6 +11,7 @@ import torch
 
 from pretrain.config.resolve import rows_per_step
 from pretrain.config.settings import PretrainConfig
+from pretrain.losses import needed_outputs
 from pretrain.models.uniemox import build_model
 from pretrain.train.parallelize import World
 
@@ -114,8 +115,7 @@ def flops_per_row(config: PretrainConfig, teacher_dim: int) -> float:
     size, patches = config.model.image_size, config.model.num_patches
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         model = build_model(config.model, teacher_dim=teacher_dim, seed=0)
-        weights = config.loss.weights
-        model.set_outputs(student="L1" in weights or "L2" in weights, pred="L3" in weights)
+        model.set_outputs(**needed_outputs(config.loss))
         view, noise = torch.empty(1, 3, size, size), torch.empty(1, patches)
         model(view, view, noise, noise)
     return 3.0 * counter.get_total_flops()

@@ -7,17 +7,24 @@ everything under `system` but the precision, everything under `log`, and the num
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import logging
+import os
+import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from pretrain.config import recipes
 from pretrain.config.resolve import keep_rows_per_step, resolve_steps, rows_per_step
-from pretrain.config.settings import PretrainConfig, as_dict, differences
+from pretrain.config.settings import PretrainConfig, as_dict, differences, from_dict
 from pretrain.data.dataset import Source, fingerprint
 from pretrain.data.streaming import StreamSource
 from pretrain.teacher import Teacher, describe
@@ -30,11 +37,12 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("emo8", "torch", "timm", "numpy", "safetensors", "open_clip_torch", "datasets")
 # How the data are held and handed out, not which they are
 LOADING = ("batch_size", "num_workers", "in_memory")
+CACHE, LOCK, OWNER = "cache", ".lock", ".lock-owner"  # what lies in a RUN besides its results
 
 
 def fit_to_run(config: PretrainConfig, out: Path, num_rows: int, world: World) -> PretrainConfig:
     """`config` with the run's rows per step kept, and steps in place of epochs."""
-    before = _read(out)
+    before = read_facts(out)
     if before is not None:
         wanted = before["rows_per_step"]
         kept = keep_rows_per_step(config, wanted, world.size)
@@ -79,22 +87,53 @@ def claim_run(
         "processes": world.size,
         "rows_per_step": rows_per_step(config, world.size),
     }
-    before = _read(out)
-    if before is not None:
+    before = read_facts(out)
+    if before is None:
+        facts["run"] = _hash(_identity(facts))
+    else:
         check_same_run(out, before, facts)
-    elif world.is_main and out.exists():
-        foreign = [p.name for p in out.iterdir() if p.name != "cache"]
-        if foreign:
-            raise ValueError(f"--out {out}: holds {foreign[0]!r} and no run; choose another folder")
+        facts["run"] = before["run"]
     parallelize.barrier(world)  # everybody has read what was there
     if world.is_main and before is None:
         write_facts(out, facts)
-    identity = json.dumps(_identity(facts), sort_keys=True)
     return RunIdentity(
-        run_id=hashlib.sha256(identity.encode()).hexdigest()[:16],
-        facts=facts,
-        steps_before=before["config"]["steps"] if before else 0,
+        run_id=facts["run"], facts=facts, steps_before=before["config"]["steps"] if before else 0
     )
+
+
+def _hash(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def held(out: Path, world: World) -> Iterator[None]:
+    """Within it this process alone writes to RUN; the lock dies with the process.
+
+    ValueError where another process holds it, or where the folder holds something else.
+    """
+    if not world.is_main:
+        yield
+        return
+    if out.exists() and read_facts(out) is None:
+        foreign = [p.name for p in out.iterdir() if p.name not in (CACHE, LOCK, OWNER)]
+        if foreign:
+            raise ValueError(f"--out {out}: holds {foreign[0]!r} and no run; choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    lock, owner = FileLock(out / LOCK), out / OWNER
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        holder = owner.read_text("utf-8") if owner.exists() else "another process"
+        raise ValueError(
+            f"--out {out} is in use: {holder} trains it; wait for it, stop it, or choose another "
+            "folder"
+        ) from None
+    try:
+        owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", "utf-8")
+        yield
+        owner.unlink(missing_ok=True)
+    finally:
+        lock.release()
 
 
 def write_facts(out: Path, facts: dict[str, Any]) -> None:
@@ -125,6 +164,9 @@ def _identity(facts: dict[str, Any]) -> dict[str, Any]:
     }
     settings["data"] = {k: v for k, v in settings["data"].items() if k not in LOADING}
     settings["optim"].pop("accumulate", None)
+    further = settings["loss"].get("further")
+    if further is not None:  # a loss of weight 0 is none
+        settings["loss"] = {**settings["loss"], "further": {k: w for k, w in further.items() if w}}
     settings["system.precision"] = facts["config"]["system"]["precision"]
     return {
         "config": settings,
@@ -172,9 +214,29 @@ def with_run_options(
     return config if seed is None else dataclasses.replace(config, seed=seed)
 
 
-def _read(out: Path) -> dict[str, Any] | None:
+def losses_of(out: Path) -> dict[str, float] | None:
+    """Weights of the added losses that the run in `out` began with; None where none has begun."""
+    before = read_facts(out)
+    return None if before is None else before["config"]["loss"]["further"]
+
+
+def read_facts(out: Path) -> dict[str, Any] | None:
+    """RUN/config.json as today's code would have written it; None where there is none.
+
+    Settings added to the code since then have their defaults, which is what the run did; a recipe
+    has its present name. ValueError names a damaged file.
+    """
     path = out / "config.json"
     if not path.exists():
         return None
-    facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return facts
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        run = facts.get("run") or _hash(_identity(facts))  # runs of before 1.0 do not say it
+        config = from_dict(facts["config"])
+    except (ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(
+            f"{path} is damaged ({type(problem).__name__}: {problem}); put back a whole copy, or "
+            "choose another --out. The weights in last/ can still be read."
+        ) from problem
+    name = recipes.RENAMED.get(config.recipe, config.recipe)
+    return {**facts, "run": run, "config": as_dict(dataclasses.replace(config, recipe=name))}

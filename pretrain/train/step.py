@@ -1,6 +1,6 @@
 """One training step.
 
-`train_step` is forward, three losses, backward, clip, optimizer; the loop in loop.py calls its two
+`train_step` is forward, losses, backward, clip, optimizer; the loop in loop.py calls its two
 halves, `backward` and `update`, and looks at the losses in between.
 """
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from pretrain.config.settings import LossConfig, PretrainConfig
 from pretrain.data.batches import Batch
-from pretrain.losses import Targets, all_losses, total_loss
+from pretrain.losses import Targets, all_losses, needed_outputs, total_loss
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.models.vit import use_plain_attention
 from pretrain.teacher import Teacher
@@ -78,8 +78,7 @@ def make_state(
 
 def choose_outputs(model: UniEmoX, config: LossConfig) -> None:
     """Makes the model compute what the losses that are on need, and nothing else."""
-    on = config.weights
-    model.set_outputs(student="L1" in on or "L2" in on, pred="L3" in on)
+    model.set_outputs(**needed_outputs(config))
 
 
 def train_step(state: TrainState, batches: Sequence[Batch], rate: float) -> dict[str, Tensor]:
@@ -144,7 +143,7 @@ def skip(state: TrainState) -> None:
 def compute_losses(
     state: TrainState, batch: Batch, texts: Tensor | None = None
 ) -> dict[str, Tensor]:
-    """{"L1", "L2", "L3"} of a batch, those that are on: teacher, both views, losses.
+    """{name: value} of the losses that are on, of a batch: teacher, both views, losses.
 
     texts (M,): the texts that L1 compares with; by default the batch's own.
     """

@@ -47,12 +47,22 @@ def load_model(run: Path | str) -> tuple[UniEmoX, PretrainConfig]:
     weights, header = read_weights(path, HEADER)
     if header is None:
         raise ValueError(f"{path}: not written by `uniemox pretrain` (no config in its header)")
-    config = from_dict(json.loads(header))
+    config = _config(header, path)
     projection = weights.get("projection.weight")
     width = config.model.decoder_dim if projection is None else projection.shape[0]
     model = build_model(config.model, teacher_dim=width, seed=config.seed)
     fill(model, weights, path)
     return model.eval(), config
+
+
+def _config(header: str, path: Path) -> PretrainConfig:
+    """The config in a weights file's header; ValueError names the file where it is damaged."""
+    try:
+        return from_dict(json.loads(header))
+    except (ValueError, TypeError, AttributeError) as problem:
+        raise ValueError(
+            f"{path}: the config in its header is damaged ({problem}); use a file as it was saved"
+        ) from problem
 
 
 def fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:

@@ -94,7 +94,7 @@ def all_patches_loss(pred: torch.Tensor, target: torch.Tensor, mask: torch.Tenso
         (vit.MaskedViT, "encode", nudged(vit.MaskedViT.encode), "out.person_latent"),
         (uniemox.UniEmoX, "view_token", nudged(uniemox.UniEmoX.view_token), "out.scene_token"),
         (mae.MaskedAutoencoder, "decode", nudged(mae.MaskedAutoencoder.decode), "out.scene_pred"),
-        (losses, "patchify", channel_first_patches, "out.reconstruction_loss"),
+        (losses.reconstruction, "patchify", channel_first_patches, "out.reconstruction_loss"),
         (losses, "reconstruction_loss", all_patches_loss, "out.reconstruction_loss"),
         (losses, "reconstruction_target", biased_variance, "out.reconstruction_loss_norm_pix"),
         (losses, "similarity_loss", nudged(losses.similarity_loss), "out.similarity_loss.mlp_glu"),

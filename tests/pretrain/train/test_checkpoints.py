@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pretrain import step as measured_step
+from pretrain import step as measuring
 from pretrain.config import recipes
 from pretrain.train import checkpoints, step
 from pretrain.train.metrics import MetricsLog, read_metrics
@@ -97,7 +97,7 @@ def test_write__dying_at_any_call_leaves_a_whole_checkpoint(
 def test_resume__gives_back_weights_optimizer_averages_and_random_state(tmp_path: Path) -> None:
     state = made(ema=0.9)
     torch.manual_seed(0)
-    batch = measured_step._random_batch(state.config, 16)
+    batch = measuring.random_batch(state.config, 16)
     for _ in range(3):
         step.train_step(state, [batch], 1e-3)
     saved(tmp_path, 3, state)

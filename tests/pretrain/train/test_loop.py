@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,15 +14,18 @@ import torch
 from safetensors.torch import load_file
 
 from pretrain.cli import main
-from pretrain.train import checkpoints
+from pretrain.config import recipes
+from pretrain.train import checkpoints, run_folder
 from pretrain.train.metrics import read_metrics
+from pretrain.train.parallelize import World
 from pretrain.weights import encoder
 
+WORLD = World(rank=0, size=1, device=torch.device("cpu"))
 ROOT = Path(__file__).parents[3]
 # Runs the command, but dies by SIGKILL in step 5, after its update and before its log line.
 KILLED_AT_5 = """
 import os, signal, sys
-from pretrain import train
+from pretrain.train import loop as train
 kept = train.step_line
 def dies(step, *rest):
     if step == 5:
@@ -169,3 +173,49 @@ def test_two_processes__equal_one(tmp_path: Path, smoke_args: list[str]) -> None
     weights = (load_file(run / "last" / encoder.MODEL) for run in (one, two))
     for name, pair in zip(("mae.cls_token",), zip(*(w.values() for w in weights)), strict=False):
         torch.testing.assert_close(*pair, atol=1e-4, rtol=0, msg=name)
+
+
+def test_resume__a_run_made_before_settings_and_recipe_names_changed(
+    tmp_path: Path, smoke_args: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run's config lacks what is new and has the recipe's old name; its id is not in it."""
+    run, whole = tmp_path / "RUN", tmp_path / "WHOLE"
+    monkeypatch.setitem(recipes.RENAMED, "smoke", "cpu_smoke")
+    assert main([*smoke_args, "--out", str(whole), "--steps", "4"]) == 0
+    assert main([*smoke_args, "--out", str(run), "--steps", "2"]) == 0
+    path = run / "config.json"
+    facts = json.loads(path.read_text())
+    del facts["run"], facts["config"]["loss"]["further"], facts["config"]["loss"]["norm_pix"]
+    facts["config"]["recipe"] = "smoke"
+    path.write_text(json.dumps(facts))
+    old_id = run_folder.read_facts(run)["run"]
+    state = json.loads((run / "last" / "state.json").read_text())
+    (run / "last" / "state.json").write_text(json.dumps({**state, "run": old_id}))
+    arguments = [*smoke_args, "--out", str(run), "--steps", "4", "--optim.warmup_steps", "1"]
+    assert main(arguments) == 2  # a setting that did change is still told
+    arguments = [smoke_args[0], "smoke", *smoke_args[2:], "--out", str(run), "--steps", "4"]
+    assert main(arguments) == 0
+    assert len([line for line in read_metrics(run / "metrics.jsonl") if "loss" in line]) == 4
+
+
+def test_second_start__is_told_while_the_first_holds_the_run(
+    tmp_path: Path, smoke_args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "RUN"
+    with run_folder.held(run, WORLD):
+        assert main([*smoke_args, "--out", str(run)]) == 2
+        assert f"in use: process {os.getpid()}" in capsys.readouterr().err
+    assert not (run / "metrics.jsonl").exists()
+    assert main([*smoke_args, "--out", str(run), "--steps", "1"]) == 0
+
+
+def test_damaged_config__is_named(
+    tmp_path: Path, smoke_args: list[str], trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "RUN"
+    shutil.copytree(trained, run)
+    whole = (run / "config.json").read_text()
+    for content in (whole[: len(whole) // 2], "{}", "[]", '{"config": {"seed": []}}'):
+        (run / "config.json").write_text(content)
+        assert main([*smoke_args, "--out", str(run)]) == 2
+        assert f"{run / 'config.json'} is damaged" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """Parameter groups and the learning rate over a run."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from pretrain.config import recipes
 from pretrain.config.settings import OptimConfig
 from pretrain.models.uniemox import build_model
-from pretrain.train.optim import Ema, build_optimizer, layer_of, learning_rate, set_learning_rate
+from pretrain.train.optim import Ema, build_optimizer, learning_rate, set_learning_rate
 
 CONFIG = OptimConfig(lr=1e-3, min_lr=1e-5, warmup_share=0.1)
 
@@ -34,7 +35,8 @@ def test_learning_rate__one_step_without_warmup() -> None:
 
 def test_groups__decay_matrices_only_and_hold_every_trained_parameter() -> None:
     model = build_model(recipes.cpu_smoke().model, teacher_dim=16, seed=0)
-    decayed, rest = build_optimizer(model, CONFIG).param_groups
+    groups = build_optimizer(model, CONFIG).param_groups
+    rest, decayed = sorted(groups, key=lambda group: group["weight_decay"])
     names = {id(p): name for name, p in model.named_parameters()}
     grouped = {names[id(p)] for group in (decayed, rest) for p in group["params"]}
     assert grouped == {n for n, p in model.named_parameters() if p.requires_grad}
@@ -63,33 +65,43 @@ def test_learning_rate__constant_does_not_know_how_long_the_run_will_be() -> Non
         assert len(rates) == 1
 
 
+def layers() -> dict[str, float]:
+    """{name: how many blocks lie above it, the rest of the network included}, for two blocks."""
+    model = build_model(recipes.cpu_smoke().model, teacher_dim=16, seed=0)
+    optimizer = build_optimizer(model, dataclasses.replace(CONFIG, layer_decay=0.5))
+    names = {id(p): name for name, p in model.named_parameters()}
+    return {
+        names[id(p)]: -math.log2(group["lr_scale"])
+        for group in optimizer.param_groups
+        for p in group["params"]
+    }
+
+
 @pytest.mark.parametrize(
-    ("name", "layer"),
+    ("name", "above"),
     [
-        ("mae.patch_embed.proj.weight", 0),
-        ("mae.cls_token", 0),
-        ("mae.blocks.0.attn.qkv.weight", 1),
-        ("mae.blocks.11.mlp.fc1.bias", 12),
-        ("mae.norm.weight", None),
-        ("mae.decoder_blocks.0.attn.qkv.weight", None),
-        ("fusion.linear.weight", None),
+        ("mae.patch_embed.proj.weight", 3),
+        ("mae.cls_token", 3),
+        ("mae.blocks.0.attn.qkv.weight", 2),
+        ("mae.blocks.1.mlp.fc1.bias", 1),
+        ("mae.norm.weight", 0),
+        ("mae.decoder_blocks.0.attn.qkv.weight", 0),
+        ("fusion.linear.weight", 0),
     ],
 )
-def test_layer__of_a_weight_in_the_encoder(name: str, layer: int | None) -> None:
-    assert layer_of(name) == layer
+def test_layer__of_a_weight_in_the_encoder(name: str, above: int) -> None:
+    assert layers()[name] == above
 
 
 def test_layer_decay__lower_blocks_learn_slower() -> None:
     model = build_model(recipes.cpu_smoke().model, teacher_dim=16, seed=0)
-    depth = recipes.cpu_smoke().model.depth
     optimizer = build_optimizer(model, dataclasses.replace(CONFIG, layer_decay=0.5))
     set_learning_rate(optimizer, 1.0)
+    above = layers()
     names = {id(p): name for name, p in model.named_parameters()}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            layer = layer_of(names[id(parameter)])
-            layer = depth + 1 if layer is None else layer
-            assert group["lr"] == pytest.approx(0.5 ** (depth + 1 - layer))
+            assert group["lr"] == pytest.approx(0.5 ** above[names[id(parameter)]])
     trained = [p for p in model.parameters() if p.requires_grad]
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(trained)
 

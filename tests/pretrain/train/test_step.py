@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pretrain import step as measured_step
+from pretrain import step as measuring
 from pretrain.config import recipes
 from pretrain.train import step
 from pretrain.train.parallelize import World
@@ -37,7 +37,7 @@ def state_and_batch(**system: str) -> tuple[step.TrainState, step.Batch]:
     teacher = FixedTeacher()
     state = step.make_state(config, WORLD, teacher, teacher.text_features([""] * 8))
     torch.manual_seed(0)
-    return state, measured_step._random_batch(config, teacher.dim)
+    return state, measuring.random_batch(config, teacher.dim)
 
 
 def test_step__repeated_lowers_every_loss() -> None:
@@ -76,7 +76,7 @@ def test_step__is_the_same_twice() -> None:
 
 @pytest.mark.parametrize("variant", ["plain", "cached_teacher"])
 def test_build__runs_a_step(variant: str) -> None:
-    run = measured_step.build(variant, model="ti16", batch=2, device="cpu")
+    run = measuring.build(variant, model="ti16", batch=2, device="cpu")
     assert set(run()) == {"L1", "L2", "L3", "total", "grad_norm"}
 
 
@@ -86,7 +86,7 @@ def test_build__cached_teacher_saves_the_teacher() -> None:
     counts = {}
     for variant in ("plain", "cached_teacher"):
         with torch.device("meta"):  # shapes alone: counting computes nothing
-            run = measured_step.build(variant, model="ti16", batch=1, device="meta")
+            run = measuring.build(variant, model="ti16", batch=1, device="meta")
         with FlopCounterMode(display=False) as counter:
             run()
         counts[variant] = counter.get_total_flops()
@@ -100,7 +100,7 @@ def test_build__cached_teacher_saves_the_teacher() -> None:
 )
 def test_build__unknown_name_lists_the_known(variant: str, model: str, known: str) -> None:
     with pytest.raises(ValueError, match=known):
-        measured_step.build(variant, model=model, batch=1, device="cpu")
+        measuring.build(variant, model=model, batch=1, device="cpu")
 
 
 def test_step__fp16_scales_the_loss_and_trains() -> None:

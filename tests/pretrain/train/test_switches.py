@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pretrain import losses
-from pretrain import step as measured_step
+from pretrain import step as measuring
 from pretrain.config import recipes
 from pretrain.config.overrides import override
 from pretrain.models.uniemox import build_model
@@ -20,7 +20,7 @@ def stepped(settings: dict[str, str]) -> tuple[step.TrainState, dict[str, torch.
     teacher = FixedTeacher()
     state = step.make_state(config, WORLD, teacher, teacher.text_features([""] * 8))
     torch.manual_seed(0)
-    return state, step.train_step(state, [measured_step._random_batch(config, teacher.dim)], 1e-3)
+    return state, step.train_step(state, [measuring.random_batch(config, teacher.dim)], 1e-3)
 
 
 @pytest.mark.parametrize(
