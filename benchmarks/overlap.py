@@ -57,7 +57,7 @@ class Seen:
         if self.mode == "refuse":
             raise Emo8Error(
                 f"{told}: not measured. Test on other pictures, pretrain without them "
-                "(`emo8 fingerprint` and [leaks] in the recipe), or use --seen warn."
+                "(`emo8 leaks take` and [leaks] in the recipe), or use --seen warn."
             )
         return (told,)
 

@@ -16,19 +16,13 @@ from emo8.commands import (
     browse,
     build,
     calibrate,
-    check_splits,
     decide,
     demo,
-    diff,
     doctor,
-    duplicates,
-    failures,
-    fingerprint,
     hydrate,
-    importing,
+    leaks,
     prompts,
     publish,
-    queries,
     remove,
     report,
     review,
@@ -41,45 +35,45 @@ COMMANDS: dict[str, ModuleType] = {
     "demo": demo,
     "build": build,
     "status": status,
-    "failures": failures,
     "decide": decide,
     "report": report,
     "browse": browse,
     "review": review,
     "calibrate": calibrate,
     "prompts": prompts,
-    "duplicates": duplicates,
-    "fingerprint": fingerprint,
-    "check-splits": check_splits,
+    "leaks": leaks,
     "publish": publish,
     "remove": remove,
-    "hydrate": hydrate,
-    "diff": diff,
-    "queries": queries,
     "search": search,
-    "import": importing,
+    "hydrate": hydrate,
     "doctor": doctor,
+}
+# what these commands are called since version 0.2; the old names answer for one version
+RENAMED = {
+    "failures": "emo8 status BUILD --failures",
+    "duplicates": "emo8 report BUILD --duplicates",
+    "queries": "emo8 search queries -o queries.csv",
+    "diff": "emo8 publish A B --diff",
+    "fingerprint": "emo8 leaks take DATA -o F.parquet",
+    "check-splits": "emo8 leaks check DATA",
+    "import": 'emo8 build with `layout = "auto"` in the recipe (docs/examples/released.toml)',
 }
 DESCRIPTION = """\
 Build, label and publish emotion datasets of images.
 
   emo8 demo                          see all of it work, offline, in a few minutes
   emo8 build recipe.toml -o BUILD    pictures -> BUILD/dataset, ready for load_dataset
-  emo8 status BUILD                  what came in, what left and why, what is stale
-  emo8 failures BUILD                links that gave no picture, by host and cause
+  emo8 status BUILD                  what came in, what left and why, what is stale or failed
   emo8 decide BUILD --try KEY=VALUE  what another threshold would change, with pictures
+  emo8 report BUILD                  one page: balance, confidence, agreement, samples, duplicates
   emo8 browse BUILD                  look and tag in the FiftyOne App
   emo8 review BUILD                  people's votes in and out, and how far they agree
   emo8 calibrate BUILD               learn from labelled rows how sure CLIP really is
   emo8 prompts score --data DATA     which templates and words name emotions best
-  emo8 report BUILD                  one page: balance, confidence, agreement, samples
-  emo8 duplicates BUILD              clusters of copies as contact sheets
-  emo8 fingerprint DATA -o F         a benchmark's hashes and embeddings, for [leaks]
-  emo8 check-splits DATA             copies across the splits of any dataset
+  emo8 leaks take|check DATA         fingerprints of a benchmark; copies across splits
   emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
   emo8 remove ID --reason TEXT       take a picture out of every later build
-  emo8 queries -o queries.csv        search terms: keyword x emotion x style
-  emo8 search openverse -o urls.csv  links to licensed pictures, evenly over the cells
+  emo8 search openverse -o urls.csv  search terms, and links to licensed pictures for them
   emo8 hydrate DATA -o OUT           complete a dataset published without pictures
   emo8 doctor                        what this machine has and lacks, with remedies
 """
@@ -87,7 +81,11 @@ Build, label and publish emotion datasets of images.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code comes back."""
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words and words[0] in RENAMED:
+        print(f"emo8: `emo8 {words[0]}` is now: {RENAMED[words[0]]}", file=sys.stderr)
+        return 2
+    arguments = build_parser().parse_args(words)
     # Arrow reads this when it is imported; its own allocators keep the memory of a search for good.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:

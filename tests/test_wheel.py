@@ -51,3 +51,25 @@ def test_wheel__holds_the_sample_the_clip_the_cards_and_the_licences(wheel: Path
         assert needed in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
     assert any(name.startswith("emo8/demo/sample/pictures/") for name in names)
+
+
+def test_wheel__leaves_the_laboratory_and_its_numbers_out(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    own = [name for name in names if name.startswith("benchmarks/")]
+    assert "benchmarks/results/published.toml" in own
+    assert "benchmarks/adapters/registry.py" in own
+    suffixes = {Path(name).suffix for name in own}
+    assert suffixes <= {".py", ".toml", ".typed"}
+    assert not [name for name in own if name.startswith(("benchmarks/lab", "benchmarks/speed"))]
+    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
+
+
+def test_installed_code__never_imports_the_laboratory() -> None:
+    users = [
+        path.relative_to(ROOT).as_posix()
+        for package in ("emo8", "pretrain", "benchmarks")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if "lab" not in path.parts and "benchmarks.lab" in path.read_text("utf-8")
+    ]
+    assert users == ["benchmarks/scale.py", "benchmarks/speed.py"]

@@ -32,7 +32,7 @@ SIMS = (0.0, 0.8, 0.9, 0.95)
 
 
 def prints(scene: Scene, rows: np.ndarray) -> Prints:
-    """Fingerprints of some rows of a scene, as `emo8 fingerprint` would take them."""
+    """Fingerprints of some rows of a scene, as `emo8 leaks take` would take them."""
     views = scene.views
     detail = np.array(
         [[fingerprints.detail_hash(thumb) for thumb in views.thumbs[row]] for row in rows]

@@ -15,25 +15,36 @@ pictures, labels outside the vocabulary, copies across splits), and is read back
   emo8 publish BUILD --to DIR                 a folder that load_dataset and others read
   emo8 publish BUILD user/name [--private]    the same content on the Hub, tagged v<version>
   emo8 publish BUILD user/name --dry-run      what would go up, how many bytes, what blocks
+  emo8 publish A B --diff [--json]            what changed from A to B, and which version that makes
 
-The version follows from what changed since the last release (see `emo8 diff`). Exit code 2: the
-gate or the Hub found something for you to mend; 1: run it again.
+With --diff, A and B are a BUILD, a published folder, or user/name[@TAG]; they are compared row by
+row: added, removed, moved to another split, other labels, licences or pictures; columns that came
+or went. Major: a column is gone or retyped, or rows changed split. Minor: rows or labels. Patch:
+the rest. A release's version follows from the same comparison.
+
+Exit code 2: the gate or the Hub found something for you to mend; 1: run it again.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("build", type=Path, metavar="BUILD")
+    parser.add_argument("build", metavar="BUILD")
     parser.add_argument("repo", nargs="?", default="", metavar="user/name", help="on the Hub")
     parser.add_argument("--to", type=Path, metavar="DIR", help="a folder instead of the Hub")
     parser.add_argument("--private", action="store_true", help="when the repository is new")
     parser.add_argument("--tag", default="", help="default: v<version>")
     parser.add_argument("--dry-run", action="store_true", help="publish nothing")
+    parser.add_argument("--diff", action="store_true", help="compare two datasets, publish nothing")
+    parser.add_argument("--json", action="store_true", help="with --diff: all ids, for scripts")
     parser.add_argument(
         "--allow-missing-license", action="store_true", help="rows without a licence may go out"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return _diff(arguments) if arguments.diff else _publish(arguments)
+
+
+def _publish(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import Emo8Error
     from emo8.publish import send
 
@@ -46,10 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.to:
         if arguments.tag or arguments.private:
             raise Emo8Error("--tag and --private are for the Hub; with --to leave them out")
-        outcome = send.to_folder(arguments.build, arguments.to, **options)
+        outcome = send.to_folder(Path(arguments.build), arguments.to, **options)
     else:
         outcome = send.to_hub(
-            arguments.build,
+            Path(arguments.build),
             arguments.repo,
             private=arguments.private,
             tag=arguments.tag,
@@ -76,4 +87,24 @@ def _report(outcome, *, dry_run: bool) -> int:  # type: ignore[no-untyped-def]
         return 0 if outcome.verdict.open else 2
     tag = f" (tag {outcome.tag})" if outcome.tag else ""
     print(f"{outcome.where}{tag}: {'published and read back' if outcome.sent else 'up to date'}")
+    return 0
+
+
+def _diff(arguments: argparse.Namespace) -> int:
+    import dataclasses
+    import json
+
+    from emo8.core.errors import Emo8Error
+    from emo8.publish import versions
+
+    if not arguments.repo:
+        raise Emo8Error("--diff compares two datasets: emo8 publish A B --diff")
+    old, new = versions.open_state(arguments.build), versions.open_state(arguments.repo)
+    changes = versions.compare(old, new)
+    if arguments.json:
+        print(json.dumps({"level": changes.level, **dataclasses.asdict(changes)}, indent=2))
+        return 0
+    for line in versions.describe(changes.counts()) or ["no row and no column differs"]:
+        print(line)
+    print(f"version: {changes.level or 'unchanged'}")
     return 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-HELP = "links to licensed pictures for search terms"
+HELP = "search terms for every emotion and style, and links to licensed pictures for them"
 DESCRIPTION = """\
 Turn search terms into a list of links with licence, author and source page, evenly over the 40
 cells of emotion and style.
 
-  emo8 queries -o queries.csv
+  emo8 search queries -o queries.csv                   terms in English, German and Spanish
+  emo8 search queries --show-vocabulary > words.toml   the vocabulary, to edit
   emo8 search openverse --queries queries.csv -o urls.csv
   emo8 search openverse -o urls.csv --option license_type=commercial,modification
 
@@ -25,10 +26,19 @@ Providers of other packages are found by the entry point group emo8.search.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("provider", metavar="PROVIDER", help="openverse")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="CSV")
+    parser.add_argument("provider", metavar="PROVIDER", help="openverse; or queries: terms only")
+    parser.add_argument("-o", "--out", type=Path, metavar="FILE", help="CSV")
     parser.add_argument("--queries", type=Path, metavar="FILE", help="CSV (default: English terms)")
-    parser.add_argument("--per-cell", type=int, default=50, metavar="N", help="links (default 50)")
+    parser.add_argument(
+        "--per-cell", type=int, metavar="N", help="links (default 50), or terms (default 30)"
+    )
+    parser.add_argument("--vocabulary", type=Path, metavar="FILE", help="queries: TOML of words")
+    parser.add_argument(
+        "--language", action="append", metavar="CODE", help="queries: one of its languages"
+    )
+    parser.add_argument(
+        "--show-vocabulary", action="store_true", help="queries: print the words and end"
+    )
     parser.add_argument("--per-query", type=int, default=15, metavar="N", help="of one term (15)")
     parser.add_argument(
         "--max-requests", type=int, default=200, metavar="N", help="in this run (default 200)"
@@ -48,12 +58,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    terms_only = arguments.provider == "queries"
+    if arguments.per_cell is None:
+        arguments.per_cell = 30 if terms_only else 50
+    return _queries(arguments) if terms_only else _links(arguments)
+
+
+def _queries(arguments: argparse.Namespace) -> int:
+    from emo8.core.errors import Emo8Error
+    from emo8.engine.files import write_text
+    from emo8.web.search import queries
+
+    if arguments.show_vocabulary:
+        path = arguments.vocabulary or queries.DEFAULT_PATH
+        queries.load_vocabulary(path)
+        print(path.read_text(encoding="utf-8"), end="")
+        return 0
+    if arguments.per_cell < 1:
+        raise Emo8Error(f"--per-cell {arguments.per_cell}: use 1 or more")
+    made = queries.make_queries(
+        queries.load_vocabulary(arguments.vocabulary),
+        languages=arguments.language,
+        per_cell=arguments.per_cell,
+    )
+    if arguments.out is None:
+        print(queries.as_csv(made), end="")
+        return 0
+    write_text(arguments.out, queries.as_csv(made))
+    cells = queries.by_cell(made)
+    empty = [f"{emotion} x {style}" for (emotion, style), terms in cells.items() if not terms]
+    print(f"{len(made)} terms for {len(cells) - len(empty)} of {len(cells)} cells: {arguments.out}")
+    if empty:
+        print(f"no terms for {', '.join(empty)}")
+    return 0
+
+
+def _links(arguments: argparse.Namespace) -> int:
     import sys
 
     from emo8.core.errors import Emo8Error
     from emo8.core.networks import parse_networks
     from emo8.web.search import api, collect, make_provider, queries
 
+    if arguments.out is None:
+        raise Emo8Error("name the list of links to write: -o urls.csv")
     for name in ("per_cell", "per_query", "max_requests"):
         if getattr(arguments, name) < 1:
             raise Emo8Error(f"--{name.replace('_', '-')} {getattr(arguments, name)}: use 1 or more")

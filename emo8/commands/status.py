@@ -10,6 +10,14 @@ HELP = "the funnel, and which parts are done, reused, stale or failed"
 DESCRIPTION = """\
 What came in, what left and why; and for every step how many parts are done, were reused by the
 last run, are stale (made from other inputs or options than now asked for) or failed.
+
+--failures counts the links that gave no picture, by host, reason and cause, most frequent first:
+
+  fetch_failed     could not be fetched: `emo8 build RECIPE -o BUILD --retry-failed` tries again
+  opt_out          the site does not want this use; the cause says where it says so
+  refused_address  leads to a private network, or is no http(s) link
+
+docs/web.md explains what is honoured and which causes there are.
 """
 _NUMBERS = ("parts_total", "parts_done", "parts_reused", "parts_stale", "parts_failed")
 
@@ -17,9 +25,18 @@ _NUMBERS = ("parts_total", "parts_done", "parts_reused", "parts_stale", "parts_f
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", type=Path, metavar="BUILD")
     parser.add_argument("--json", action="store_true", help="for scripts")
+    parser.add_argument("--failures", action="store_true", help="links that gave no picture")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="all failures into a CSV file")
+    parser.add_argument(
+        "--top", type=int, default=30, metavar="N", help="failures shown (default 30)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    return _failures(arguments) if arguments.failures or arguments.csv else _status(arguments)
+
+
+def _status(arguments: argparse.Namespace) -> int:
     from emo8.engine import build_folder
     from emo8.engine.plan import load_plan, step_status
     from emo8.report.numbers import funnel_lines
@@ -41,4 +58,33 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{step:<32}" + "".join(f"{numbers[key]:>8}" for key in _NUMBERS))
         for part, cause in numbers["failures"].items():
             print(f"    part {part} failed: {cause}")
+    return 0
+
+
+def _failures(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from emo8.engine import build_folder
+    from emo8.engine.files import write_text
+    from emo8.web import failures
+
+    recipe = build_folder.require_build(arguments.build)["recipe"]
+    names = [source["name"] for source in recipe["source"] if source["kind"] == "urls"]
+    found = failures.of_build(arguments.build, names)
+    if arguments.json:
+        print(json.dumps([asdict(failure) for failure in found], indent=2, ensure_ascii=False))
+        return 0
+    if arguments.csv:
+        write_text(arguments.csv, failures.as_csv(found))
+        print(f"{len(found)} lines in {arguments.csv}")
+        return 0
+    if not found:
+        print("no link was lost" if names else "this build has no list of links")
+        return 0
+    print(f"{'links':>7}  {'host':<32} {'reason':<16} cause")
+    for failure in found[: arguments.top]:
+        host = failure.host or "(no address)"
+        print(f"{failure.links:>7}  {host:<32} {failure.reason:<16} {failure.cause}")
+    if len(found) > arguments.top:
+        print(f"… and {len(found) - arguments.top} more lines (--csv FILE for all)")
     return 0

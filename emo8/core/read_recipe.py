@@ -208,11 +208,13 @@ def _check_source(source: SourceConfig, where: str) -> None:
     parse_networks(source.allow_networks, where)
     if source.allow_networks and source.kind != "urls":
         raise RecipeError(f'{where}: allow_networks is for kind = "urls", not {source.kind!r}')
-    for word in source.layout.split("/") if source.layout else ():
+    if source.layout == "auto" and source.kind != "folder":
+        raise RecipeError(f'{where}: layout = "auto" is for kind = "folder", not {source.kind!r}')
+    for word in source.layout.split("/") if source.layout not in ("", "auto") else ():
         if word not in LAYOUT_WORDS:
             raise RecipeError(
                 f"{where}: layout = {source.layout!r} has {word!r}; "
-                f"use {', '.join(LAYOUT_WORDS)} joined by '/'"
+                f"use {', '.join(LAYOUT_WORDS)} joined by '/', or auto for a folder"
             )
     for option, known in (("styles", STYLES), ("emotions", ("", *EMOTIONS))):
         for name, value in getattr(source, option).items():

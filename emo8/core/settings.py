@@ -29,7 +29,9 @@ class SourceConfig:
     style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
     style_from: str = ""  # "folder" = first folder below path, or a column of the table
     emotion_from: str = ""  # "folder" = the picture's own, "name" = start of its name, or a column
-    layout: str = ""  # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"
+    # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"; folder: "auto"
+    # sees which of Emo8's released forms it is, keeps its splits, lets CLIP claim missing styles
+    layout: str = ""
     styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of the five
     # the source's name -> one of the eight; "" keeps the name as a claim and lets CLIP decide
     emotions: dict[str, str] = field(default_factory=dict)
@@ -211,7 +213,7 @@ class LeaksConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    files: tuple[str, ...] = ()  # made by `emo8 fingerprint`, relative to the recipe
+    files: tuple[str, ...] = ()  # made by `emo8 leaks take`, relative to the recipe
     max_distance: int = 45  # bits of 255 between detail hashes; see docs/duplicates.md
     min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
     drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay

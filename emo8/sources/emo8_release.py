@@ -1,17 +1,17 @@
-"""The folders in which Emo8 was released, as a recipe: `train|val|test/<emotion>/*`.
+"""The folders in which Emo8 was released, `train|val|test/<emotion>/*`: `layout = "auto"`.
 
 Folders that also name the style are understood too; where none does, CLIP claims it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.core.taxonomy import parse_emotion, parse_style
-from emo8.engine.files import write_text
 from emo8.sources.base import parse_split
 
 LAYOUTS = ("split/emotion", "split/style/emotion", "style/split/emotion")
@@ -22,40 +22,17 @@ _PARSERS: dict[str, Callable[[str], str]] = {
 }
 
 
-def write_recipe(
-    folder: Path, recipe: Path, *, clip: Sequence[str], license: str, attribution: str
-) -> None:
-    """Write the recipe that builds `folder`, with its splits kept, as the file `recipe`.
+def with_layout(source: SourceConfig, root: Path) -> SourceConfig:
+    """The source with `layout = "auto"` resolved by what the folders of `root` name.
 
-    SourceError when the folder has another form, or when the file holds another recipe.
+    Its splits are kept; where no folder names the style, CLIP claims it. SourceError when the
+    folders have another form.
     """
-    found = layout(folder)
-    source = {
-        "kind": "folder",
-        "path": str(folder.resolve()),
-        "name": folder.resolve().name,
-        "layout": found,
-        "license": license,
-        "attribution": attribution,
-    }
-    if "style" not in found:
-        source["style"] = "clip"
-    lines = [
-        "# Written by `emo8 import`; edit it and run `emo8 build` as with any recipe.",
-        f"name = {_toml(recipe.stem)}",
-        "[[source]]",
-        *(f"{key} = {_toml(value)}" for key, value in source.items() if value),
-        "keep_splits = true",
-        "[labels]",
-        f"clip = [{', '.join(_toml(name) for name in clip)}]",
-    ]
-    text = "\n".join(lines) + "\n"
-    if recipe.exists() and recipe.read_text(encoding="utf-8") != text:
-        raise SourceError(
-            f"{recipe} is there and says something else: run `emo8 build {recipe}` to use it, or "
-            "give another -o"
-        )
-    write_text(recipe, text)
+    if source.layout != "auto":
+        return source
+    found = layout(root)
+    style = source.style or ("" if "style" in found.split("/") else "clip")
+    return dataclasses.replace(source, layout=found, style=style, keep_splits=True)
 
 
 def layout(folder: Path) -> str:
@@ -68,7 +45,7 @@ def layout(folder: Path) -> str:
     names = sorted(entry.name for entry in folder.iterdir())[:5]
     raise SourceError(
         f"{folder} holds {', '.join(names) or 'nothing'}; expected train, val, test with one "
-        f"folder per emotion ({' or '.join(LAYOUTS)}). For another form write a recipe"
+        f"folder per emotion ({' or '.join(LAYOUTS)}). For another form write `layout` out"
     )
 
 
@@ -83,8 +60,3 @@ def _fits(folder: Path, levels: list[str]) -> bool:
     except ValueError:
         return False
     return bool(folders) and all(_fits(entry, levels[1:]) for entry in folders)
-
-
-def _toml(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a subset of TOML's."""
-    return json.dumps(text, ensure_ascii=False)

@@ -22,6 +22,7 @@ from emo8.sources.base import (
     claims_from,
     read_file,
 )
+from emo8.sources.emo8_release import with_layout
 from emo8.sources.naming import IMAGE_SUFFIXES, check_folder_style, is_image_name, path_claims
 
 
@@ -31,6 +32,7 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     root = (recipe_dir / source.path).resolve()
     if not root.is_dir():
         raise SourceError(f"source {source.name!r}: {root} is not a folder; check `path`")
+    source = with_layout(source, root)
     files = sorted(_walk(root, ""), key=lambda file: os.fsencode(file[0]))
     files = [file for file in files if file[0] != source.sidecar]
     if not any(is_image_name(path) for path, _, _ in files):

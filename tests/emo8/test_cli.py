@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from emo8 import cli
 from emo8.cli import main
 
 
@@ -86,3 +87,12 @@ def test_command__takes_arrow_memory_from_the_system_which_gets_it_back() -> Non
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True
     )
     assert done.stdout.split() == ["2", "system"], done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(cli.RENAMED))
+def test_renamed_command__answers_with_its_new_name(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([name, "anything"]) == 2
+    assert f"`emo8 {name}` is now: {cli.RENAMED[name]}" in capsys.readouterr().err
+    assert name not in cli.COMMANDS

@@ -1,6 +1,6 @@
 """Fingerprints of pictures: hashes and embeddings in a parquet file, and no pictures.
 
-`emo8 fingerprint` writes them for a benchmark, a build leaves out what matches them, and anything
+`emo8 leaks take` writes them for a benchmark, a build leaves out what matches them, and anything
 that trains or measures may ask `match` whether two sets share pictures. One line per picture, with
 the columns of `SCHEMA`; the file's metadata says whose they are and how they were made (`About`).
 Files of other recipes or another version are refused; embeddings of another CLIP are not compared.

@@ -151,13 +151,13 @@ def read(path: Path) -> Prints:
         table = pq.read_table(path)
     except FileNotFoundError:
         raise Emo8Error(
-            f"no fingerprints at {path}: make them with `emo8 fingerprint DATA -o {path}`"
+            f"no fingerprints at {path}: make them with `emo8 leaks take DATA -o {path}`"
         ) from None
     except (OSError, pa.ArrowInvalid) as error:
         raise Emo8Error(f"{path} cannot be read as fingerprints: {error}") from None
     stored = (table.schema.metadata or {}).get(ABOUT_KEY)
     if stored is None:
-        raise Emo8Error(f"{path} holds no fingerprints: make them with `emo8 fingerprint`")
+        raise Emo8Error(f"{path} holds no fingerprints: make them with `emo8 leaks take`")
     facts = json.loads(stored)
     if [facts.get(key) for key in _RECIPE] != [VERSION, PHASH_RECIPE, VIEWS_RECIPE]:
         made = ", ".join(str(facts.get(key)) for key in _RECIPE)

@@ -147,7 +147,7 @@ def read_queries(path: Path) -> list[Query]:
             )
         found.append(Query(**{"language": "", **values}))
     if not found:
-        raise Emo8Error(f"{path} holds no query; `emo8 queries -o {path}` makes some")
+        raise Emo8Error(f"{path} holds no query; `emo8 search queries -o {path}` makes some")
     return found
 
 

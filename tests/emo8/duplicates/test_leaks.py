@@ -35,7 +35,7 @@ def benchmark(tmp_path: Path) -> Path:
         save(tmp_path / "bench" / "test" / "awe", f"{seed}.jpg", picture(500 + seed))
     save(tmp_path / "bench" / "train" / "awe", "other.jpg", picture(600))
     out = tmp_path / "bench.parquet"
-    command = ["fingerprint", str(tmp_path / "bench"), "-o", str(out), "--split", "test"]
+    command = ["leaks", "take", str(tmp_path / "bench"), "-o", str(out), "--split", "test"]
     assert main([*command, "--name", "Bench"]) == 0
     return out
 
@@ -76,7 +76,7 @@ def test_leaks__blank_and_tiny_benchmarks_stop_nobody_else(tmp_path: Path) -> No
             image = Image.new("RGB", size, (shade,) * 3)
             save(tmp_path / "bench", f"{number}-{shade}.png", image, fmt="PNG")
     out = tmp_path / "bench.parquet"
-    assert main(["fingerprint", str(tmp_path / "bench"), "-o", str(out), "--name", "Odd"]) == 0
+    assert main(["leaks", "take", str(tmp_path / "bench"), "-o", str(out), "--name", "Odd"]) == 0
     for seed in range(3):
         save(tmp_path / "pictures", f"{seed}.jpg", picture(seed))
     recipe = write_recipe(tmp_path, SOURCE + '[leaks]\nfiles = ["bench.parquet"]')
@@ -96,7 +96,7 @@ def test_fingerprint__holds_no_picture_and_reads_back(benchmark: Path) -> None:
 def test_leaks__unusable_files_are_named(tmp_path: Path) -> None:
     save(tmp_path / "pictures", "a.jpg", picture(1))
     recipe = write_recipe(tmp_path, SOURCE + '[leaks]\nfiles = ["none.parquet"]')
-    with pytest.raises(Emo8Error, match=r"none\.parquet.*emo8 fingerprint"):
+    with pytest.raises(Emo8Error, match=r"none\.parquet.*emo8 leaks take"):
         build(recipe, tmp_path / "BUILD", workers=1)
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "none.parquet")
     with pytest.raises(Emo8Error, match=r"holds no fingerprints"):
@@ -159,32 +159,33 @@ def test_check_splits__copies_across_splits_fail_and_clean_ones_pass(
     for seed in range(4):
         save(data / "train" / "awe", f"{seed}.jpg", picture(seed))
         save(data / "test" / "fear", f"{seed}.jpg", picture(50 + seed))
-    assert main(["check-splits", str(data)]) == 0
+    assert main(["leaks", "check", str(data)]) == 0
     assert "no awe in test" in capsys.readouterr().out
     save(data / "test" / "fear", "again.jpg", picture(2), quality=40)
     (data / "test" / "fear" / "same.jpg").write_bytes((data / "train/awe/3.jpg").read_bytes())
     (data / "test" / "fear" / "broken.jpg").write_bytes(b"no picture")
-    assert main(["check-splits", str(data), "--json"]) == 1
+    assert main(["leaks", "check", str(data), "--json"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["exact_pairs_across_splits"] == 1 and report["near_pairs_across_splits"] == 1
     assert report["unreadable"] == 1 and report["splits"] == {"test": 6, "train": 4}
 
 
 def test_check_splits__reads_a_published_dataset(small: Path) -> None:
-    assert main(["check-splits", str(small / "BUILD" / "dataset")]) == 0
+    assert main(["leaks", "check", str(small / "BUILD" / "dataset")]) == 0
 
 
 def test_check_splits__nothing_there_is_a_users_mistake(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["check-splits", str(tmp_path / "none")]) == 2
+    assert main(["leaks", "check", str(tmp_path / "none")]) == 2
     assert "no such file" in capsys.readouterr().err
 
 
 def test_duplicates__sheets_show_the_clusters(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["duplicates", str(small / "BUILD"), "-o", str(tmp_path / "sheets")]) == 0
+    sheets = str(tmp_path / "sheets")
+    assert main(["report", str(small / "BUILD"), "--duplicates", "-o", sheets]) == 0
     assert capsys.readouterr().out.startswith("2 clusters")
     sheet = np.asarray(Image.open(tmp_path / "sheets" / "clusters-000.png"))
     assert sheet.std() > 20

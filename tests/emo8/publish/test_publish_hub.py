@@ -271,6 +271,6 @@ def test_diff__compares_tags_on_the_hub(
     from emo8.cli import main
 
     to_hub(small / "BUILD", REPO)
-    assert main(["diff", f"{REPO}@v1.0.0", str(small / "BUILD")]) == 0
+    assert main(["publish", f"{REPO}@v1.0.0", str(small / "BUILD"), "--diff"]) == 0
     assert "unchanged" in capsys.readouterr().out
-    assert main(["diff", "user/none", str(small / "BUILD")]) == 2
+    assert main(["publish", "user/none", str(small / "BUILD"), "--diff"]) == 2

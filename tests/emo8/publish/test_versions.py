@@ -75,18 +75,18 @@ def test_diff__json_lists_ids_and_text_counts_them(
 ) -> None:
     gone: list[str] = []
     rewrite(spoiled / SHARD, lambda rows: gone.append(rows.pop()["id"]))
-    assert main(["diff", str(released), str(spoiled), "--json"]) == 0
+    assert main(["publish", str(released), str(spoiled), "--json", "--diff"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["removed"] == gone and found["level"] == "minor"
-    assert main(["diff", str(released), str(spoiled)]) == 0
+    assert main(["publish", str(released), str(spoiled), "--diff"]) == 0
     assert "1 rows removed" in capsys.readouterr().out
 
 
 def test_diff__of_nothing_is_the_users_mistake(
     released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["diff", str(released), str(tmp_path)]) == 2
-    assert main(["diff", str(released), "nowhere"]) == 2
+    assert main(["publish", str(released), str(tmp_path), "--diff"]) == 2
+    assert main(["publish", str(released), "nowhere", "--diff"]) == 2
     assert "no folder here" in capsys.readouterr().err
 
 

@@ -1,4 +1,3 @@
-import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,11 +18,16 @@ def folders(root: Path, *levels: str) -> Path:
     return root
 
 
-def test_import__keeps_emotions_and_splits_and_lets_clip_claim_the_style(tmp_path: Path) -> None:
+def test_auto__keeps_emotions_and_splits_and_lets_clip_claim_the_style(tmp_path: Path) -> None:
     names = [f"{split}/{emotion}" for split in ("train", "val", "test") for emotion in EMOTIONS[:2]]
     source = folders(tmp_path / "Emo8", *names)
-    command = ["import", str(source), "-o", str(tmp_path / "B"), "--license", "as released"]
-    assert main([*command, "--clip", "embedded", "--workers", "1"]) == 0
+    recipe = tmp_path / "B.toml"
+    recipe.write_text(
+        'name = "released"\n[[source]]\nkind = "folder"\npath = "Emo8"\nlayout = "auto"\n'
+        'license = "as released"\n[labels]\nclip = ["embedded"]\n'
+    )
+    assert main(["build", str(recipe), "-o", str(tmp_path / "B"), "--workers", "1"]) == 0
+    assert source.is_dir()
     rows = {}
     for shard in (tmp_path / "B" / "dataset" / "data").glob("*/*.parquet"):
         for row in pq.read_table(shard).drop_columns(["image"]).to_pylist():
@@ -32,9 +36,6 @@ def test_import__keeps_emotions_and_splits_and_lets_clip_claim_the_style(tmp_pat
     for _, _, row in rows.values():
         assert row["emotion_rule"] == "source" and row["style_rule"] == "clip"
         assert row["license"] == "as released"
-    assert (tmp_path / "B.toml").exists()
-    shutil.rmtree(tmp_path / "Emo8" / "train")
-    assert main([*command, "--clip", "ViT-B-16/openai"]) == 2  # another recipe is not overwritten
 
 
 @pytest.mark.parametrize(

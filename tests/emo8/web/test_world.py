@@ -126,13 +126,13 @@ def test_card__says_what_was_honoured(built: Path) -> None:
 
 
 def test_failures__table_by_host_and_cause(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["failures", str(built / "BUILD"), "--json"]) == 0
+    assert main(["status", str(built / "BUILD"), "--failures", "--json"]) == 0
     lines = json.loads(capsys.readouterr().out)
     found = {(line["host"], line["reason"], line["cause"]): line["links"] for line in lines}
     assert found["broken.example", "fetch_failed", "http_404"] == 1
     assert found["xrobots.example", "opt_out", "x-robots-tag noindex"] == 2
     assert found["", "refused_address", "scheme file"] == 1
-    assert main(["failures", str(built / "BUILD"), "--top", "200"]) == 0
+    assert main(["status", str(built / "BUILD"), "--failures", "--top", "200"]) == 0
     assert "broken.example" in capsys.readouterr().out
 
 

@@ -55,7 +55,7 @@ def test_queries__are_balanced_and_distinct(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "queries.csv"
-    assert main(["queries", "-o", str(out), "--per-cell", "9"]) == 0
+    assert main(["search", "queries", "-o", str(out), "--per-cell", "9"]) == 0
     assert "40 of 40 cells" in capsys.readouterr().out
     terms = read_queries(out)
     assert Counter(query.cell for query in terms) == dict.fromkeys(CELLS, 9)
@@ -76,7 +76,7 @@ def test_queries__own_vocabulary_with_gaps(
         '[styles.cartoon]\nfr = ["dessin"]\n'
     )
     out = tmp_path / "q.csv"
-    assert main(["queries", "--vocabulary", str(own), "-o", str(out)]) == 0
+    assert main(["search", "queries", "--vocabulary", str(own), "-o", str(out)]) == 0
     assert "1 of 40 cells" in capsys.readouterr().out
     assert [query.query for query in read_queries(out)] == ["dessin peur"]
 
@@ -102,7 +102,7 @@ def test_vocabulary__mistakes_are_named(
 
 
 def test_queries__unknown_language_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["queries", "--language", "tlh"]) == 2
+    assert main(["search", "queries", "--language", "tlh"]) == 2
     assert "tlh" in capsys.readouterr().err
 
 
