@@ -69,6 +69,18 @@ def test_benchmarks__use_only_the_shared_parts_of_emo8_and_the_models_of_pretrai
     assert not found
 
 
+def test_laboratory__is_imported_by_its_two_doors_alone() -> None:
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for package in PACKAGES
+        for path in files(package)
+        if "lab" not in path.parts
+        for name in imports(path)
+        if starts(name, "benchmarks.lab")
+    }
+    assert users == {"benchmarks/scale.py", "benchmarks/speed.py"}
+
+
 def test_filters__never_import_each_other() -> None:
     for path in files("emo8/measure/filters"):
         if path.name == "__init__.py":

@@ -63,13 +63,3 @@ def test_wheel__leaves_the_laboratory_and_its_numbers_out(wheel: Path) -> None:
     assert suffixes <= {".py", ".toml", ".typed"}
     assert not [name for name in own if name.startswith(("benchmarks/lab", "benchmarks/speed"))]
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
-
-
-def test_installed_code__never_imports_the_laboratory() -> None:
-    users = [
-        path.relative_to(ROOT).as_posix()
-        for package in ("emo8", "pretrain", "benchmarks")
-        for path in sorted((ROOT / package).rglob("*.py"))
-        if "lab" not in path.parts and "benchmarks.lab" in path.read_text("utf-8")
-    ]
-    assert users == ["benchmarks/scale.py", "benchmarks/speed.py"]
