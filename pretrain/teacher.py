@@ -51,7 +51,10 @@ class Teacher(Protocol):
 
 
 class ClipTeacher:
-    """An open_clip model that sees the student's crop with its own size, mean and std."""
+    """An open_clip model that sees the student's crop as its own config wants pictures.
+
+    Crops are square, so of the config's resizing only the interpolation is left to follow.
+    """
 
     def __init__(self, encoder: Any, device: torch.device) -> None:
         self._encoder = encoder
@@ -67,7 +70,9 @@ class ClipTeacher:
     @torch.no_grad()
     def image_features(self, views: Tensor) -> Tensor:
         encoder = self._encoder
-        pixels = normalise(views, encoder.mean, encoder.std, encoder.image_size)
+        pixels = normalise(
+            views, encoder.mean, encoder.std, encoder.image_size, encoder.interpolation
+        )
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         features: Tensor = encoder.model.encode_image(pixels)
         return functional.normalize(features.float(), dim=-1)

@@ -154,24 +154,15 @@ def _as_tokens(found: Any) -> Features:
 
 
 def _timm(name: str, model_name: str) -> Backbone:
-    import timm
     import timm.data
     import torch
     from PIL import Image
 
-    known = timm.list_models(pretrained=True)
-    if model_name not in known and model_name.split(".")[0] not in timm.list_models():
-        near = get_close_matches(model_name, known, n=3, cutoff=0.5)
-        raise ModelError(f"--model {name}: timm has no {model_name!r}; nearest: {', '.join(near)}.")
-    try:
-        model = timm.create_model(model_name, pretrained=True, num_classes=0)
-    except Exception as error:  # download clients raise anything from OSError to RuntimeError
-        raise ModelError(
-            f"--model {name}: its weights could not be had ({type(error).__name__}: {error}). "
-            "Check the network, or download them once where there is one (HF_HOME holds them)."
-        ) from error
+    from benchmarks.features import timm_models
+    from pretrain.weights import activations
+
     device = _device()
-    model = model.eval().to(device)
+    model = timm_models.create(model_name, num_classes=0).eval().to(device)
     data: Any = timm.data
     config = data.resolve_model_data_config(model)
     transform = data.create_transform(**config, is_training=False)
@@ -187,7 +178,8 @@ def _timm(name: str, model_name: str) -> Backbone:
         with torch.inference_mode():
             return _as_tokens(model.forward_features(batch.to(device)))
 
-    digest = hashlib.sha256(model_name.encode())
+    other = "" if activations.of_timm(model_name) == activations.GELU else " quick_gelu"
+    digest = hashlib.sha256((model_name + other).encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())
         digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)

@@ -71,15 +71,11 @@ def build(name: str, names: Sequence[str], outputs: int, *, drop_path: float, se
 
 
 def _timm(name: str, outputs: int, drop_path: float) -> Model:
-    import timm
     import timm.data
 
-    try:
-        network = timm.create_model(
-            name, pretrained=True, num_classes=outputs, drop_path_rate=drop_path
-        )
-    except Exception as error:  # download clients raise anything from OSError to RuntimeError
-        raise ModelError(f"--model timm:{name}: its weights could not be had ({error}).") from error
+    from benchmarks.features import timm_models
+
+    network = timm_models.create(name, num_classes=outputs, drop_path_rate=drop_path)
     data: Any = timm.data
     facts = data.resolve_model_data_config(network)
     return Model(
@@ -96,7 +92,7 @@ def _clip(name: str, outputs: int) -> Model:
     return Model(
         network=nn.Sequential(tower, nn.Linear(encoder.dim, outputs)),
         image_size=encoder.image_size, mean=encoder.mean, std=encoder.std,
-        interpolation="bicubic",
+        interpolation=encoder.interpolation,
         notes=("no drop path and no layer decay in a CLIP image tower",),
     )  # fmt: skip
 

@@ -31,10 +31,11 @@ BATCH_IMAGES = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A CLIP model as a build knows it: fixed by the hash of its weights."""
+    """A CLIP model as a build knows it: fixed by the hash of what it computes with."""
 
     name: str  # as the recipe writes it
-    weights_sha256: str
+    weights_sha256: str  # with the activation, where that is not GELU
+    activation: str  # gelu or quick_gelu
     dim: int  # width of its embeddings
     logit_scale: float  # the temperature factor
     logit_bias: float | None  # of a sigmoid model (SigLIP); null for a softmax one
@@ -290,7 +291,7 @@ def recall(name: str, known: list[dict[str, Any]], precision: str) -> Model | No
 
     `precision` "auto" is what it had.
     """
-    from emo8.labels.clip.encoder import stored_sha256
+    from emo8.labels.clip.folder_models import stored_sha256
 
     fields = {item.name for item in dataclasses.fields(Model)}
     for described in known:
@@ -313,6 +314,7 @@ def resolve(name: str, precision: str) -> Model:
     return Model(
         name=name,
         weights_sha256=encoder.weights_sha256,
+        activation=encoder.activation,
         dim=encoder.dim,
         logit_scale=encoder.logit_scale,
         logit_bias=encoder.logit_bias,

@@ -126,12 +126,18 @@ def shrink(image: Tensor, side_px: int) -> Tensor:
 
 
 def normalise(
-    views: Tensor, mean: Sequence[float], std: Sequence[float], size: int | None = None
+    views: Tensor,
+    mean: Sequence[float],
+    std: Sequence[float],
+    size: int | None = None,
+    interpolation: str = "bicubic",
 ) -> Tensor:
     """Float (B, C, S, S) from uint8 views, resized with antialiasing when `size` differs."""
     pixels = views.float() / 255.0
     if size is not None and pixels.shape[-1] != size:
-        pixels = functional.interpolate(pixels, size=(size, size), mode="bicubic", antialias=True)
+        pixels = functional.interpolate(
+            pixels, size=(size, size), mode=interpolation, antialias=True
+        )
         pixels = pixels.clamp(0.0, 1.0)
     shape = (1, -1, 1, 1)
     centre = torch.tensor(mean, device=views.device).view(shape)

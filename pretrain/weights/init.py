@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from emo8.labels.clip import weight_names
 from pretrain.config.settings import InitConfig, PretrainConfig
+from pretrain.weights import activations
 
 if TYPE_CHECKING:
     from pretrain.models.uniemox import UniEmoX
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNKNOWN = "unknown"
-_WRAPPERS = ("model", "state_dict")  # where checkpoints of training scripts keep the weights
 _HEADS = ("head.", "head_dist.", "fc_norm.", "attn_pool.")  # of classifiers: left behind
 _DECODER = ("decoder_", "mask_token")
 
@@ -50,6 +51,12 @@ def start_from(model: UniEmoX, config: InitConfig) -> None:
         "of another size": misfit,
     }
     told = [f"{what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if wanted and not wanted & set(found) and (start := weight_names.common_beginning([*found])):
+        raise ValueError(
+            f"--init.weights {config.weights}: every name begins with {start!r}, which is none of "
+            f"the wrappers known here ({' '.join(weight_names.PREFIXES)}). Save the weights "
+            "without it."
+        )
     if told:
         raise ValueError(
             f"--init.weights {config.weights} does not fit the model; {'; '.join(told)}. "
@@ -57,6 +64,17 @@ def start_from(model: UniEmoX, config: InitConfig) -> None:
         )
     model.mae.load_state_dict({**own, **found})
     logger.info("started from %s: %d tensors", config.weights, len(found))
+
+
+def check_activation(config: PretrainConfig) -> None:
+    """Warn where the weights that a run starts from were trained with another activation."""
+    trained = activations.of(config.init.weights)
+    if trained not in (None, config.model.activation):
+        logger.warning(
+            "%s was trained with %s, and the student computes %s: its features begin elsewhere. "
+            "Give --model.activation %s to keep them.",
+            config.init.weights, trained, config.model.activation, trained,
+        )  # fmt: skip
 
 
 def read(name: str) -> dict[str, Tensor]:
@@ -86,9 +104,9 @@ def read_file(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"--init.weights {path}: no such file")
     try:
         if path.suffix == ".safetensors":
-            return plain_names(load_file(path))
+            return _plain(load_file(path))
         with torch.serialization.safe_globals([argparse.Namespace]):
-            return plain_names(torch.load(path, map_location="cpu", weights_only=True))
+            return _plain(torch.load(path, map_location="cpu", weights_only=True))
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as problem:
         raise ValueError(f"--init.weights {path}: not a readable checkpoint ({problem})") from None
     except Exception as problem:  # torch raises pickle.UnpicklingError for classes not allowed
@@ -96,20 +114,11 @@ def read_file(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"--init.weights {path}: refused, {first}") from None
 
 
-def plain_names(content: Any) -> dict[str, Tensor]:
-    """The tensors of a checkpoint without wrappers: under `model`, `module.`, a RUN's `mae.`."""
-    while isinstance(content, dict) and (key := _wrapper(content)):
-        content = content[key]
-    tensors = {
-        str(name).removeprefix("module."): value
-        for name, value in (content.items() if isinstance(content, dict) else ())
-        if isinstance(value, Tensor)
-    }
-    if not tensors:
+def _plain(content: Any) -> dict[str, Tensor]:
+    weights = weight_names.plain(content)
+    if not weights:
         raise ValueError("it holds no tensors")
-    own = {n.removeprefix("mae."): v for n, v in tensors.items() if n.startswith("mae.")}
-    named = {n.removeprefix("model."): v for n, v in tensors.items() if n.startswith("model.")}
-    return own or named or tensors
+    return weights
 
 
 def to_timm_names(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]:
@@ -138,7 +147,3 @@ def resolve_license(config: PretrainConfig) -> PretrainConfig:
 
         found = encoder.load(init.weights).license
     return dataclasses.replace(config, init=dataclasses.replace(init, license=found))
-
-
-def _wrapper(content: dict[Any, Any]) -> str | None:
-    return next((key for key in _WRAPPERS if isinstance(content.get(key), dict)), None)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from emo8.core.schema import PUBLISHED, published_features
 from emo8.core.taxonomy import EMOTIONS, STYLES
-from emo8.labels.clip import encoder
+from emo8.labels.clip import folder_models, models
 from tests.conftest import encoded, picture
 
 SPLITS = {"train": 24, "val": 6, "test": 4}
@@ -82,11 +82,11 @@ def dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def teacher_name(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An untrained CLIP of the embedded one's shape: targets need not be clever in tests."""
     folder = tmp_path_factory.mktemp("clip")
-    for file in encoder.EMBEDDED_DIR.iterdir():
+    for file in models.EMBEDDED_DIR.iterdir():
         if file.suffix != ".safetensors":
             shutil.copy(file, folder)
     torch.manual_seed(0)
-    model, _ = encoder.fresh(folder)
+    model = folder_models.untrained(folder)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "open_clip_model.safetensors")
     return f"local-dir:{folder}"

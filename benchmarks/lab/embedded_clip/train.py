@@ -35,7 +35,10 @@ from benchmarks.lab.embedded_clip.corpus import (
 from benchmarks.lab.embedded_clip.evaluate import evaluate
 from benchmarks.lab.embedded_clip.texts import TextMix, Texts, clip_loss
 from emo8.core.taxonomy import STYLES
-from emo8.labels.clip.encoder import CONFIG_NAME, EMBEDDED_DIR, fresh, load
+from emo8.labels.clip import folder_models
+from emo8.labels.clip.encoder import load
+from emo8.labels.clip.folder_models import CONFIG_NAME
+from emo8.labels.clip.models import EMBEDDED_DIR
 from emo8.labels.clip.prompts import PromptSet, load_prompts
 
 if TYPE_CHECKING:
@@ -78,7 +81,8 @@ class Trainer:
 
     def __init__(self, corpus: Corpus, prompts: PromptSet, settings: Settings) -> None:
         torch.manual_seed(settings.seed)
-        model, self.tokenizer = fresh(EMBEDDED_DIR)
+        model = folder_models.untrained(EMBEDDED_DIR)
+        self.tokenizer = folder_models.tokenizer(EMBEDDED_DIR)
         self.model: Any = model.train().to(memory_format=torch.channels_last)
         self.corpus, self.settings = corpus, settings
         self.texts = Texts(corpus, prompts, TextMix())

@@ -32,7 +32,8 @@ from emo8.engine.files import write_part
 from emo8.engine.local import LocalEngine
 from emo8.engine.steps import ROWS, PartTask, part_path
 from emo8.labels import clip_steps
-from emo8.labels.clip.encoder import Encoder, best_precision, load, write_untrained
+from emo8.labels.clip.encoder import Encoder, best_precision, load
+from emo8.labels.clip.folder_models import write_untrained
 
 ARCHITECTURE = "ViT-B-32"
 BATCH = 32

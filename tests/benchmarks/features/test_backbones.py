@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.features import backbones
+from benchmarks.features import backbones, timm_models
 from emo8.core.errors import ModelError
 
 PICTURES = [
@@ -101,6 +101,19 @@ def test_timm__gives_pooled_features(monkeypatch):
     )
     backbone = backbones.load("timm:resnet10t")
     assert backbone.features(PICTURES).shape == (3, 512)
+
+
+def test_timm__clip_weights_keep_their_activation(monkeypatch):
+    import timm
+
+    real = timm.create_model
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, pretrained, **options: real(name, depth=1, **options)
+    )
+    model = timm_models.create("vit_base_patch32_clip_224.openai", num_classes=0)
+    assert "QuickGELU" in type(model.blocks[0].mlp.act).__name__
+    plain = timm_models.create("vit_base_patch32_clip_224.laion2b", num_classes=0)
+    assert type(plain.blocks[0].mlp.act).__name__ == "GELU"
 
 
 def test_timm__unknown_name_gives_the_nearest():

@@ -24,6 +24,7 @@ from tests.conftest import encoded, picture
 MODEL = Model(
     name="embedded",
     weights_sha256="0",
+    activation="gelu",
     dim=4,
     logit_scale=1.0,
     logit_bias=None,

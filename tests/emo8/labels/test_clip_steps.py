@@ -241,8 +241,8 @@ def _label_step(tmp_path: Path, num_models: int, *, style_prompts: bool) -> Labe
     """A step over models that see two directions, with classifiers made by hand."""
     arrays = {}
     models = tuple(
-        Model(name=f"m{k}", weights_sha256="", dim=8, logit_scale=5.0, logit_bias=None,
-              context_length=77, precision="fp32")
+        Model(name=f"m{k}", weights_sha256="", activation="gelu", dim=8, logit_scale=5.0,
+              logit_bias=None, context_length=77, precision="fp32")
         for k in range(num_models)
     )  # fmt: skip
     for model in models:

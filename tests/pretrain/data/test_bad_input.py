@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from emo8.labels.clip import encoder
+from emo8.labels.clip import folder_models, models
 from pretrain.cli import main
 from pretrain.config import recipes
 from pretrain.config.overrides import override
@@ -118,13 +118,13 @@ def sigmoid_teacher(tmp_path: Path) -> str:
     """An untrained CLIP with SigLIP's bias, of another width than the student's decoder."""
     folder = tmp_path / "siglip"
     folder.mkdir()
-    for file in encoder.EMBEDDED_DIR.iterdir():
+    for file in models.EMBEDDED_DIR.iterdir():
         if file.suffix in (".gz", ".json"):
             shutil.copy(file, folder)
-    told = json.loads((folder / encoder.CONFIG_NAME).read_text())
+    told = json.loads((folder / folder_models.CONFIG_NAME).read_text())
     told["model_cfg"] |= {"embed_dim": 48, "init_logit_bias": -10, "init_logit_scale": 2.3}
-    (folder / encoder.CONFIG_NAME).write_text(json.dumps(told))
-    model, _ = encoder.fresh(folder)
+    (folder / folder_models.CONFIG_NAME).write_text(json.dumps(told))
+    model = folder_models.untrained(folder)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "open_clip_model.safetensors")
     return f"local-dir:{folder}"

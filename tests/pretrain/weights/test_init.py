@@ -34,6 +34,23 @@ def test_pth__under_model_with_module_and_namespace(tmp_path: Path) -> None:
         assert torch.equal(value, source[name]), name
 
 
+@pytest.mark.parametrize("prefix", ["teacher.backbone.", "_orig_mod.", "student.", "model.module."])
+def test_pth__under_other_wrappers(tmp_path: Path, prefix: str) -> None:
+    source = build_model(SIZES, teacher_dim=16, seed=3).mae.state_dict()
+    torch.save({"state_dict": {prefix + n: v for n, v in source.items()}}, tmp_path / "a.pth")
+    model = build_model(SIZES, teacher_dim=16, seed=0)
+    init.start_from(model, InitConfig(weights=str(tmp_path / "a.pth")))
+    assert torch.equal(model.mae.state_dict()["cls_token"], source["cls_token"])
+
+
+def test_pth__an_unknown_wrapper_is_named(tmp_path: Path) -> None:
+    source = build_model(SIZES, teacher_dim=16, seed=3).mae.state_dict()
+    torch.save({f"net.{n}": v for n, v in source.items()}, tmp_path / "a.pth")
+    model = build_model(SIZES, teacher_dim=16, seed=0)
+    with pytest.raises(ValueError, match=r"every name begins with 'net\.'"):
+        init.start_from(model, InitConfig(weights=str(tmp_path / "a.pth")))
+
+
 def test_pth__missing_and_extra_keys_are_listed(tmp_path: Path) -> None:
     source = dict(build_model(SIZES, teacher_dim=16, seed=3).mae.state_dict())
     del source["cls_token"]

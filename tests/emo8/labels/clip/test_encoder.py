@@ -14,7 +14,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from emo8.core.errors import ModelError
-from emo8.labels.clip.encoder import CONFIG_NAME, EMBEDDED_DIR, Encoder, best_precision, load
+from emo8.labels.clip.encoder import Encoder, best_precision, load
+from emo8.labels.clip.folder_models import CONFIG_NAME
+from emo8.labels.clip.models import EMBEDDED_DIR
 
 
 @pytest.fixture(scope="module")

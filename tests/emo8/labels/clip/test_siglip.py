@@ -10,7 +10,8 @@ import pytest
 
 from emo8.labels.attributes import Attributes
 from emo8.labels.classifiers import ClassifierTask
-from emo8.labels.clip.encoder import EMBEDDED_DIR, Encoder, load
+from emo8.labels.clip.encoder import Encoder, load
+from emo8.labels.clip.models import EMBEDDED_DIR
 from emo8.labels.clip.prompts import load_prompts
 from emo8.labels.clip.vocabulary import load_vocabulary
 from emo8.labels.clip.zeroshot import presence
