@@ -163,7 +163,8 @@ def _exif(tiff: bytes, at: int, tiff_at: int) -> Iterator[Finding]:
     order = {b"II": "<", b"MM": ">"}.get(tiff[:2])
     if order is None or len(tiff) < 8:
         return
-    waiting, seen = [struct.unpack_from(order + "I", tiff, 4)[0]], set()
+    waiting: list[int] = [struct.unpack_from(order + "I", tiff, 4)[0]]
+    seen: set[int] = set()
     while waiting and len(seen) < 16:
         table = waiting.pop()
         if table in seen or table + 2 > len(tiff):
