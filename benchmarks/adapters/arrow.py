@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.adapters.base import read_file
 from emo8.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -61,13 +59,3 @@ def narrow_columns(schema: pa.Schema, without: Sequence[str]) -> tuple[str, ...]
             or t.is_integer(field.type)
         )
     )
-
-
-def image_bytes(value: Any, folder: Path | None) -> bytes | None:
-    """Encoded bytes of one cell: bytes, a struct with bytes or path, or a path inside `folder`."""
-    if isinstance(value, dict):
-        value = value.get("bytes") or value.get("path")
-    if value is None or isinstance(value, bytes):
-        return value or None
-    path = Path(str(value))
-    return read_file(path if folder is None else folder / path)

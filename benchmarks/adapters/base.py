@@ -8,6 +8,7 @@ the field numbers its emotions differently.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emo8.core.errors import SourceError
+from emo8.core.inside import read_plain
 from emo8.core.taxonomy import parse_emotion
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
@@ -115,19 +117,18 @@ def read_file(path: Path) -> bytes | None:
     An array file (.npy with (H, W, 3) uint8, as EMOTIC's array release has them) becomes a PNG.
     """
     try:
-        return _array_as_png(path) if path.suffix == ".npy" else path.read_bytes()
+        data = read_plain(path)
+        return _array_as_png(data) if path.suffix == ".npy" else data
     except (OSError, ValueError):
         return None
 
 
-def _array_as_png(path: Path) -> bytes:
-    import io
-
+def _array_as_png(data: bytes) -> bytes:
     from PIL import Image
 
-    pixels = np.load(path, allow_pickle=False)
+    pixels = np.load(io.BytesIO(data), allow_pickle=False)
     if pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise ValueError(f"{path}: not (H, W, 3)")
+        raise ValueError("not (H, W, 3)")
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels, dtype=np.uint8)).save(out, "PNG")
     return out.getvalue()

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.adapters import files
 from benchmarks.adapters.base import Benchmark, LabelledRows
 from emo8.core.errors import SourceError
+from emo8.core.inside import find
 from emo8.core.taxonomy import EMOTIONS
 
 INFO = Benchmark(
@@ -112,9 +113,14 @@ class _Attributes:
 
     def __call__(self, attribute: str) -> list[str | None]:
         if self._read is None:
-            paths = [files.inside(self._root, name) for name in self._names]
-            self._read = [_json(p) if p.is_file() else {} for p in paths]
+            self._read = [self._annotation(name) for name in self._names]
         return [_text(line.get(attribute)) for line in self._read]
+
+    def _annotation(self, name: str) -> dict[str, Any]:
+        try:
+            return _json(find(name, self._root))
+        except (OSError, ValueError):
+            return {}
 
 
 def _text(value: Any) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.adapters.base import IMAGE_SUFFIXES, LabelledRows, emotion_names, read_file
 from emo8.core.errors import SourceError
+from emo8.core.inside import find
 
 MAX_TEXT_BYTES = 512 * 1024 * 1024  # of an annotation file: more is no annotation file
 
@@ -31,7 +32,7 @@ def rows_of(
     known |= {column: list(values) for column, values in (columns or {}).items()}
 
     def images(wanted: Sequence[int]) -> list[bytes | None]:
-        return [read_file(inside(root, files[row])) for row in wanted]
+        return [read_below(root, files[row]) for row in wanted]
 
     return LabelledRows(
         name=name,
@@ -47,14 +48,12 @@ def rows_of(
     )
 
 
-def inside(root: Path, name: str) -> Path:
-    """The path of `name` below `root`; a name that leads out of it names a file that is not."""
-    path = root / name
-    if path.is_absolute() and ".." not in Path(name).parts and not Path(name).is_absolute():
-        return path
-    if ".." in Path(name).parts or Path(name).is_absolute():
-        return root / ".outside"
-    return path
+def read_below(root: Path, name: str) -> bytes | None:
+    """The bytes of `name` below `root`; None for a name that leads out of it, or to nothing."""
+    try:
+        return read_file(find(name, root))
+    except (OSError, ValueError):
+        return None
 
 
 def folders(root: Path) -> list[Path]:

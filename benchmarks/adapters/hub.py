@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.adapters.arrow import (
     emotion_labels,
-    image_bytes,
     narrow_columns,
     require_columns,
     texts,
 )
 from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
 from emo8.core.errors import SourceError
+from emo8.core.inside import cell_bytes, roots_of
 
 if TYPE_CHECKING:
     import datasets
@@ -51,7 +51,7 @@ def read(
         emotion=spelled,
         rule=column("emotion_rule") if has_rule else ["source"] * len(spelled),
         split=[split_name(s) for s, part in splits.items() for _ in range(len(part))],
-        images=_Images(parts, image),
+        images=_Images(parts, image, roots_of(where, first.info.builder_name or "")),
         column=column,
         column_names=narrow_columns(schema, without=(image,)),
         notes=notes,
@@ -100,10 +100,10 @@ def _short_name(where: str) -> str:
 class _Images:
     """Encoded bytes of the images at given rows over all splits, without decoding."""
 
-    def __init__(self, parts: list[datasets.Dataset], column: str) -> None:
+    def __init__(self, parts: list[datasets.Dataset], column: str, roots: tuple[Path, ...]) -> None:
         import datasets
 
-        self._column = column
+        self._column, self._roots = column, roots
         self._parts = [part.select_columns([column]) for part in parts]
         if isinstance(parts[0].features[column], datasets.Image):
             raw = datasets.Image(decode=False)
@@ -117,4 +117,5 @@ class _Images:
 
     def _one(self, row: int) -> bytes | None:
         part = bisect_right(self._starts, row) - 1
-        return image_bytes(self._parts[part][row - self._starts[part]][self._column], None)
+        cell = self._parts[part][row - self._starts[part]][self._column]
+        return cell_bytes(cell, *self._roots)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.adapters.arrow import (
     emotion_labels,
-    image_bytes,
     narrow_columns,
     require_columns,
     texts,
 )
 from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
 from emo8.core.errors import SourceError
+from emo8.core.inside import cell_bytes
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -90,4 +90,4 @@ class _RowGroups:
         if self._held[0] != group:
             table = self._file.read_row_group(group, columns=[self._column])
             self._held = (group, table.column(self._column))
-        return image_bytes(self._held[1][row - self._starts[group]].as_py(), self._folder)
+        return cell_bytes(self._held[1][row - self._starts[group]].as_py(), self._folder)

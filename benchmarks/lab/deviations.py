@@ -83,12 +83,13 @@ def _labelled(faces: Path, side_px: int) -> Iterator[tuple[Tensor, int]]:
     """uint8 (C, S, S) and the emotion's number, of the families for choosing."""
     import pyarrow.parquet as pq
 
+    from emo8.core.inside import cell_bytes
     from emo8.core.taxonomy import EMOTIONS
-    from pretrain.data.dataset import decode, image_bytes
+    from pretrain.data.dataset import decode
 
     table = pq.read_table(faces, filters=[("vendor", "in", list(FAMILIES))])
     for line in table.select(["image", "emotion"]).to_pylist():
-        image = decode(image_bytes(line["image"]))
+        image = decode(cell_bytes(line["image"]))
         box = centre_box(image.shape[1], image.shape[0])
         yield cut(image, box, side_px), EMOTIONS.index(line["emotion"])
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import TableError
+from emo8.core.taxonomy import class_name
 
 
 class ParquetRows:
@@ -37,7 +38,7 @@ class ParquetRows:
         for name in self._label_names.keys() & set(columns):
             names = self._label_names[name]
             for row in found:
-                row[name] = named(row[name], names)
+                row[name] = class_name(row[name], names)
         return found
 
     def _batches(self, columns: Sequence[str]) -> _Cursor:
@@ -58,14 +59,6 @@ def label_names(schema: pa.Schema) -> dict[str, list[str]]:
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-
-
-def named(value: Any, names: Sequence[str]) -> Any:
-    """The name of a class number; None for -1 and what else is no class, texts as they are."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return value
-    whole = value == value and float(value).is_integer()  # NaN is not equal to itself
-    return names[int(value)] if whole and 0 <= value < len(names) else None
 
 
 class _Cursor:

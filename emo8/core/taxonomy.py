@@ -9,7 +9,9 @@ the International Affective Picture System", Behavior Research Methods 37(4).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 EMOTIONS: tuple[str, ...] = (
     "amusement",
@@ -87,6 +89,14 @@ def parse_emotion(name: str) -> str:
 def parse_style(name: str) -> str:
     """The style that `name` spells ("science fiction" and "sci-fi" too); ValueError otherwise."""
     return _parse(name, STYLES, _STYLE_ALIASES, "style")
+
+
+def class_name(value: Any, names: Sequence[str]) -> Any:
+    """The name of a class number; None for -1 and what else is no class, texts as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    whole = value == value and float(value).is_integer()  # NaN is not equal to itself
+    return names[int(value)] if whole and 0 <= value < len(names) else None
 
 
 def _parse(name: str, vocabulary: tuple[str, ...], aliases: dict[str, str], what: str) -> str:

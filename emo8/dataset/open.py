@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emo8.core import inside
 from emo8.core.errors import SourceError
 
 LABELS = ("emotion", "label", "labels")
@@ -108,19 +109,15 @@ def _rows(stream: Any, split: str, data: str, part: int) -> Iterator[OpenPicture
     if isinstance(features[image], datasets.Image):
         stream = stream.cast_column(image, datasets.Image(decode=False))
     label = next((name for name in LABELS if name in features), None)
-    named = "split" in features
+    named, roots = "split" in features, inside.roots_of(data)
     for number, row in enumerate(stream):
-        value = row[image]
-        content = value.get("bytes") if isinstance(value, dict) else value
-        if content is None and isinstance(value, dict) and value.get("path"):
-            content = _file(Path(value["path"]))
         own = _text(row["split"], features["split"]) if named else None
         yield OpenPicture(
             id=str(row.get("id") or f"{split}-{part}#{number}"),
             split=_SPLITS.get(own.lower(), own) if own else split,
             label=_text(row[label], features[label]) if label else None,
             style=_text(row["style"], features["style"]) if "style" in features else None,
-            data=content,
+            data=inside.cell_bytes(row[image], *roots),
         )
 
 
@@ -139,14 +136,9 @@ def _folder(root: Path) -> Iterator[OpenPicture]:
         split = next((_SPLITS[f.lower()] for f in folders if f.lower() in _SPLITS), "all")
         label = folders[-1] if folders and folders[-1].lower() not in _SPLITS else None
         name = file.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
-        yield OpenPicture(id=name, split=split, label=label, style=None, data=_file(file))
-
-
-def _file(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
+        yield OpenPicture(
+            id=name, split=split, label=label, style=None, data=inside.read(file.name, file.parent)
+        )
 
 
 def _text(value: Any, feature: Any) -> str | None:

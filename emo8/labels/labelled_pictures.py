@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from emo8.core.errors import Emo8Error
-from emo8.core.taxonomy import EMOTIONS, parse_emotion
+from emo8.core.inside import cell_bytes
+from emo8.core.parquet_rows import label_names
+from emo8.core.taxonomy import EMOTIONS, class_name, parse_emotion
 
 # Labels made by these can be measured against; CLIP's own cannot.
 TRUSTED = ("human", "source")
@@ -31,16 +32,15 @@ def read_labelled(data: Path, where: str = "") -> tuple[list[Image.Image], np.nd
         table = _table(path, where)
         names = _class_names(table, path)
         for row in table.to_pylist():
-            if row["emotion"] is None:
+            name = class_name(row["emotion"], names) if names else row["emotion"]
+            if name is None:
                 continue
-            name = names[row["emotion"]] if names else row["emotion"]
             try:
                 emotions.append(EMOTIONS.index(parse_emotion(name)))
             except ValueError as error:
                 raise Emo8Error(f"{path}: {error}") from None
-            image = row["image"]
-            data_ = image["bytes"] if isinstance(image, dict) else image
-            pictures.append(Image.open(io.BytesIO(data_)))
+            content = cell_bytes(row["image"], path.parent) or b""
+            pictures.append(Image.open(io.BytesIO(content)))
     if not pictures:
         raise Emo8Error(
             f"{data} holds no row with an emotion by a person or a source"
@@ -86,13 +86,13 @@ def _table(path: Path, where: str) -> pa.Table:
 
 def _class_names(table: pa.Table, path: Path) -> list[str] | None:
     """The names behind numbered emotions; None when the column holds names itself."""
-    if pa.types.is_string(table.schema.field("emotion").type):
+    kind = table.schema.field("emotion").type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
-    try:
-        info = json.loads((table.schema.metadata or {})[b"huggingface"])
-        return list(info["info"]["features"]["emotion"]["names"])
-    except (KeyError, ValueError):
+    names = label_names(table.schema).get("emotion")
+    if names is None:
         raise Emo8Error(
             f"{path}: column emotion holds numbers and the file does not say which emotion each "
             "one is; write names"
-        ) from None
+        )
+    return names

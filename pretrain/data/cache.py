@@ -30,6 +30,7 @@ from pretrain.data.dataset import (
     choose_split,
     distinct,
     open_dataset,
+    roots,
     split_names,
 )
 from pretrain.teacher import CachedTeacher, Teacher, check_features, describe
@@ -117,9 +118,8 @@ def open_source(data: str, split: str, config: PretrainConfig) -> Source:
     """The split of a dataset or of a cache file, as the recipe wants it held."""
     if Path(data).suffix == ".safetensors":
         return read_cache(Path(data), split, config)
-    source = DatasetSource(
-        open_dataset(data, split, revision=config.data.revision), config.data, config.views
-    )
+    dataset = open_dataset(data, split, revision=config.data.revision)
+    source = DatasetSource(dataset, config.data, config.views, roots(data, dataset))
     if not source.ids:
         raise ValueError(f"--data {data}: split {split!r} has no rows")
     return hold_in_memory(source, config.data) if config.data.in_memory else source
@@ -164,9 +164,8 @@ def write_cache(
     names = split_names(data)
     parts = []
     for name in names:
-        rows = DatasetSource(
-            open_dataset(data, name, revision=config.data.revision), config.data, config.views
-        )
+        dataset = open_dataset(data, name, revision=config.data.revision)
+        rows = DatasetSource(dataset, config.data, config.views, roots(data, dataset))
         parts.append(hold_in_memory(rows, config.data))
     ids = [row_id for part in parts for row_id in part.ids]
     texts, index = distinct([part.texts[int(i)] for part in parts for i in part.text_index])

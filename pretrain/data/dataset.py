@@ -62,12 +62,19 @@ class Source(Protocol):
 class DatasetSource:
     """A split of a dataset, decoded on access."""
 
-    def __init__(self, dataset: datasets.Dataset, config: DataConfig, views: ViewConfig) -> None:
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        config: DataConfig,
+        views: ViewConfig,
+        roots: Sequence[Path] = (),  # where pictures that are named by path may lie
+    ) -> None:
         self._has_people = "people" in dataset.column_names
         columns = ["image", "people"] if self._has_people else ["image"]
         # Arrow rows: no decoding, no copying by `datasets`
         self._dataset, self._views = dataset.select_columns(columns).with_format("arrow"), views
-        self.ids = row_ids(dataset)
+        self._roots = tuple(roots)
+        self.ids = row_ids(dataset, roots)
         self.texts, self.text_index = distinct(row_texts(dataset, config))
         if config.text_dropout and NO_TEXT not in self.texts:
             self.texts.append(NO_TEXT)
@@ -89,9 +96,11 @@ class DatasetSource:
             raise UnreadableImageError(f"row {self.ids[row]}: {problem}") from problem
 
     def _read(self, row: int) -> tuple[bytes | None, Any]:
+        from emo8.core.inside import cell_bytes
+
         line = self._dataset[row]  # a table of one row
         people = line.column("people")[0].as_py() if self._has_people else None
-        return image_bytes(line.column("image")[0].as_py()), people
+        return cell_bytes(line.column("image")[0].as_py(), *self._roots), people
 
 
 def open_dataset(data: str, split: str | None, *, revision: str = "") -> datasets.Dataset:
@@ -116,6 +125,13 @@ def open_dataset(data: str, split: str | None, *, revision: str = "") -> dataset
     if isinstance(dataset.features["image"], datasets.Image):
         dataset = dataset.cast_column("image", datasets.Image(decode=False))
     return dataset
+
+
+def roots(data: str, dataset: datasets.Dataset | datasets.IterableDataset) -> tuple[Path, ...]:
+    """The folders that pictures which a dataset names by path may lie in."""
+    from emo8.core.inside import roots_of
+
+    return roots_of(data, (dataset.info.builder_name if dataset.info else "") or "")
 
 
 def split_names(data: str) -> list[str]:
@@ -191,21 +207,14 @@ def distinct(texts: Sequence[str]) -> tuple[list[str], Tensor]:
     return list(places), torch.tensor(index, dtype=torch.int64)
 
 
-def image_bytes(value: Any) -> bytes | None:
-    """Encoded bytes of an image cell: a struct with bytes or path, or the bytes themselves."""
-    if isinstance(value, dict):
-        found: bytes | None = value.get("bytes")
-        if found is None and value.get("path"):
-            return Path(value["path"]).read_bytes()
-        return found
-    return value if isinstance(value, bytes) else None
-
-
-def row_ids(dataset: datasets.Dataset) -> list[str]:
+def row_ids(dataset: datasets.Dataset, roots: Sequence[Path] = ()) -> list[str]:
     """The `id` column, or the SHA-256 of the image bytes where a file has none."""
     if "id" in dataset.column_names:
         return [str(value) for value in dataset["id"]]
-    return [hashlib.sha256(image_bytes(value) or b"").hexdigest() for value in dataset["image"]]
+    from emo8.core.inside import cell_bytes
+
+    cells = (cell_bytes(value, *roots) for value in dataset["image"])
+    return [hashlib.sha256(data or b"").hexdigest() for data in cells]
 
 
 def row_labels(dataset: datasets.Dataset) -> dict[str, list[str | None]]:
@@ -215,11 +224,11 @@ def row_labels(dataset: datasets.Dataset) -> dict[str, list[str | None]]:
 
 def _names(dataset: datasets.Dataset, column: str) -> list[str | None]:
     """Values of a column, class numbers as names."""
+    from emo8.core.taxonomy import class_name
+
     names = getattr(dataset.features[column], "names", None)
-    return [
-        None if value is None else (names[value] if names else str(value))
-        for value in dataset[column]
-    ]
+    found = [class_name(value, names) if names else value for value in dataset[column]]
+    return [None if value is None else str(value) for value in found]
 
 
 def _emotion_names(dataset: datasets.Dataset) -> list[str | None]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from emo8.core.inside import OutsideError, find, read_plain
 from emo8.core.taxonomy import EMOTIONS, parse_emotion
 
 logger = logging.getLogger(__name__)
@@ -100,8 +101,8 @@ def _rows(root: Path, split: str) -> Iterator[dict[str, Any]]:
     missing = 0
     for emotion, image, annotation in read_list(root, split):
         try:
-            data = _inside(root, image).read_bytes()
-            told = json.loads(_inside(root, annotation).read_text("utf-8"))
+            data = read_plain(_inside(root, image))
+            told = json.loads(read_plain(_inside(root, annotation)))
         except OSError as problem:
             missing += 1
             logger.warning("left out %s: %s", image, problem)
@@ -118,10 +119,10 @@ def _rows(root: Path, split: str) -> Iterator[dict[str, Any]]:
 
 def _inside(root: Path, name: str) -> Path:
     """A file of the tree; ValueError for a name that leads out of it."""
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ValueError(f"{root}: the split lists name {name!r}, outside the tree")
-    return path
+    try:
+        return find(name, root)
+    except OutsideError:
+        raise ValueError(f"{root}: the split lists name {name!r}, outside the tree") from None
 
 
 def _schema() -> Any:

@@ -27,8 +27,8 @@ from pretrain.data.dataset import (
     NO_TEXT,
     choose_split,
     distinct,
-    image_bytes,
     locate,
+    roots,
     row_labels,
     row_texts,
 )
@@ -76,6 +76,7 @@ class Shard:
     number: int  # of this one among them
     first_row: int  # over all shards
     num_rows: int
+    roots: tuple[Path, ...] = ()  # where pictures that are named by path may lie
 
     def fresh(self) -> datasets.IterableDataset:
         """Its rows, in an object of their own: iterating leaves its place in the object."""
@@ -136,6 +137,8 @@ class Batches:
 
     def _read(self, epoch: int, place: int) -> Iterator[Record]:
         """The rest of this process's part of an epoch, from a place in the line of shards on."""
+        from emo8.core.inside import cell_bytes
+
         shards = self._source.shards
         rng = np.random.default_rng((self._config.seed, epoch))
         begin = 0
@@ -146,7 +149,7 @@ class Batches:
             if wanted > 0:
                 rows = iter(shard.fresh().skip(inside))
                 for offset, line in zip(range(wanted), rows):
-                    data = image_bytes(line["image"])
+                    data = cell_bytes(line["image"], *shard.roots)
                     row = shard.first_row + inside + offset
                     yield Record(epoch, row, data, line.get("people"))
             begin = end
@@ -194,6 +197,7 @@ def open_stream(data: str, split: str, config: DataConfig) -> StreamSource:
     labels: dict[str, list[str | None]] = {}
     for part in split.split("+"):
         narrow, wide = _open(data, part, config)
+        folders = roots(data, wide)
         for number in range(wide.num_shards):
             columns = _table(narrow.shard(num_shards=wide.num_shards, index=number))
             count = len(columns)
@@ -205,7 +209,9 @@ def open_stream(data: str, split: str, config: DataConfig) -> StreamSource:
             texts += row_texts(columns, config)
             for name, values in row_labels(columns).items():
                 labels.setdefault(name, [None] * first).extend(values)
-            shards.append(Shard(split=wide, number=number, first_row=first, num_rows=count))
+            shards.append(
+                Shard(split=wide, number=number, first_row=first, num_rows=count, roots=folders)
+            )
     if not ids:
         raise ValueError(f"--data {data}: split {split!r} has no rows")
     unique, index = distinct(texts)

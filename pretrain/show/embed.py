@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emo8.core.inside import cell_bytes
 from pretrain.data.dataset import (
     UnreadableImageError,
     decode,
-    image_bytes,
     open_dataset,
+    roots,
     row_ids,
     split_names,
 )
@@ -46,8 +47,9 @@ def embed(encoder: Encoder, data: str, out: Path, *, split: str | None = None) -
     with pq.ParquetWriter(half_written, schema) as writer:
         for name in [split] if split else split_names(data):
             dataset = open_dataset(data, name)
-            ids = row_ids(dataset)
-            for kept, images in decoded_chunks(dataset):
+            folders = roots(data, dataset)
+            ids = row_ids(dataset, folders)
+            for kept, images in decoded_chunks(dataset, folders):
                 features = encoder.features(images).astype(np.float32)
                 chunk = {"id": [ids[row] for row in kept], "feature": list(features)}
                 writer.write_table(pa.table(chunk, schema))
@@ -57,14 +59,19 @@ def embed(encoder: Encoder, data: str, out: Path, *, split: str | None = None) -
     return written, total - written
 
 
-def decoded_chunks(dataset: datasets.Dataset) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Rows that decode and their uint8 pixels, some hundred at a time; the others are logged."""
+def decoded_chunks(
+    dataset: datasets.Dataset, folders: Sequence[Path] = ()
+) -> Iterator[tuple[list[int], list[np.ndarray]]]:
+    """Rows that decode and their uint8 pixels, some hundred at a time; the others are logged.
+
+    Pictures that are named by path are read where they lie in one of `folders`.
+    """
     for start in range(0, len(dataset), CHUNK_ROWS):
         logger.info("rows %d of %d", start, len(dataset))
         rows, images = [], []
         for row in range(start, min(start + CHUNK_ROWS, len(dataset))):
             try:
-                images.append(decode(image_bytes(dataset[row]["image"])).numpy())
+                images.append(decode(cell_bytes(dataset[row]["image"], *folders)).numpy())
             except UnreadableImageError as problem:
                 logger.warning("skipped row %d: %s", row, problem)
                 continue

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emo8.core.inside import cell_bytes
 from pretrain.config.settings import PretrainConfig
-from pretrain.data.dataset import decode, image_bytes, open_dataset, split_names
+from pretrain.data.dataset import decode, open_dataset, roots, split_names
 from pretrain.models.uniemox import UniEmoX
 from pretrain.show import rows as show
 from pretrain.show.embed import decoded_chunks
@@ -128,6 +129,7 @@ class DatasetPictures:
 
     def __init__(self, data: str, side_px: int) -> None:
         self._splits = [open_dataset(data, name) for name in split_names(data)]
+        self._roots = roots(data, self._splits[0])
         self._side_px = side_px
         self._places: list[tuple[int, int]] = []  # split and row of each candidate
 
@@ -135,7 +137,7 @@ class DatasetPictures:
         """(M, 2 D) of every picture that decodes."""
         found = []
         for number, split in enumerate(self._splits):
-            for rows, images in decoded_chunks(split):
+            for rows, images in decoded_chunks(split, self._roots):
                 self._places += [(number, row) for row in rows]
                 found.append(torch.from_numpy(encoder.features(images)))
         return torch.cat(found)
@@ -144,7 +146,7 @@ class DatasetPictures:
         """Name and middle square of a candidate."""
         number, row = self._places[candidate]
         line = self._splits[number][row]
-        image = decode(image_bytes(line["image"]))
+        image = decode(cell_bytes(line["image"], *self._roots))
         crop = cut(image, centre_box(image.shape[1], image.shape[0]), self._side_px)
         name = str(line.get("id") or f"row {row}")[:12]
         return name, crop.permute(1, 2, 0).contiguous().numpy()

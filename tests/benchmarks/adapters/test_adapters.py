@@ -162,3 +162,18 @@ def test_emotion_faces__knows_design_families(corpus):
     assert len(rows) == 839
     assert len(set(rows.column("vendor"))) == 10
     assert len(set(rows.column("family"))) == 7
+
+
+def test_images__a_path_is_read_only_inside_the_datasets_own_folder(tmp_path: Path) -> None:
+    rows = face_rows()[:3]
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "own.png").write_bytes(rows[0]["image"])
+    (tmp_path / "private.png").write_bytes(rows[1]["image"])
+    features = datasets.Features({"image": datasets.Image(), "emotion": datasets.Value("string")})
+    cells = ["own.png", str(tmp_path / "private.png"), "../private.png"]
+    lines = [{"image": {"bytes": None, "path": path}, "emotion": "awe"} for path in cells]
+    pq.write_table(pa.Table.from_pylist(lines, schema=features.arrow_schema), folder / "t.parquet")
+    for data in (folder / "t.parquet", folder):
+        found = registry.read(str(data))
+        assert [image is None for image in found.images([0, 1, 2])] == [False, True, True]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from pretrain.config import recipes
-from pretrain.config.settings import DataConfig
+from pretrain.config.settings import DataConfig, ViewConfig
 from pretrain.data import dataset
 from tests.conftest import encoded, picture
 from tests.pretrain.conftest import CARD, SPLITS
@@ -110,3 +110,42 @@ def test_fingerprint__changes_with_a_text(dataset_dir: Path) -> None:
     }
     assert len(prints) == 2
     assert isinstance(rows, datasets.Dataset)
+
+
+def test_images__a_path_is_read_only_inside_the_datasets_own_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    (folder / "images").mkdir(parents=True)
+    (folder / "images" / "own.png").write_bytes(encoded(picture(1), "PNG"))
+    (tmp_path / "private.png").write_bytes(encoded(picture(2), "PNG"))
+    paths = ["images/own.png", str(tmp_path / "private.png"), "../private.png"]
+    features = datasets.Features({"image": datasets.Image(), "caption": datasets.Value("string")})
+    rows = [{"image": {"bytes": None, "path": path}, "caption": path} for path in paths]
+    table = pa.Table.from_pylist(rows, schema=features.arrow_schema)
+    pq.write_table(table, folder / "train-0.parquet")
+    for data in (str(folder), str(folder / "train-0.parquet")):
+        found = dataset.open_dataset(data, "train")
+        source = dataset.DatasetSource(
+            found, DataConfig(), ViewConfig(), dataset.roots(data, found)
+        )
+        assert source.pixels(0).scene.shape[2] == 3
+        for row in (1, 2):
+            with pytest.raises(dataset.UnreadableImageError):
+                source.pixels(row)
+
+
+def test_row_labels__minus_one_is_no_label(tmp_path: Path) -> None:
+    features = datasets.Features(
+        {
+            "image": datasets.Image(),
+            "emotion": datasets.ClassLabel(names=["fear", "awe"]),
+            "caption": datasets.Value("string"),
+        }
+    )
+    image = {"bytes": encoded(picture(1)), "path": None}
+    rows = {"image": [image] * 4, "emotion": [0, -1, None, 1], "caption": list("abcd")}
+    path = tmp_path / "d.parquet"
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(str(path))
+    found = dataset.open_dataset(str(path), None)
+    assert dataset.row_labels(found)["emotion"] == ["fear", None, None, "awe"]
+    texts = dataset.row_texts(found, DataConfig(text_with_emotion=True))
+    assert texts[1] == "b"

@@ -124,3 +124,17 @@ def test_read_labelled__unusable_data_say_what_to_do(
         read_labelled(_faces(tmp_path / "f.parquet", emotions), where)
     with pytest.raises(Emo8Error, match="give a parquet file or a folder"):
         read_labelled(tmp_path / "none")
+
+
+def test_read_labelled__minus_one_is_no_label(tmp_path: Path) -> None:
+    import datasets
+
+    features = datasets.Features(
+        {"image": datasets.Image(), "emotion": datasets.ClassLabel(names=["fear", "awe", "anger"])}
+    )
+    image = {"bytes": encoded(picture(1)), "path": None}
+    rows = {"image": [image] * 4, "emotion": [0, -1, None, 1]}
+    path = tmp_path / "d.parquet"
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(str(path))
+    _, truth = read_labelled(path)
+    assert [EMOTIONS[k] for k in truth] == ["fear", "awe"]

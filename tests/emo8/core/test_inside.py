@@ -1,0 +1,93 @@
+"""A name from outside means a plain file inside the data's folder, or nothing."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from emo8.core import inside
+from emo8.core.inside import OutsideError, cell_bytes, find, read, read_plain
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(b"a")
+    (folder / "sub" / "b.jpg").write_bytes(b"b")
+    (tmp_path / "mine.jpg").write_bytes(b"mine")
+    (tmp_path / "data-of-another").mkdir()
+    (tmp_path / "data-of-another" / "c.jpg").write_bytes(b"c")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "./a.jpg", "sub/../a.jpg"])
+def test_find__spellings_of_one_file(root: Path, name: str) -> None:
+    assert read(name, root) == b"a"
+
+
+def test_find__other_machines_spellings(root: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "café.jpg")
+    (root / decomposed).write_bytes(b"c")
+    assert read(unicodedata.normalize("NFC", "café.jpg"), root) == b"c"
+    assert read("sub\\b.jpg", root) == b"b"
+    assert read(".\\sub\\b.jpg", root) == b"b"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../mine.jpg",
+        "sub/../../mine.jpg",
+        "..\\mine.jpg",
+        "../data-of-another/c.jpg",
+        "a\0b",
+        "/etc/passwd",
+    ],
+)
+def test_find__what_leads_out_is_refused(root: Path, name: str) -> None:
+    with pytest.raises(OutsideError):
+        find(name, root)
+    assert read(name, root) is None
+    assert cell_bytes({"bytes": None, "path": name}, root) is None
+
+
+def test_find__links_are_followed_before_they_are_judged(root: Path) -> None:
+    (root / "out.jpg").symlink_to(root.parent / "mine.jpg")
+    (root / "in.jpg").symlink_to("sub/b.jpg")
+    with pytest.raises(OutsideError):
+        find("out.jpg", root)
+    assert read("in.jpg", root) == b"b"
+
+
+def test_find__a_link_to_itself_is_no_picture(root: Path) -> None:
+    (root / "loop.jpg").symlink_to("loop.jpg")
+    assert read("loop.jpg", root) is None
+
+
+def test_read_plain__a_pipe_and_a_device_answer_at_once(root: Path) -> None:
+    os.mkfifo(root / "pipe.jpg")
+    for path in (root / "pipe.jpg", Path("/dev/null"), root / "sub"):
+        with pytest.raises((OutsideError, OSError)):
+            read_plain(path)
+    assert read("pipe.jpg", root) is None
+
+
+def test_cell_bytes__every_form_of_an_image_cell(root: Path) -> None:
+    for cell in (b"a", {"bytes": b"a", "path": None}, {"bytes": None, "path": "a.jpg"}, "a.jpg",
+                 [b"a"], [{"bytes": b"a"}], {"path": str(root / "a.jpg")}):  # fmt: skip
+        assert cell_bytes(cell, root) == b"a", cell
+    for cell in (None, b"", "", {}, [], [b"a", b"b"], 7, 7.5, [1, 2], {"bytes": None}):
+        assert cell_bytes(cell, root) is None, cell
+    assert cell_bytes({"path": str(root / "a.jpg")}) is None  # nowhere to look
+
+
+def test_roots_of__a_name_on_the_hub_has_no_folder_of_the_readers(tmp_path: Path) -> None:
+    assert inside.roots_of("user/name") == ()
+    assert inside.roots_of("user/name", "parquet") == ()
+    assert inside.roots_of(str(tmp_path), "parquet") == (tmp_path,)
+    found = inside.roots_of("user/name", "imagefolder")
+    assert "datasets--user--name" in str(found[0])
