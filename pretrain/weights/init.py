@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from emo8.labels.clip import weight_names
 from pretrain.config.settings import InitConfig, PretrainConfig
 from pretrain.weights import activations
 
@@ -30,6 +29,8 @@ _DECODER = ("decoder_", "mask_token")
 
 def start_from(model: UniEmoX, config: InitConfig) -> None:
     """Loads the named weights into the model; ValueError lists missing, unknown or misfit keys."""
+    from emo8.labels.clip import weight_names  # not needed to train from a cache
+
     found = to_timm_names(read(config.weights), model.mae)
     own = model.mae.state_dict()
     has_decoder = any(name.startswith(_DECODER) for name in found)
@@ -115,6 +116,8 @@ def read_file(path: Path) -> dict[str, Tensor]:
 
 
 def _plain(content: Any) -> dict[str, Tensor]:
+    from emo8.labels.clip import weight_names
+
     weights = weight_names.plain(content)
     if not weights:
         raise ValueError("it holds no tensors")
