@@ -26,8 +26,12 @@ from emo8.browse.fill import is_edited
 from emo8.browse.rows import dataset_name
 from emo8.core.errors import BrowseError
 from emo8.engine import build_folder
-from emo8.review import vote_files
-from emo8.review.vote_files import COLUMNS, Line, ReadVotes
+from emo8.review import parse, vote_files
+from emo8.review.annotators import salt_of
+from emo8.review.find_rows import pictures_of
+from emo8.review.parse import ReadVotes
+from emo8.review.readers.base import Line
+from emo8.review.words import Words
 
 KINDS = ("emotion", "style", "reject")
 _ANSWERS = ("yes", "no")
@@ -55,7 +59,14 @@ def read(build: Path, *, annotator: str = "") -> Found:
         lines += list(_lines(sample, annotator))
         strange |= {tag for tag in sample.tags if _looks_like_vote(tag)}
     unique = list({repr(sorted(line.items())): (place, line) for place, line in lines}.values())
-    found = vote_files.parse(build, f"FiftyOne's dataset {name}", unique, asks=False, batch="")
+    config = vote_files.votes_config(build)
+    rules = parse.Rules(
+        where=f"FiftyOne's dataset {name}",
+        pictures=pictures_of(build),
+        words=Words(config.words),
+        salt=salt_of(build),
+    )
+    found = parse.parse(unique, rules, batch="")
     fresh = vote_files.news(build, found.votes)
     said = fresh.drop(columns=["batch", "time"]).astype(str).to_csv(index=False)
     batch = hashlib.sha256(said.encode()).hexdigest()[:12]
@@ -81,8 +92,7 @@ def _touched(dataset: Any) -> Iterator[Any]:
 def _lines(sample: Any, annotator: str) -> Iterator[tuple[str, Line]]:
     """One line of a ballot per tag and edit, with its place for messages."""
     where = sample.source_path or sample.row_id or sample.id
-    base = dict.fromkeys(COLUMNS, "")
-    base |= {"id": sample.row_id or "", "annotator": annotator, "time": _time(sample)}
+    base = {"id": sample.row_id or "", "annotator": annotator, "time": _time(sample)}
     for tag in sample.tags:
         kind, _, rest = tag.strip().partition(":")
         name, _, who = rest.partition("@")

@@ -21,6 +21,7 @@ from emo8.core.settings import (
     LAYOUT_WORDS,
     PRECISIONS,
     SOURCE_KINDS,
+    VOTE_COUNTS,
     VOTE_RULES,
     DecideConfig,
     FetchConfig,
@@ -160,6 +161,9 @@ def _check_labels(recipe: Recipe, where: str) -> None:
             "because every row needs a style"
         )
     _check_known(recipe.votes.rule, VOTE_RULES, f"{where}: votes.rule")
+    _check_known(recipe.votes.ticks, VOTE_COUNTS, f"{where}: votes.ticks")
+    for word, emotion in recipe.votes.words.items():
+        _check_known(emotion, ("", *EMOTIONS), f"{where}: votes.words.{word}")
     shares = {
         "labels.max_risk": recipe.labels.max_risk,
         "labels.min_attribute_prob": recipe.labels.min_attribute_prob,

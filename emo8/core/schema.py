@@ -57,10 +57,13 @@ VOTES = pa.schema(
     [
         ("id", pa.string()),  # of the row
         ("annotator", pa.string()),  # pseudonym, never a name or an address
-        ("kind", pa.string()),  # choice, yes_no, style or reject
-        ("emotion", pa.string()),  # chosen or asked about; null for style and reject
+        ("kind", pa.string()),  # one of emo8/review/votes.py KINDS
+        ("emotion", pa.string()),  # chosen, ticked, asked about or rated; null for other kinds
         ("answer", pa.bool_()),  # yes_no: whether it is that emotion; else null
         ("style", pa.string()),  # chosen; null for all kinds but style
+        ("value", pa.float64()),  # ratings: 0 = lowest end of the scale, 1 = highest; else null
+        ("scale", pa.string()),  # ratings: the scale that was shown, for example "1-9"
+        ("word", pa.string()),  # what the annotator said, where `emotion` says it otherwise
         ("reason", pa.string()),  # reject: why, in the annotator's words; null = not said
         ("consent", pa.bool_()),  # may the vote be used and published? null = not asked
         ("time", pa.timestamp("s", tz="UTC")),  # when it was cast, or else imported

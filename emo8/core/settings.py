@@ -15,6 +15,7 @@ LAYOUT_WORDS = ("split", "style", "emotion", "*")
 CLAIMANTS = ("human", "source", "clip")
 PRECISIONS = ("auto", "fp32", "bf16")
 VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
+VOTE_COUNTS = ("split", "each")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,16 @@ class VotesConfig:
     min_votes: int = 1  # annotators a row needs; EmoSet used ten, most projects have one or two
     min_share: float = 0.7  # for rule = "threshold" and "dawid_skene": share or posterior needed
     max_reject_share: float = 0.5  # rows that more of their annotators reject than this leave
+    # Who ticks several emotions has "split": one vote spread evenly over them, so that nobody
+    # weighs more than another (satisfaction approval voting, Brams and Kilgour 2014); or "each":
+    # every tick counts whole (approval voting). The other one is published beside it.
+    ticks: str = "split"
+    # how vote files of other tools name our columns: ours -> theirs, e.g. id = "Input.image_url"
+    columns: dict[str, str] = field(default_factory=dict)
+    # words of annotators -> one of the emotions, or "" to keep the word and count it for none
+    words: dict[str, str] = field(default_factory=dict)
+    # scale of ratings in files that name none: "1-9", "0 to 1", or "valence=-1 to 1, arousal=1-9"
+    scale: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

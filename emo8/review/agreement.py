@@ -1,14 +1,45 @@
 """How far annotators agree, and whom to believe: Fleiss' kappa, Krippendorff's alpha, Dawid-Skene.
 
 Shapes: N items, A annotators, K names. `counts` (N, K) says how often each name was given to each
-item; `votes` (N, A, K) says how often each annotator gave it.
+item. A distance (K, K) says how far two names are apart: nominal, of sets, or of ratings.
+
+crowd-kit has Dawid-Skene too, and no smoothing: somebody who saw one picture would be perfect.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """Who gave which name to which item: V marks, each with a weight."""
+
+    item: np.ndarray  # (V,) 0 to N - 1
+    person: np.ndarray  # (V,) 0 to A - 1
+    name: np.ndarray  # (V,) 0 to K - 1; -1 = none of the names
+    weight: np.ndarray  # (V,) share of the annotator's vote on the item
+    shape: tuple[int, int, int]  # N, A, K
+
+    def named(self) -> Marks:
+        """The marks that give a name."""
+        own = self.name >= 0
+        return Marks(
+            item=self.item[own],
+            person=self.person[own],
+            name=self.name[own],
+            weight=self.weight[own],
+            shape=self.shape,
+        )
+
+    def counts(self) -> np.ndarray:
+        """(N, K) how often each name was given to each item."""
+        counts = np.zeros((self.shape[0], self.shape[2]))
+        np.add.at(counts, (self.item, self.name), 1)
+        return counts
 
 
 def fleiss_kappa(counts: np.ndarray) -> float:
@@ -28,35 +59,70 @@ def fleiss_kappa(counts: np.ndarray) -> float:
     return float((per_item.mean() - expected) / (1 - expected)) if expected < 1 else float("nan")
 
 
-def krippendorff_alpha(counts: np.ndarray) -> float:
-    """Krippendorff's alpha for names (nominal), any number of ratings per item; NaN if undefined.
+def krippendorff_alpha(counts: np.ndarray, distance: np.ndarray | None = None) -> float:
+    """Krippendorff's alpha, any number of ratings per item; NaN if undefined.
 
     Source: Krippendorff (2011), "Computing Krippendorff's alpha-reliability". Items with fewer
-    than two ratings pair with nothing and are left out.
+    than two ratings pair with nothing and are left out. `distance` (K, K) between the names, for
+    intervals the squared difference; without it names are the same or not.
     """
     ratings = counts.sum(axis=1)
     counts, ratings = counts[ratings > 1].astype(float), ratings[ratings > 1]
     if not len(counts):
         return float("nan")
-    pairs = np.einsum("nk,nl->nkl", counts, counts)
-    pairs -= np.einsum("nk,kl->nkl", counts, np.eye(counts.shape[1]))
-    coincidence = (pairs / (ratings - 1)[:, None, None]).sum(axis=0)
+    per_item = counts / (ratings - 1)[:, None]
+    coincidence = counts.T @ per_item - np.diag(per_item.sum(axis=0))
     total = coincidence.sum(axis=1)
     n = total.sum()
-    observed = n - np.trace(coincidence)
-    expected = (n**2 - (total**2).sum()) / (n - 1)
-    return float(1 - observed / expected) if expected > 0 else float("nan")
+    apart = 1 - np.eye(len(total)) if distance is None else distance
+    observed = (coincidence * apart).sum()
+    expected = (np.outer(total, total) * apart).sum() / (n - 1)
+    return float(1 - observed / expected) if expected > 1e-12 else float("nan")
 
 
-def alpha_of_each(counts: np.ndarray) -> np.ndarray:
-    """Krippendorff's alpha (K,) of each name against all others together."""
-    everything = counts.sum(axis=1)
+def alpha_of_each(counts: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
+    """Krippendorff's alpha (K,) of each name against all others together.
+
+    `answers` (N,) is how many annotators answered, where one may give several names.
+    """
+    everything = counts.sum(axis=1) if answers is None else answers
     return np.array(
         [
             krippendorff_alpha(np.stack([counts[:, k], everything - counts[:, k]], axis=1))
             for k in range(counts.shape[1])
         ]
     )
+
+
+def interval_distance(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """(K, K) squared differences, Krippendorff's metric for ratings."""
+    numbers = np.asarray(values, float)
+    return np.asarray((numbers[:, None] - numbers[None, :]) ** 2)
+
+
+def jaccard_distance(sets: Sequence[frozenset[int]]) -> np.ndarray:
+    """(K, K) one minus the share of the union that two sets have in common."""
+    return 1 - _overlap(sets)
+
+
+def masi_distance(sets: Sequence[frozenset[int]]) -> np.ndarray:
+    """(K, K) MASI: Jaccard's overlap, weighed by how the sets lie to each other.
+
+    Source: Passonneau (2006), "Measuring agreement on set-valued items (MASI) for semantic and
+    pragmatic annotation", LREC. The weight is 1 for equal sets, 2/3 where one holds the other,
+    1/3 where each has something of its own, 0 where they have nothing in common.
+    """
+    weight = np.array(
+        [
+            [1 if a == b else 2 / 3 if a <= b or b <= a else 1 / 3 if a & b else 0 for b in sets]
+            for a in sets
+        ]
+    )
+    return np.asarray(1 - _overlap(sets) * weight)
+
+
+def _overlap(sets: Sequence[frozenset[int]]) -> np.ndarray:
+    return np.array([[len(a & b) / len(a | b) if a | b else 1.0 for b in sets] for a in sets])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +139,7 @@ class DawidSkene:
 
 
 def dawid_skene(
-    votes: np.ndarray, *, smoothing: float = 0.0, max_steps: int = 500, tolerance: float = 1e-8
+    marks: Marks, *, smoothing: float = 0.0, max_steps: int = 500, tolerance: float = 1e-8
 ) -> DawidSkene:
     """Expectation-maximisation from the shares of votes.
 
@@ -82,20 +148,25 @@ def dawid_skene(
     names' prior, to each line of each annotator's confusion, so that one who voted little is taken
     for average, not for perfect.
     """
-    votes = votes.astype(float)
-    totals = votes.sum(axis=1)
-    num_names = votes.shape[2]
+    num_items, num_people, num_names = marks.shape
+    totals = _sums(marks.item * num_names + marks.name, marks.weight, (num_items, num_names))
     given = totals.sum(axis=1, keepdims=True)
-    prob = np.where(given > 0, totals / np.maximum(given, 1), 1 / num_names)
+    prob = np.where(given > 0, totals / np.maximum(given, 1e-300), 1 / num_names)
+    spread = smoothing * totals.sum(axis=0) / max(totals.sum(), 1e-300)
+    said = marks.person * num_names + marks.name
     for _ in range(max_steps):
         prior = prob.mean(axis=0)
-        confusion = np.einsum("nk,nal->akl", prob, votes) + smoothing * totals.sum(axis=0) / max(
-            totals.sum(), 1
+        weighed = prob[marks.item] * marks.weight[:, None]  # (V, K)
+        counted = np.stack(
+            [_sums(said, weighed[:, k], (num_people, num_names)) for k in range(num_names)], axis=1
         )
+        confusion = counted + spread
         line = confusion.sum(axis=2, keepdims=True)
         confusion = np.where(line > 0, confusion / np.where(line > 0, line, 1), 1 / num_names)
-        log_prob = np.log(np.maximum(prior, 1e-300)) + np.einsum(
-            "nal,akl->nk", votes, np.log(np.maximum(confusion, 1e-300))
+        log = np.log(np.maximum(confusion, 1e-300))[marks.person, :, marks.name]  # (V, K)
+        log_prob = np.log(np.maximum(prior, 1e-300)) + np.stack(
+            [_sums(marks.item, log[:, k] * marks.weight, (num_items,)) for k in range(num_names)],
+            axis=1,
         )
         log_prob -= log_prob.max(axis=1, keepdims=True)
         new = np.exp(log_prob)
@@ -105,3 +176,9 @@ def dawid_skene(
         if change < tolerance:
             break
     return DawidSkene(prob=prob, prior=prior, confusion=confusion)
+
+
+def _sums(place: np.ndarray, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Sums of values by the place they belong to, in an array of that shape."""
+    size = int(np.prod(shape))
+    return np.bincount(place, weights=values, minlength=size).reshape(shape)

@@ -24,7 +24,7 @@ from emo8.core.errors import Emo8Error
 from emo8.core.taxonomy import EMOTIONS
 from emo8.engine.files import fingerprint, write_part
 from emo8.review import votes
-from emo8.review.vote_files import pseudonym, salt_of
+from emo8.review.annotators import pseudonym, salt_of
 
 ASSIGNMENTS = "assignments.parquet"
 MAX_RARITY = 3.0  # a cell of one row must not outweigh every doubt elsewhere
