@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emo8.review.vote_files import ReadVotes
+    from emo8.review.parse import ReadVotes
+    from emo8.review.vote_files import Asked
 
 _APP = Path("-")  # stands for the App where `--import` has no file
 
@@ -22,12 +23,15 @@ DESCRIPTION = """\
   emo8 review BUILD --undo BATCH            take one import back
   emo8 review BUILD --export-votes v.csv    the votes themselves, under pseudonyms
 
-A vote file (.csv, .tsv or .parquet) has the columns id, annotator, emotion; optionally answer
-(yes or no: is it that emotion?), style_vote (one of the five styles), reject (yes: the picture
-should leave), reason, time and consent (no: do not use it). In the App tag emotion:awe,
-style:cartoon, reject:blurry, emotion:yes or emotion:no; emotion:awe@ann says who. What has any
-mistake is refused whole, with every mistake and its place. An import shows what it would change
-first, and asks where it can.
+Votes come from Label Studio, CVAT, MTurk, Qualtrics or Prolific, Argilla, VIA, doccano, COCO-like
+JSON, or any table: what a file is, is seen from its content and said aloud. Pictures are found by
+id, path, file name, address or upload name. A table of ours has the columns id, annotator, emotion;
+optionally answer (yes or no: is it that emotion?), style_vote, valence, arousal, dominance,
+intensity, polarity, scale, reject (yes: the picture should leave), reason, time and consent (no: do
+not use it). Several emotions (awe;fear) are an answer to "select all that apply"; none, neutral and
+cannot tell are answers too. In the App tag emotion:awe, style:cartoon, reject:blurry, emotion:yes
+or emotion:no; emotion:awe@ann says who. What has any mistake is refused whole, with every mistake
+and its place. An import shows what it would change first, and asks where it can.
 """
 
 
@@ -69,13 +73,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="for --import: who voted, where nothing says; for --export: that person's open rows",
     )
+    parser.add_argument(
+        "--format",
+        default="",
+        metavar="TOOL",
+        help="for --import: what the file is, where that is not seen from its content",
+    )
+    parser.add_argument(
+        "--columns",
+        default="",
+        metavar="OURS=THEIRS,…",
+        help="for --import: how the file names our columns, e.g. id=Input.image_url",
+    )
+    parser.add_argument(
+        "--scale",
+        default="",
+        metavar="SCALE",
+        help='for --import: of its ratings, "1-9", "0 to 1", or "valence=-1 to 1, arousal=1-9"',
+    )
+    parser.add_argument(
+        "--skip-unknown",
+        action="store_true",
+        help="for --import: leave out answers on pictures that are not in the build",
+    )
     parser.add_argument("--dry-run", action="store_true", help="for --import: only show the change")
     parser.add_argument("--yes", action="store_true", help="for --import: do not ask")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from emo8.engine import build_folder
-    from emo8.review import queue, sheets, vote_files
+    from emo8.review import queue, report, sheets, vote_files
 
     build = arguments.build
     build_folder.require_build(build)
@@ -111,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
             number = vote_files.undo(build, arguments.undo)
         print(f"{number} votes taken back\napply it: emo8 build RECIPE -o {build}")
     else:
-        _show(sheets.vote_report(build), as_json=arguments.json)
+        _show(report.vote_report(build), as_json=arguments.json)
     return 0
 
 
@@ -125,7 +152,7 @@ def _import(arguments: argparse.Namespace) -> int:
         if arguments.import_ == _APP:
             new = _from_app(build, arguments.annotator)
         else:
-            new = vote_files.read_file(build, arguments.import_, annotator=arguments.annotator)
+            new = vote_files.read_file(build, arguments.import_, _asked(arguments))
         if new.votes.empty:
             print("nothing new to import")
             return 0
@@ -141,6 +168,24 @@ def _import(arguments: argparse.Namespace) -> int:
         f"apply them: emo8 build RECIPE -o {build}; take them back: --undo {found.batch}"
     )
     return 0
+
+
+def _asked(arguments: argparse.Namespace) -> Asked:
+    """What the command line says about a vote file."""
+    from emo8.core.errors import Emo8Error
+    from emo8.review.vote_files import Asked
+
+    pairs = [pair for pair in arguments.columns.split(",") if pair.strip()]
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise Emo8Error(f"--columns {wrong[0]!r}: write ours=theirs, e.g. id=Input.image_url")
+    columns = (pair.partition("=") for pair in pairs)
+    return Asked(
+        annotator=arguments.annotator,
+        format=arguments.format,
+        columns={ours.strip(): theirs.strip() for ours, _, theirs in columns},
+        scale=arguments.scale,
+        skip_unknown=arguments.skip_unknown,
+    )
 
 
 def _from_app(build: Path, annotator: str) -> ReadVotes:

@@ -107,9 +107,23 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     ),
     "emotion_votes": (
         pa.list_(pa.float32()),
-        "shares of people's votes over the eight emotions; null without votes",
+        "shares of people's votes over the eight emotions, one vote per annotator, spread over "
+        "what they ticked; less than 1 in all where some said none or neutral; null without votes",
+    ),
+    "emotion_ticks": (
+        pa.list_(pa.float32()),
+        "share of the annotators who named each emotion; more than 1 in all where they ticked "
+        "several; null without votes",
+    ),
+    "vote_result": (
+        pa.string(),
+        "what people's votes came to: label, tie, no_winner, too_few, none (of these) or neutral; "
+        "null without votes",
     ),
     "num_votes": (pa.int32(), "annotators who voted on the row"),
+    "valence": (pa.float32(), "mean of people's ratings, 0 unpleasant to 1 pleasant"),
+    "arousal": (pa.float32(), "mean of people's ratings, 0 calm to 1 excited"),
+    "dominance": (pa.float32(), "mean of people's ratings, 0 controlled to 1 in control"),
     "emotion_source": (pa.string(), "what the source claims, null where it claims nothing"),
     "style": (pa.int64(), "the final style"),
     "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the five styles"),

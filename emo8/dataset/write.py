@@ -171,7 +171,8 @@ class ShardTask:
 
 _FROM_VERDICT = (
     "part", "row", "rank", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
-    "num_votes", "cluster", "split", "also_from",
+    "emotion_ticks", "vote_result", "num_votes", "valence", "arousal", "dominance", "cluster",
+    "split", "also_from",
 )  # fmt: skip
 
 

@@ -28,7 +28,12 @@ SCHEMA = pa.schema(
         ("emotion", pa.string()),
         ("emotion_rule", pa.string()),
         ("emotion_votes", pa.list_(pa.float64())),
+        ("emotion_ticks", pa.list_(pa.float64())),
+        ("vote_result", pa.string()),  # what people's votes came to
         ("num_votes", pa.int32()),
+        ("valence", pa.float64()),  # mean ratings
+        ("arousal", pa.float64()),
+        ("dominance", pa.float64()),
         ("step", pa.string()),  # that took it out; null = kept
         ("reason", pa.string()),
         ("value", pa.float64()),  # the number behind the reason

@@ -10,7 +10,7 @@ import pandas as pd
 from emo8.core.settings import LeaksConfig
 from emo8.duplicates import fingerprints
 from emo8.labels.calibration import Calibrations
-from emo8.review.sheets import vote_report
+from emo8.review.report import vote_report
 
 
 def agreement(build: Path) -> dict[str, Any] | None:

@@ -30,6 +30,7 @@ from emo8.report import contact_sheet, figures
 from emo8.report.contact_sheet import Group, Layout, Tile
 from emo8.review import sheets as review
 from emo8.review.final_labels import parsed
+from emo8.review.report import vote_report
 
 TILES_PER_SHEET = 12
 LAYOUT = Layout(tile_px=150, columns=6, text_lines=2)
@@ -77,7 +78,7 @@ def summary(build: Path, rows: pd.DataFrame) -> dict[str, Any]:
         "balance": {style: balance(rows[rows["style"] == style]["emotion"]) for style in STYLES},
         "emotion_rules": _counts(rows["emotion_rule"]),
         "confidence": {style: _confidence(rows[rows["style"] == style]) for style in STYLES},
-        "votes": review.vote_report(build),
+        "votes": vote_report(build),
         "calibration": _calibration(fitted, resolved),
         "confusion": confusion(rows),
         "people": resolved.get("people", {}),

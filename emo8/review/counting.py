@@ -190,7 +190,8 @@ def shares_of(votes: pd.DataFrame, item: np.ndarray, n: int) -> Shares:
 def _distinct(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:
     """(N,) annotators of each row."""
     pairs = pd.DataFrame({"item": item, "annotator": votes["annotator"].to_numpy()})
-    return np.bincount(pairs.drop_duplicates()["item"], minlength=n)
+    found: np.ndarray = np.bincount(pairs.drop_duplicates()["item"], minlength=n)
+    return found
 
 
 def _labels(
@@ -216,7 +217,8 @@ def _labels(
     result[tied & voted] = TIE
     result[shares.annotators < config.min_votes] = TOO_FEW
     result[~voted & (shares.annotators >= config.min_votes)] = NO_WINNER
-    label = np.where(result == WON, winner, None)
+    label = winner.copy()
+    label[np.not_equal(result, WON)] = None
     result[shares.annotators == 0] = None
     return label, result
 

@@ -18,12 +18,13 @@ import pyarrow as pa
 from emo8.core.settings import LabelsConfig, VotesConfig
 from emo8.core.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 from emo8.labels.calibration import Calibrations
-from emo8.review import votes
+from emo8.review import counting
 
 ABSTAIN = "abstain"
 # Columns that `final_labels` adds to the verdicts.
 COLUMNS = (
-    "style", "style_rule", "emotion", "emotion_rule", "emotion_votes", "num_votes",
+    "style", "style_rule", "emotion", "emotion_rule", "emotion_votes", "emotion_ticks",
+    "vote_result", "num_votes", "valence", "arousal", "dominance",
 )  # fmt: skip
 
 
@@ -45,23 +46,27 @@ class FinalLabels:
         found = pd.DataFrame(index=rows.index)
         ids = rows["id"].fillna("")
         styles = {
-            "human": votes.human_styles(self.cast, ids, self.votes),
+            "human": counting.human_styles(self.cast, ids, self.votes),
             "source": parsed(rows["style_source"], parse_style),
             "clip": most_likely(rows["style_prob"], STYLES),
         }
         found["style"], found["style_rule"] = first_claim(
             {name: styles[name] for name in self.labels.style_rule}
         )
-        human = votes.human_labels(self.cast, ids, self.votes)
+        human = counting.human_labels(self.cast, ids, self.votes)
+        no_emotion = human["vote_result"].isin(counting.NO_EMOTION)
         claims = {
-            "human": human["emotion"],
+            "human": human["emotion"].mask(no_emotion, ABSTAIN),
             "source": parsed(rows["emotion_source"], parse_emotion),
             "clip": self._sure(rows["emotion_prob"], found["style"]),
         }
         found["emotion"], rule = first_claim({name: claims[name] for name in self.labels.rule})
-        nobody = rule.isna() & rows["emotion_prob"].notna()
+        denied = found["emotion"].eq(ABSTAIN)  # people say that there is no emotion to label
+        found["emotion"] = found["emotion"].mask(denied, None)
+        nobody = denied | (rule.isna() & rows["emotion_prob"].notna())
         found["emotion_rule"] = rule.mask(nobody, ABSTAIN)
-        found["emotion_votes"] = human["emotion_votes"]
+        for name in ("emotion_votes", "emotion_ticks", "vote_result", *counting.MEANS):
+            found[name] = human[name]
         found["num_votes"] = human["num_votes"].astype("int32")
         found["review_rejected"] = human["rejected"]
         found["review_reason"] = human["reject_reason"]

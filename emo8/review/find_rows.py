@@ -16,7 +16,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-
 from emo8.core.errors import BuildError
 from emo8.engine.files import read_columns
 from emo8.engine.steps import ROWS
@@ -27,7 +26,8 @@ _UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?|avif|heic|jxl)\b", re.IGNORECASE)
 _SHOWN = 5  # candidates listed
-_MANY = 5000  # names among which the nearest is looked for
+_MANY = 5000  # names among which the nearest is looked for,
+_HINTS = 50  # for so many texts
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class PictureIndex:
     _by_name: dict[str, list[int]] = field(default_factory=dict)
     _by_safe_name: dict[str, list[int]] = field(default_factory=dict)
     _known: dict[str, Match] = field(default_factory=dict)
+    _hints: int = 0
 
     def __post_init__(self) -> None:
         names, safe = defaultdict(list), defaultdict(list)
@@ -102,7 +103,8 @@ class PictureIndex:
         return Match(None, f"{text!r} fits {len(ids)} rows: {shown}{more}; give the path or the id")
 
     def _hint(self, path: str) -> str:
-        if len(self.by_id) < _MANY:
+        self._hints += 1
+        if len(self.by_id) < _MANY and self._hints <= _HINTS:
             name = posixpath.basename(path)
             near = get_close_matches(name, [*self.by_id, *self._by_name], n=1, cutoff=0.8)
             if near:
@@ -204,5 +206,3 @@ def _common_end(one: list[str], other: list[str]) -> int:
             break
         count += 1
     return count
-
-

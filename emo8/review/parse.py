@@ -20,7 +20,7 @@ from emo8.review.annotators import pseudonym
 from emo8.review.find_rows import PictureIndex
 from emo8.review.readers.base import Line
 from emo8.review.times import Times
-from emo8.review.votes import EMOTION_ANSWERS, KINDS, NO_EMOTION, RATINGS, questions
+from emo8.review.votes import KINDS, NO_EMOTION, RATINGS, questions
 from emo8.review.words import Scale, Words, parse_scale, parse_scales, polarity, yes_no
 
 MOST_MISTAKES = 20  # shown; all are counted
@@ -52,6 +52,7 @@ class Rules:
     scale: str = ""  # of ratings, where a line names none
     asks: bool = False  # a line without an answer is an unanswered question
     skip_unknown: bool = False
+    damaged: tuple[str, ...] = ()  # lines that cannot be read at all
 
 
 @dataclass
@@ -77,7 +78,7 @@ def parse(lines: Iterable[tuple[str, Line]], rules: Rules, *, batch: str) -> Rea
     given = list(lines)
     times = Times.of(line.get("time", "") for _, line in given)
     reader = _Reader(rules, times, datetime.now(UTC).replace(microsecond=0))
-    votes, mistakes, unknown, unanswered = _Votes(), [], Counter[str](), 0
+    votes, mistakes, unknown, unanswered = _Votes(), list(rules.damaged), Counter[str](), 0
     for place, line in given:
         try:
             found = reader.votes(line)
@@ -87,7 +88,7 @@ def parse(lines: Iterable[tuple[str, Line]], rules: Rules, *, batch: str) -> Rea
                 if rules.skip_unknown:
                     continue
                 raise ValueError(row.problem)
-            base = reader.base(line, row.id if row else "") if found else {}
+            base = reader.base(line, (row and row.id) or "") if found else {}
         except ValueError as error:
             mistakes.append(f"{place}: {error}")
             continue
@@ -99,7 +100,9 @@ def parse(lines: Iterable[tuple[str, Line]], rules: Rules, *, batch: str) -> Rea
     if mistakes:
         raise Emo8Error(explain(rules.where, mistakes, unknown))
     if times.guessed:
-        notes.append("dates like 3/4/2026 were read as month/day: nothing in the file says otherwise")
+        notes.append(
+            "dates like 3/4/2026 were read as month/day: nothing in the file says otherwise"
+        )
     if unknown:
         notes.append(f"left out, no rows of this build: {_listed(unknown)}")
     return ReadVotes(batch=batch, votes=frame, num_unanswered=unanswered, notes=notes)
@@ -161,10 +164,10 @@ class _Reader:
         meanings = [self.rules.words.meaning(word) for word in words]
         if own := line.get("word"):
             meanings = [dataclasses.replace(meaning, word=own) for meaning in meanings]
-        several = len({meaning.emotion for meaning in meanings if meaning.emotion}) > 1
-        if several and any(m.kind in ("none", "cannot_tell") for m in meanings):
-            raise ValueError(f"emotion = {said!r} is both some emotions and none: keep one")
-        ticked = "select" if kind == "select" or several else "choice"
+        named = {meaning.emotion for meaning in meanings if meaning.emotion}
+        if named and any(m.kind in ("none", "cannot_tell") for m in meanings):
+            raise ValueError(f"emotion = {said!r} is both an emotion and none: keep one")
+        ticked = "select" if kind == "select" or len(named) > 1 else "choice"
         return [
             {"kind": ticked if m.kind == "choice" else m.kind, "emotion": m.emotion, "word": m.word}
             for m in dict.fromkeys(meanings)
@@ -173,10 +176,7 @@ class _Reader:
     def _ratings(self, line: Line) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         if (kind := line.get("kind", "").lower()) in RATINGS and line.get("value"):
-            value = _UNIT.unit("value", line["value"])  # as `emo8 review --export-votes` writes
-            emotion = self.rules.words.meaning(line["emotion"]).emotion if line.get("emotion") else None
-            return [{"kind": kind, "emotion": emotion, "value": value,
-                     "scale": line.get("scale") or None, "word": line.get("word") or None}]  # fmt: skip
+            return [self._exported(kind, line)]
         for name in _RATED:
             if said := line.get(name):
                 found.append({"kind": name, **self._rating(name, said, line)})
@@ -188,13 +188,27 @@ class _Reader:
                 rated = self._rating("intensity", said, line)
                 found.append({"kind": "intensity", "emotion": name, **rated})
         if said := line.get("intensity"):
-            words = self.rules.words.split(line.get("emotion", ""))
-            if len(words) != 1 or self.rules.words.meaning(words[0]).emotion is None:
+            emotion = self._one_emotion(line)
+            if emotion is None:
                 raise ValueError(f"intensity = {said!r}: of which emotion? the line names no one")
             rated = self._rating("intensity", said, line)
-            emotion = self.rules.words.meaning(words[0]).emotion
             found.append({"kind": "intensity", "emotion": emotion, **rated})
         return found
+
+    def _exported(self, kind: str, line: Line) -> dict[str, Any]:
+        """A rating as `emo8 review --export-votes` writes it: its value is in our unit."""
+        return {
+            "kind": kind,
+            "emotion": self._one_emotion(line),
+            "value": _UNIT.unit("value", line["value"]),
+            "scale": line.get("scale") or None,
+            "word": line.get("word") or None,
+        }
+
+    def _one_emotion(self, line: Line) -> str | None:
+        """The emotion that a line names; None for none and for several."""
+        words = self.rules.words.split(line.get("emotion", ""))
+        return self.rules.words.meaning(words[0]).emotion if len(words) == 1 and words[0] else None
 
     def _rating(self, name: str, said: str, line: Line) -> dict[str, Any]:
         if own := line.get("scale"):
@@ -246,7 +260,7 @@ def _one_answer_each(votes: _Votes, mistakes: list[str]) -> tuple[pd.DataFrame, 
         frame.loc[frame["kind"].eq("choice"), "kind"] = "select"
     notes = []
     if replaced:
-        notes.append(f"{replaced} questions were answered again at a later time: that answer counts")
+        notes.append(f"{replaced} questions were answered again later: that answer counts")
     return frame[keep].reset_index(drop=True), notes
 
 

@@ -11,20 +11,39 @@ import pyarrow.parquet as pq
 from emo8.core.settings import VotesConfig
 from emo8.engine import build_folder
 from emo8.engine.verdict_table import VERDICTS
-from emo8.review import votes
-from emo8.review.vote_files import ReadVotes
+from emo8.review import counting, votes
+from emo8.review.parse import ReadVotes
 
-SHOWN = 20  # votes listed; all are counted
+SHOWN = 10  # votes listed; all are counted
 _VERDICTS = ("id", "source_path", "emotion", "emotion_rule", "style", "reason")
 
 
 def diff_lines(build: Path, new: ReadVotes) -> list[str]:
     """The votes one by one, then the labels that would follow from them at the next build."""
     now = _verdicts(build)
-    lines = [_line(vote, now) for vote in new.votes.head(SHOWN).to_dict("records")]
+    lines = [*_about(new)]
+    lines += [_line(vote, now) for vote in new.votes.head(SHOWN).to_dict("records")]
     if len(new.votes) > SHOWN:
         lines.append(f"  … and {len(new.votes) - SHOWN} more")
     return lines + _effects(build, new, now)
+
+
+def said(vote: dict[Any, Any]) -> str:
+    """One vote in a few words."""
+    kind, emotion = vote["kind"], vote["emotion"]
+    word = f" ({vote['word']!r})" if isinstance(vote.get("word"), str) else ""
+    if kind in ("choice", "select"):
+        return f"emotion {emotion}{word}" + (", among others" if kind == "select" else "")
+    if kind == "yes_no":
+        return f"{'yes' if vote['answer'] else 'no'}, {emotion}{word}"
+    if kind in votes.RATINGS:
+        about = f" of {emotion}" if emotion else ""
+        return f"{kind}{about} {vote['value']:.3g} of 1{word}"
+    if kind == "style":
+        return f"style {vote['style']}"
+    if kind == "reject":
+        return f"reject, {vote['reason'] or 'no reason given'}"
+    return f"{kind.replace('_', ' ')}{word}"
 
 
 def _verdicts(build: Path) -> pd.DataFrame:
@@ -39,14 +58,23 @@ def _verdicts(build: Path) -> pd.DataFrame:
 def _line(vote: dict[Any, Any], now: pd.DataFrame) -> str:
     row = now.loc[vote["id"]].to_dict() if vote["id"] in now.index else {}
     emotion = row.get("emotion") or "no emotion"
-    said = {
-        "choice": f"emotion {vote['emotion']} (now {emotion} by {row.get('emotion_rule')})",
-        "yes_no": f"{'yes' if vote['answer'] else 'no'}, {vote['emotion']} (now {emotion})",
-        "style": f"style {vote['style']} (now {row.get('style')})",
-        "reject": f"reject, {vote['reason'] or 'no reason given'}",
-    }
+    now_by = f"(now {emotion} by {row.get('emotion_rule')})"
+    before = {"choice": now_by, "select": now_by, "yes_no": f"(now {emotion})",
+              "style": f"(now {row.get('style')})"}.get(vote["kind"], "")  # fmt: skip
     place = row.get("source_path") or ""
-    return f"  {vote['id'][:12]}  {place}  {vote['annotator']}: {said[vote['kind']]}"
+    return f"  {vote['id'][:12]}  {place}  {vote['annotator']}: {said(vote)} {before}".rstrip()
+
+
+def _about(new: ReadVotes) -> list[str]:
+    """What the file was taken for, which of its columns are used, and what was left out."""
+    if not new.about:
+        return new.notes
+    used = ", ".join(f"{theirs} = {ours}" for theirs, ours in new.used.items())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in new.votes["kind"].value_counts().items())
+    lines = [f"read as {new.about}: {kinds}", f"  columns used: {used}"]
+    if new.unused:
+        lines.append(f"  columns not used: {', '.join(new.unused)}")
+    return lines + [f"  {note}" for note in new.notes]
 
 
 def _effects(build: Path, new: ReadVotes, now: pd.DataFrame) -> list[str]:
@@ -59,8 +87,8 @@ def _effects(build: Path, new: ReadVotes, now: pd.DataFrame) -> list[str]:
     ids = pd.Series(new.votes["id"].unique())
     every = pd.concat([old, new.votes], ignore_index=True) if len(old) else new.votes
     cast = votes.counted(every)
-    after = votes.human_labels(cast, ids, config)
-    after["style"] = votes.human_styles(cast, ids, config)
+    after = counting.human_labels(cast, ids, config)
+    after["style"] = counting.human_styles(cast, ids, config)
     lines = []
     for name in ("emotion", "style"):
         was = ids.map(now[name])

@@ -8,7 +8,6 @@ into a vote file to fill in.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +18,9 @@ from emo8.core.errors import BuildError, Emo8Error
 from emo8.core.taxonomy import EMOTIONS
 from emo8.engine.files import fingerprint, read_fingerprint, write_part
 from emo8.engine.verdict_table import VERDICTS
-from emo8.review import agreement, votes
+from emo8.review import votes
+from emo8.review.columns import COLUMNS
 from emo8.review.queue import open_rows, ranked
-from emo8.review.vote_files import COLUMNS
 from emo8.tables.rows import read_narrow
 
 QUEUE_NAME = "review_queue.parquet"
@@ -170,7 +169,7 @@ def write_votes_file(build: Path, file: Path) -> int:
     filled = cast.assign(
         answer=answer, consent=consent, reject=reject, time=time, style_vote=cast["style"]
     )
-    _write(filled[list(COLUMNS)], file)
+    _write(filled[[name for name in COLUMNS if name in filled]], file)
     return len(cast)
 
 
@@ -182,45 +181,3 @@ def _write(table: pd.DataFrame, file: Path) -> None:
         table.to_csv(file, index=False)
     else:
         raise Emo8Error(f"{file}: use .csv or .parquet")
-
-
-def vote_report(build: Path) -> dict[str, Any]:
-    """Numbers about a build's votes: who voted, how far they agree, how reliable each is."""
-    every = votes.read_votes(build)
-    cast = votes.counted(every)
-    report: dict[str, Any] = {
-        "num_votes": len(every),
-        "num_counted": len(cast),
-        "num_without_consent": int(every["consent"].eq(False).sum()),
-        "batches": every["batch"].value_counts(sort=False).to_dict(),
-        "num_rows": int(cast["id"].nunique()),
-        "num_annotators": int(cast["annotator"].nunique()),
-    }
-    tensor, ids, annotators = votes.choice_tensor(cast)
-    if not ids:
-        return report
-    counts = tensor.sum(axis=1)
-    each = agreement.alpha_of_each(counts)
-    same = len(np.unique(counts.sum(axis=1))) == 1
-    model = agreement.dawid_skene(tensor, smoothing=votes.SMOOTHING)
-    accuracy = model.accuracy()
-    return {
-        **report,
-        "krippendorff_alpha": _number(agreement.krippendorff_alpha(counts)),
-        "krippendorff_alpha_by_emotion": {
-            name: _number(each[k]) for k, name in enumerate(EMOTIONS)
-        },
-        "fleiss_kappa": _number(agreement.fleiss_kappa(counts)) if same else None,
-        "fleiss_kappa_note": "" if same else "rows have different numbers of votes: use alpha",
-        "annotators": {
-            name: {
-                "num_votes": int(tensor[:, k].sum()),
-                "estimated_accuracy": _number(accuracy[k]),
-            }
-            for k, name in enumerate(annotators)
-        },
-    }
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 4) if np.isfinite(value) else None

@@ -32,6 +32,7 @@ from emo8.review.readers.base import VoteFile
 from emo8.review.votes import counted, questions, read_votes, write_votes
 from emo8.review.words import Words
 
+
 @dataclass(frozen=True, kw_only=True)
 class Imported:
     """What an import came to."""
@@ -64,7 +65,7 @@ def import_votes(build: Path, file: Path, *, annotator: str = "", **asked: objec
     return add(build, read_file(build, file, Asked(annotator=annotator, **asked)))  # type: ignore[arg-type]
 
 
-def read_file(build: Path, path: Path, asked: Asked = Asked()) -> ReadVotes:  # noqa: B008
+def read_file(build: Path, path: Path, asked: Asked = Asked()) -> ReadVotes:
     """The votes of a file, checked against the build; Emo8Error names every mistake."""
     config = votes_config(build)
     file = VoteFile(
@@ -88,12 +89,15 @@ def read_file(build: Path, path: Path, asked: Asked = Asked()) -> ReadVotes:  # 
             scale=asked.scale or config.scale,
             asks=answers.asks,
             skip_unknown=asked.skip_unknown,
+            damaged=tuple(f"line {n + 2}: {why}" for n, why in sorted(file.damaged.items())),
         ),
         batch=batch,
     )
     if found.votes.empty:
         raise Emo8Error(f"{path} holds no vote: every line lacks an emotion or an answer")
-    passed = [f"{number} {what} passed over" for what, number in answers.passed_over.items() if number]
+    passed = [
+        f"{number} {what} passed over" for what, number in answers.passed_over.items() if number
+    ]
     return dataclasses.replace(
         found, about=about, used=answers.used, unused=answers.unused, notes=passed + found.notes
     )

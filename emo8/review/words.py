@@ -16,7 +16,7 @@ from emo8.core.taxonomy import parse_emotion
 YES = frozenset({"yes", "y", "true", "t", "1", "1.0", "on", "x"})
 NO = frozenset({"no", "n", "false", "f", "0", "0.0", "off"})
 _NO_EMOTION = {
-    "none": "none|no emotion|none of these|none of them|none of the above|none of the emotions|other",
+    "none": "none|no emotion|none of these|none of them|none of the above|other",
     "neutral": "neutral|neutral emotion|no feeling",
     "cannot_tell": "cannot tell|can't tell|cant tell|can not tell|cannot say|can't say|unsure|"
     "not sure|i am not sure|don't know|dont know|i don't know|do not know|unclear|undecided",

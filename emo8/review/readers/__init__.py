@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
 from emo8.core.errors import Emo8Error
-from emo8.core.suggest import did_you_mean
 from emo8.review.readers.base import Answers, VoteFile
 
 
@@ -34,7 +34,9 @@ def read_answers(file: VoteFile, format: str = "") -> tuple[str, Answers]:
     """What a file is, and the answers in it; Emo8Error for one that nobody can read."""
     known = readers()
     if format and format not in known:
-        raise Emo8Error(f"--format {format!r}{did_you_mean(format, known)}")
+        near = get_close_matches(format, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise Emo8Error(f"--format {format!r}{hint} Known: {', '.join(known)}.")
     chosen = [known[format]] if format else [m for m in known.values() if m.recognises(file)]
     if not chosen:
         raise Emo8Error(

@@ -12,13 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from emo8.core.errors import Emo8Error
+from emo8.core.errors import Emo8Error, TableError
+from emo8.core.table_files import open_table
+from emo8.core.text_tables import decode_text, encoding_of
+from emo8.review import workbook
 from emo8.review.find_rows import PictureIndex
 from emo8.review.words import Words
 
 Line = dict[str, str]  # our columns as texts; what is absent or "" was not said
+_CHUNK = 10_000  # rows turned into texts at once
 MAX_BYTES = 1_000_000_000  # of a vote file, unpacked
 
 
@@ -42,6 +44,7 @@ class VoteFile:
     words: Words
     annotator: str = ""  # who voted, where nothing says
     columns: dict[str, str] = field(default_factory=dict)  # ours -> theirs, by the user
+    damaged: dict[int, str] = field(default_factory=dict)  # rows of the table, once it is read
 
     @cached_property
     def content(self) -> bytes:
@@ -58,7 +61,9 @@ class VoteFile:
                     if info.filename.lower().endswith((".xml", ".json", ".jsonl", ".csv"))
                 ]
                 if len(names) != 1:
-                    raise self.unreadable(f"{len(names)} exports in the zip; unpack it and give one")
+                    raise self.unreadable(
+                        f"{len(names)} exports in the zip; unpack it and give one"
+                    )
                 if names[0].file_size > MAX_BYTES:
                     raise self.unreadable(f"more than {MAX_BYTES} bytes")
                 return archive.read(names[0])
@@ -70,21 +75,26 @@ class VoteFile:
     @cached_property
     def head(self) -> str:
         """The first characters of a text file, without blanks before them; "" for other files."""
-        return self._text(self.content[:4096]).lstrip()
+        start = self.content[:4096]
+        return start.decode(encoding_of(start[:4]), "replace").lstrip("\ufeff \t\r\n")
 
     @cached_property
     def json(self) -> Any:
         """The JSON value in the file, a list for JSON lines; None for what is no JSON."""
         if self.head[:1] not in ("{", "["):
             return None
-        text = self._text(self.content)
         try:
-            return json.loads(text)
+            whole = decode_text(self.content).lstrip("\ufeff")
+        except ValueError as error:
+            raise self.unreadable(error) from None
+        try:
+            value = json.loads(whole)
+            return [value] if self.path.suffix in (".jsonl", ".ndjson") else value
         except ValueError as error:
             if self.head[:1] == "[":
                 raise self.unreadable(error) from None
         try:
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            return [json.loads(line) for line in whole.splitlines() if line.strip()]
         except ValueError as error:
             raise self.unreadable(error) from None
 
@@ -101,16 +111,21 @@ class VoteFile:
         """Columns of a table as texts, in the file's order; None for what is no table."""
         if self.head[:1] in ("{", "[", "<"):
             return columns_of(self.records) if self.records else None
-        from emo8.sources.records import read_table
-
-        if not self.path.exists():
-            raise Emo8Error(f"no vote file at {self.path}")
+        if self.path.suffix.lower() in workbook.SUFFIXES:
+            return workbook.read(self.path)
         try:
-            table = read_table(self.path, self.path.name)
-        except Emo8Error as error:
+            opened = open_table(self.path)
+            if twice := [name for name, n in Counter(opened.columns).items() if n > 1]:
+                raise self.unreadable(f"the column {twice[0]!r} stands twice in the heading")
+            columns: dict[str, list[str]] = {name: [] for name in opened.columns}
+            for start in range(0, opened.num_rows, _CHUNK):
+                for row in opened.rows(start, start + _CHUNK, opened.columns):
+                    for name, values in columns.items():
+                        values.append(text(row[name]))
+        except TableError as error:
             raise self.unreadable(error) from None
-        names = [str(name).strip().lstrip("\ufeff") for name in table.column_names]
-        return {name: texts(table.column(k)) for k, name in enumerate(names)}
+        self.damaged.update(opened.damaged)
+        return columns
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -125,11 +140,6 @@ class VoteFile:
     def unreadable(self, why: object) -> Emo8Error:
         return Emo8Error(f"vote file {self.path} cannot be read: {why}")
 
-    @staticmethod
-    def _text(content: bytes) -> str:
-        encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        return content.decode(encoding, errors="replace")
-
 
 def columns_of(records: list[dict[str, Any]]) -> dict[str, list[str]]:
     """Objects as columns of texts, with every key that any of them has."""
@@ -137,15 +147,10 @@ def columns_of(records: list[dict[str, Any]]) -> dict[str, list[str]]:
     return {str(name): [text(record.get(name)) for record in records] for name in names}
 
 
-def texts(column: pa.ChunkedArray) -> list[str]:
-    """The values of a column as texts, "" for nulls."""
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return ["" if value is None else value.strip() for value in column.to_pylist()]
-    return [text(value) for value in column.to_pylist()]
-
-
 def text(value: Any) -> str:
     """One value as a cell shows it: 1.0 is 1, a list or object is JSON."""
+    if isinstance(value, str):
+        return value.strip()
     if value is None or value != value:
         return ""
     if isinstance(value, bool):

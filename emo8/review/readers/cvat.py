@@ -24,7 +24,7 @@ _MACHINE = ("auto", "semi-auto")
 
 
 def recognises(file: VoteFile) -> bool:
-    return file.head[:1] == "<" and "<annotations>" in file._text(file.content[:100_000])
+    return file.head[:1] == "<" and b"<annotations>" in file.content[:100_000]
 
 
 def read(file: VoteFile) -> Answers:

@@ -41,8 +41,11 @@ def _lines(file: VoteFile) -> Iterator[tuple[str, Line]]:
         rest = {name: value for name, value in record.items() if name not in _LABELS}
         who = next((text(record[name]) for name in _WHO if record.get(name)), file.annotator)
         where = f"line {number}" if file.is_lines else f"object {number}"
-        yield where, {
-            "id": file.pictures.first_known(picture_texts(file, rest)),
-            "annotator": who,
-            "emotion": text(said) if said else "",
-        }
+        yield (
+            where,
+            {
+                "id": file.pictures.first_known(picture_texts(file, rest)),
+                "annotator": who,
+                "emotion": text(said) if said else "",
+            },
+        )

@@ -28,7 +28,9 @@ def recognises(file: VoteFile) -> bool:
 def read(file: VoteFile) -> Answers:
     """The answers of all assignments that were not rejected."""
     table = file.table or {}
-    named = map_columns(tuple(table), file.columns, f"vote file {file.path}") if file.columns else {}
+    named = (
+        map_columns(tuple(table), file.columns, f"vote file {file.path}") if file.columns else {}
+    )
     asked = _questions(file, table)
     for ours in file.columns:
         asked = {name: one for name, one in asked.items() if one.ours != ours}

@@ -79,7 +79,7 @@ def _asked(file: VoteFile, name: str, wording: str, answers: list[str]) -> Quest
     if one:
         return one
     for word in re.findall(r"[a-z]+", f"{name} {wording}".lower().replace("_", " ")):
-        if word in RATED or our_column(word) in RATED and len(word) > 1:
+        if word in RATED or (our_column(word) in RATED and len(word) > 1):
             return Question(our_column(word))
     return Question("emotion") if any(answers) else None
 

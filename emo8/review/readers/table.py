@@ -48,9 +48,7 @@ def read_columns(file: VoteFile, table: dict[str, list[str]], *, start: int) -> 
     )
 
 
-def _lines(
-    file: VoteFile, columns: dict[str, list[str]], start: int
-) -> Iterator[tuple[str, Line]]:
+def _lines(file: VoteFile, columns: dict[str, list[str]], start: int) -> Iterator[tuple[str, Line]]:
     boxes = [name for name in EMOTIONS if name in columns]
     ticked = [name for name in boxes if is_tick_box(columns[name])]
     for number, line in enumerate(lines_of(columns), start=start):
@@ -92,5 +90,6 @@ def _check(file: VoteFile, mapping: dict[str, str], header: tuple[str, ...]) -> 
     advice = f"; --columns {missing[0]}=THEIRS says which it is"
     advice += "; --annotator NAME stands in for that column" if "annotator" in missing else ""
     raise Emo8Error(
-        f"vote file {file.path} has no column {', '.join(hints)}; it has {', '.join(header)}{advice}"
+        f"vote file {file.path} has no column {', '.join(hints)}; "
+        f"it has {', '.join(header)}{advice}"
     )

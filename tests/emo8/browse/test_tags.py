@@ -14,7 +14,7 @@ from emo8.browse import app, tags
 from emo8.cli import main
 from emo8.core.errors import Emo8Error
 from emo8.core.taxonomy import EMOTIONS
-from emo8.review.vote_files import pseudonym, salt_of
+from emo8.review.annotators import pseudonym, salt_of
 from emo8.review.votes import read_votes
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emo8.review.agreement import alpha_of_each, dawid_skene, fleiss_kappa, krippendorff_alpha
+from emo8.review.agreement import (
+    DawidSkene,
+    Marks,
+    alpha_of_each,
+    dawid_skene,
+    fleiss_kappa,
+    krippendorff_alpha,
+)
 
 # The examples and results below were compared with public copies of them: Wikipedia's "Fleiss'
 # kappa"; three public implementations that carry parts of Krippendorff's paper with the
@@ -71,6 +78,14 @@ def _anaesthetists() -> np.ndarray:
     return votes
 
 
+def _fitted(votes: np.ndarray, smoothing: float = 0.0) -> DawidSkene:
+    """Dawid-Skene of (N, A, K) counts."""
+    item, person, name = np.nonzero(votes)
+    weight = votes[item, person, name].astype(float)
+    marks = Marks(item=item, person=person, name=name, weight=weight, shape=votes.shape)
+    return dawid_skene(marks, smoothing=smoothing)
+
+
 def test_fleiss_kappa__worked_example() -> None:
     assert fleiss_kappa(FOURTEEN_RATERS) == pytest.approx(0.210, abs=5e-4)
 
@@ -120,7 +135,7 @@ ERROR_RATES = """
 
 
 def test_dawid_skene__the_anaesthetists() -> None:
-    found = dawid_skene(_anaesthetists())
+    found = _fitted(_anaesthetists())
     published = np.array(ERROR_RATES.replace("|", " ").split(), float).reshape(5, 4, 4)
     np.testing.assert_allclose(found.confusion, published, atol=0.0065)
     np.testing.assert_allclose(found.prior, [0.40, 0.42, 0.11, 0.07], atol=0.006)
@@ -136,7 +151,7 @@ def test_dawid_skene__believes_the_reliable_over_the_many() -> None:
         right = rng.random(300) < skill
         said = np.where(right, truth, rng.integers(0, 3, 300))
         votes[np.arange(300), annotator, said] = 1
-    model = dawid_skene(votes, smoothing=1.0)
+    model = _fitted(votes, smoothing=1.0)
     majority = votes.sum(axis=1).argmax(axis=1)
     estimated = model.prob.argmax(axis=1)
     assert (estimated == truth).mean() > (majority == truth).mean()
@@ -146,6 +161,6 @@ def test_dawid_skene__believes_the_reliable_over_the_many() -> None:
 def test_dawid_skene__annotator_without_votes_and_item_without_votes_do_no_harm() -> None:
     votes = np.zeros((3, 2, 2))
     votes[0, 0, 0] = votes[1, 0, 1] = 1
-    model = dawid_skene(votes, smoothing=1.0)
+    model = _fitted(votes, smoothing=1.0)
     assert np.isfinite(model.prob).all()
     assert np.isfinite(model.accuracy()).all()

@@ -11,7 +11,8 @@ import pytest
 
 from emo8.core.errors import Emo8Error
 from emo8.core.schema import VOTES
-from emo8.review.sheets import vote_report, write_votes_file
+from emo8.review.report import vote_report
+from emo8.review.sheets import write_votes_file
 from emo8.review.vote_files import import_votes, undo
 from emo8.review.votes import counted, path_of, read_votes
 
@@ -118,8 +119,8 @@ MISTAKES = [
     ("picture7,Ann,awe\n", ["no row has the id 'picture7'", "`id` column"]),
     (f"{IDS[0]},,awe\n", ["line 2", "no annotator"]),
     (
-        f"{IDS[0]},Ann,awe\n{IDS[1]},Ann,awe\n{IDS[0]},Ann,fear\n",
-        ["line 4", "'Ann' voted on", "in line 2"],
+        f"{IDS[0]},Ann,awe\n{IDS[1]},Ann,awe\n{IDS[0]},Ann,none\n",
+        ["line 4", "answered the same question", "in line 2"],
     ),
 ]
 
@@ -154,7 +155,8 @@ def test_import__every_mistake_is_named_at_once(build: Path) -> None:
         ("v.csv", f"id,annotator,emotion\n{IDS[0]},Ann,\n", "holds no vote"),
         ("v.csv", f"id,annotator,emotion,answer\n{IDS[0]},Ann,awe,maybe\n", "write yes or no"),
         ("v.parquet", "not parquet", "cannot be read"),
-        ("v.xlsx", "", "use .csv, .tsv or .parquet"),
+        ("v.xlsx", "no workbook", "cannot be read"),
+        ("v.doc", "no table", "is no table this reads"),
     ],
 )
 def test_import__unusable_files_say_what_to_do(

@@ -8,14 +8,15 @@ import pytest
 
 from emo8.core.schema import VOTES
 from emo8.core.settings import VotesConfig
-from emo8.review.votes import counted, human_labels, human_styles, stamp
+from emo8.review.counting import human_labels, human_styles
+from emo8.review.votes import counted, stamp
 
 
 def _vote(
     row: str, annotator: str, emotion: str | None, *, kind: str = "choice", **more: object
 ) -> dict[str, object]:
     vote = {"id": row, "annotator": annotator, "kind": kind, "emotion": emotion}
-    rest = dict.fromkeys(("answer", "consent", "style", "reason", "time"))
+    rest = dict.fromkeys(("answer", "consent", "style", "reason", "time", "value", "word"))
     return {**vote, **rest, "batch": "b1", **more}
 
 

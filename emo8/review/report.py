@@ -1,0 +1,114 @@
+"""Numbers about a build's votes: who voted, how far they agree, how reliable each is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emo8.core.taxonomy import EMOTIONS
+from emo8.review import agreement, counting, votes
+from emo8.review.agreement import Marks
+
+_RATED = ("valence", "arousal", "dominance", "polarity")
+
+
+def vote_report(build: Path) -> dict[str, Any]:
+    """All numbers, for `emo8 review BUILD`, the report and the card."""
+    every = votes.read_votes(build)
+    cast = votes.counted(every)
+    per_row = cast.groupby("id")["annotator"].nunique()
+    report: dict[str, Any] = {
+        "num_votes": len(every),
+        "num_counted": len(cast),
+        "num_without_consent": int(every["consent"].eq(False).sum()),
+        "batches": every["batch"].value_counts(sort=False).to_dict(),
+        "num_rows": int(cast["id"].nunique()),
+        "num_annotators": int(cast["annotator"].nunique()),
+        "kinds": cast["kind"].value_counts().to_dict(),
+        "annotators_per_row": _number(per_row.mean()) if len(per_row) else None,
+    }
+    return {**report, **_of_emotions(cast), **_of_styles(cast), **_of_ratings(cast)}
+
+
+def _of_emotions(cast: pd.DataFrame) -> dict[str, Any]:
+    """Agreement about the emotion; sets of ticks are compared by MASI, and by Jaccard beside it."""
+    marks, ids, annotators = counting.marks_of(cast)
+    if not ids:
+        return {}
+    counts = marks.counts()
+    answers = _answers(cast, ids)
+    each = agreement.alpha_of_each(counts, answers)
+    found: dict[str, Any] = {}
+    if cast["kind"].eq("select").any():
+        sets, given = _sets(marks)
+        masi = agreement.krippendorff_alpha(given, agreement.masi_distance(sets))
+        jaccard = agreement.krippendorff_alpha(given, agreement.jaccard_distance(sets))
+        found |= {
+            "krippendorff_alpha": _number(masi),
+            "krippendorff_alpha_distance": "masi",
+            "krippendorff_alpha_jaccard": _number(jaccard),
+        }
+    else:
+        same = len(np.unique(counts.sum(axis=1))) == 1
+        found |= {
+            "krippendorff_alpha": _number(agreement.krippendorff_alpha(counts)),
+            "krippendorff_alpha_distance": "nominal",
+            "fleiss_kappa": _number(agreement.fleiss_kappa(counts)) if same else None,
+            "fleiss_kappa_note": "" if same else "rows have different numbers of votes: use alpha",
+        }
+    accuracy = agreement.dawid_skene(marks, smoothing=counting.SMOOTHING).accuracy()
+    given_by = np.bincount(marks.person, minlength=len(annotators))
+    return {
+        **found,
+        "krippendorff_alpha_by_emotion": {
+            name: _number(each[k]) for k, name in enumerate(EMOTIONS)
+        },
+        "annotators": {
+            name: {"num_votes": int(given_by[k]), "estimated_accuracy": _number(accuracy[k])}
+            for k, name in enumerate(annotators)
+        },
+    }
+
+
+def _answers(cast: pd.DataFrame, ids: list[str]) -> np.ndarray:
+    """(N,) annotators who answered about the emotion of each row."""
+    said = cast[counting.in_favour(cast)]
+    return said.groupby("id")["annotator"].nunique().reindex(ids).to_numpy()
+
+
+def _sets(marks: Marks) -> tuple[list[frozenset[int]], np.ndarray]:
+    """The different sets that were ticked, and (N, K) how often each was, per row."""
+    frame = pd.DataFrame({"item": marks.item, "person": marks.person, "name": marks.name})
+    ticked = frame.groupby(["item", "person"])["name"].agg(frozenset)
+    number, sets = pd.factorize(ticked)
+    counts = np.zeros((marks.shape[0], len(sets)))
+    np.add.at(counts, (ticked.index.get_level_values("item").to_numpy(), number), 1)
+    return list(sets), counts
+
+
+def _of_styles(cast: pd.DataFrame) -> dict[str, Any]:
+    said = cast[cast["kind"].eq("style")]
+    if said.empty:
+        return {}
+    counts = pd.crosstab(said["id"], said["style"]).to_numpy()
+    return {"krippendorff_alpha_style": _number(agreement.krippendorff_alpha(counts))}
+
+
+def _of_ratings(cast: pd.DataFrame) -> dict[str, Any]:
+    """Alpha for ratings, by the interval distance."""
+    found = {}
+    for name in _RATED:
+        said = cast[cast["kind"].eq(name)]
+        if len(said):
+            counts = pd.crosstab(said["id"], said["value"])
+            distance = agreement.interval_distance(counts.columns.to_numpy(float))
+            alpha = agreement.krippendorff_alpha(counts.to_numpy(), distance)
+            found[f"krippendorff_alpha_{name}"] = _number(alpha)
+    return found
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
