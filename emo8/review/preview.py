@@ -22,10 +22,17 @@ def diff_lines(build: Path, new: ReadVotes) -> list[str]:
     """The votes one by one, then the labels that would follow from them at the next build."""
     now = _verdicts(build)
     lines = [*_about(new)]
-    lines += [_line(vote, now) for vote in new.votes.head(SHOWN).to_dict("records")]
+    lines += [_line(vote, now) for vote in _examples(new.votes).to_dict("records")]
     if len(new.votes) > SHOWN:
         lines.append(f"  … and {len(new.votes) - SHOWN} more")
     return lines + _effects(build, new, now)
+
+
+def _examples(votes: pd.DataFrame) -> pd.DataFrame:
+    """Up to SHOWN votes in their order: the first of each kind, and the first of all."""
+    first = votes.drop_duplicates("kind").index.tolist()
+    rest = [number for number in votes.index[:SHOWN] if number not in first]
+    return votes.loc[sorted((first + rest)[:SHOWN])]
 
 
 def said(vote: dict[Any, Any]) -> str:

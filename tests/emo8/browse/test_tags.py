@@ -135,7 +135,7 @@ def test_import__every_mistake_is_named_and_nothing_is_imported(shown: Any, own:
     first, second, third = _kept(shown, 3)
     _tag(first, "emotion:awee@ann")
     _tag(second, "emotion:awe")
-    _tag(third, "emotion:awe@ann", "emotion:fear@ann")
+    _tag(third, "style:cartoon@ann", "style:natural@ann")
     with pytest.raises(Emo8Error) as caught:
         tags.read(own / "BUILD")
     said = str(caught.value)
