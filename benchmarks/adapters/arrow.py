@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from benchmarks.adapters.base import Numbers
 from emo8.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -59,3 +62,24 @@ def narrow_columns(schema: pa.Schema, without: Sequence[str]) -> tuple[str, ...]
             or t.is_integer(field.type)
         )
     )
+
+
+def people_facts(
+    values: Callable[[str], list[Any]], names: Sequence[str], column_names: Sequence[str]
+) -> dict[str, Any]:
+    """Fields of LabelledRows from the columns that emo8 publishes: votes, shares, people shown.
+
+    Shares of votes (`emotion_votes`) are over `names`; with `num_votes` they are counts again.
+    """
+    found: dict[str, Any] = {}
+    if "emotion_votes" in column_names:
+        nobody = [float("nan")] * len(names)
+        shares = np.array([v if v is not None else nobody for v in values("emotion_votes")])
+        if shares.ndim == 2 and shares.shape[1] == len(names):
+            found["shares"] = Numbers(names=tuple(names), values=shares)
+            if "num_votes" in column_names:
+                people = np.array([[v or 0] for v in values("num_votes")])
+                found["votes"] = Numbers(names=tuple(names), values=shares * people)
+    if "people" in column_names:
+        found["num_people"] = [None if v is None else len(v) for v in values("people")]
+    return found

@@ -68,6 +68,8 @@ class LabelledRows:
     several_names: tuple[str, ...] = ()  # all of them
     shares: Numbers | None = None  # a distribution over labels
     scales: Numbers | None = None  # valence, arousal, …
+    votes: Numbers | None = None  # how many people chose each label
+    num_people: list[int | None] | None = None  # shown in the picture, as far as is known
     boxes: list[Box | None] | None = None  # of the person a row is about
     boxes_are_shares: bool = False  # boxes are fractions of width and height
 

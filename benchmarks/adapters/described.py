@@ -182,6 +182,8 @@ def _from_csv(path: Path, root: Path, d: Description) -> LabelledRows:
         )
         named = tuple(_name(label, d) for label in votes)
         more |= {"shares": Numbers(names=named, values=shares), "task": "dominant"}
+        if _are_counts(numbers["votes"]):
+            more["votes"] = Numbers(names=named, values=numbers["votes"])
     if scales:
         named = tuple(s.lower().removesuffix("_mean") for s in scales)
         more["scales"] = Numbers(names=named, values=numbers["scales"])
@@ -190,6 +192,12 @@ def _from_csv(path: Path, root: Path, d: Description) -> LabelledRows:
     if box:
         more["boxes"] = [_box(row) for row in numbers["box"]]
     return files.rows_of(d.name, root, names, emotion, split=split, **more)
+
+
+def _are_counts(votes: np.ndarray) -> bool:
+    """Whether numbers are of people rather than shares: whole, and somewhere more than one."""
+    known = votes[np.isfinite(votes)]
+    return bool(len(known) and (known == known.round()).all() and known.sum() > len(votes))
 
 
 def _file(cell: str) -> str:

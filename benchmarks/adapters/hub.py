@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.adapters.arrow import (
     emotion_labels,
     narrow_columns,
+    people_facts,
     require_columns,
     texts,
 )
 from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
 from emo8.core.errors import SourceError
 from emo8.core.inside import cell_bytes, roots_of
+from emo8.core.taxonomy import EMOTIONS
 
 if TYPE_CHECKING:
     import datasets
@@ -55,6 +57,7 @@ def read(
         column=column,
         column_names=narrow_columns(schema, without=(image,)),
         notes=notes,
+        **people_facts(values, EMOTIONS, first.column_names),
     )
 
 

@@ -66,6 +66,8 @@ def read(
         return parquet.read(where, image=image, emotion=emotion)
     if where.is_file():
         raise SourceError(f"--data {data}: of single files only .parquet can be read.")
+    if (where / "resolved.json").is_file() and (where / "dataset").is_dir():
+        where, data = where / "dataset", str(where / "dataset")  # a build
     if where.is_dir() and not _holds_tables(where):
         from benchmarks.adapters import tree
 

@@ -16,7 +16,7 @@ from emo8.core.stats import ECE_BINS, bins_of, wilson
 
 # Okabe and Ito's colours, told apart by colour-blind eyes; yellow is too pale for lines
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-BASELINES = (("chance", "|"), ("majority", "D"))  # and their marks
+MARKS = {"chance": "|", "majority": "D", "one person": "^", "perfect model": "*"}  # in grey
 COLOR, PALE = COLORS[0], "#999999"
 
 
@@ -38,7 +38,7 @@ def draw(results: Sequence[dict[str, Any]], files: Sequence[Path], folder: Path)
         stem = _stem(result)
         if "confusion" in result:
             drawn.append(_confusion(result, folder / f"confusion-{stem}.svg"))
-        found = _stored(result, files)
+        found = _stored(result, files) if "ece" in result["metrics"] else None
         if found is not None:
             drawn.append(_reliability(result, *found, folder / f"reliability-{stem}.svg"))
         if result.get("per_style"):
@@ -68,9 +68,12 @@ def _stored(result: dict[str, Any], files: Sequence[Path]) -> tuple[np.ndarray, 
             table, _ = predictions.read(path, result["config_hash"])
         except SourceError:
             continue
-        prob = np.array(table.column("probs").to_pylist())
         said, label = (table.column(c).to_pylist() for c in ("predicted", "label"))
-        return prob.max(axis=1), np.array([a == b for a, b in zip(said, label, strict=True)])
+        right = np.array([a == b for a, b in zip(said, label, strict=True)])
+        if "confidence" in table.column_names and table["confidence"].null_count < len(table):
+            sure = table["confidence"].to_numpy(zero_copy_only=False)
+            return sure[np.isfinite(sure)], right[np.isfinite(sure)]
+        return np.array(table.column("probs").to_pylist()).max(axis=1), right
     return None
 
 
@@ -82,15 +85,16 @@ def _confusion(result: dict[str, Any], path: Path) -> Path:
     claimed = counts.sum(axis=1)
     shares = counts / np.maximum(claimed[:, None], 1)
     names, size = result["emotions"], len(result["emotions"])
-    side = 2.2 + 0.42 * size
-    figure, axes = pyplot.subplots(figsize=(side + 1.2, side), layout="constrained")
+    columns = result.get("confusion_columns", names)
+    side, wide = 2.2 + 0.42 * size, 3.4 + 0.42 * len(columns)
+    figure, axes = pyplot.subplots(figsize=(wide, side), layout="constrained")
     shown = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.argwhere(counts > 0):
         color = "white" if shares[row, column] > 0.55 else "black"
-        text = f"{counts[row, column]:.0f}"
+        text = f"{counts[row, column]:.1f}".removesuffix(".0")
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize=8)
     labels = [f"{name} ({n:.0f})" for name, n in zip(names, claimed, strict=True)]
-    axes.set_xticks(range(size), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(size), labels)
     for label, n in zip(axes.get_yticklabels(), claimed, strict=True):
         label.set_color("black" if n else PALE)
@@ -147,7 +151,7 @@ def _styles(result: dict[str, Any], path: Path) -> Path:
 def _intervals(results: Sequence[dict[str, Any]], path: Path) -> Path:
     """Accuracy and its 95% interval: a line per data set, group and protocol, a colour per model.
 
-    Seeds are averaged, as in the table; grey marks are chance and majority.
+    Seeds are averaged, as in the table; grey marks are chance, majority, and what people reach.
     """
     from matplotlib import pyplot
 
@@ -155,7 +159,7 @@ def _intervals(results: Sequence[dict[str, Any]], path: Path) -> Path:
     for result in results:
         cases.setdefault(_case(result), {}).setdefault(result["model"], []).append(result)
     models = list(dict.fromkeys(result["model"] for result in results))
-    gap = min(0.24, 0.8 / len(models))
+    gap, marked = min(0.24, 0.8 / len(models)), set[str]()
     height = len(cases) * max(0.3, 0.14 * len(models)) + 1.3
     figure, axes = pyplot.subplots(figsize=(8, height), layout="constrained")
     for place, found in enumerate(cases.values()):
@@ -163,21 +167,31 @@ def _intervals(results: Sequence[dict[str, Any]], path: Path) -> Path:
             if model in found:
                 at = place + (number - (len(models) - 1) / 2) * gap
                 _mark(axes, found[model], at, COLORS[number % len(COLORS)])
-        baselines = [r["baselines"] for runs in found.values() for r in runs if "baselines" in r]
-        for name, mark in BASELINES:
-            simple = [b[name] for b in baselines if name in b]
-            if simple:
-                axes.plot(np.mean(simple), place, mark, color=PALE, markersize=5, zorder=1)
+        runs = [run for own in found.values() for run in own]
+        for name, mark in MARKS.items():
+            known = [value for run in runs if (value := _baseline(run, name)) is not None]
+            if known:
+                axes.plot(np.mean(known), place, mark, color=PALE, markersize=5, zorder=1)
+                marked.add(name)
     for number, model in enumerate(models):
         axes.plot([], [], "o-", color=COLORS[number % len(COLORS)], label=Path(model).name)
-    for name, mark in BASELINES:
-        axes.plot([], [], mark, color=PALE, markersize=5, label=name)
+    for name, mark in MARKS.items():
+        if name in marked:
+            axes.plot([], [], mark, color=PALE, markersize=5, label=name)
     axes.set_yticks(range(len(cases)), list(cases), fontsize=8)
     axes.set_ylim(len(cases) - 0.4, -0.6)
     axes.grid(axis="x", color="#eeeeee")
     axes.set(xlim=(0, 1), xlabel="accuracy, 95% interval", axisbelow=True)
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
     return save(figure, path)
+
+
+def _baseline(result: dict[str, Any], name: str) -> float | None:
+    """What a guess, or people, reach on the pictures of a result."""
+    people = result.get("people", {}).get("metrics", {})
+    beside = {"one person": people.get("person"), "perfect model": people.get("ceiling")}
+    known: dict[str, float | None] = {**result.get("baselines", {}), **beside}
+    return known.get(name)
 
 
 def _mark(axes: Any, runs: Sequence[dict[str, Any]], at: float, color: str) -> None:

@@ -37,18 +37,14 @@ MAIN = {"multi_label": "mAP", "distribution": "kl", "regression": "rmse"}
 
 def score(
     task: str, values: Array, test: Index, prob: Array, plan: FoldPlan, names: tuple[str, ...]
-) -> tuple[dict[str, Any], dict[str, float]]:
+) -> tuple[dict[str, Any], dict[str, float | None]]:
     """Metrics, intervals and per-output numbers of (R, M, K), and those of a constant guess.
 
     The constant guess is the mean of the training rows (of the scored ones where nothing is
     learnt): what a model that never looks would say.
     """
     true = values[test]
-    measure, each = _MEASURES[task], _EACH[task]
-    found = _mean([measure(true, p) for p in prob])
-    rng = np.random.default_rng([95, len(test)])
-    draws = [rng.integers(0, len(true), len(true)) for _ in range(RESAMPLES)]
-    spread = [measure(true[rows], prob[i % len(prob)][rows]) for i, rows in enumerate(draws)]
+    each = _EACH[task]
     constant = np.concatenate(
         [
             np.tile(values[f.train if len(f.train) else f.test].mean(axis=0), (len(f.test), 1))
@@ -57,15 +53,35 @@ def score(
     )
     main = MAIN[task]
     scores = {
+        **_with_intervals(task, true, prob),
+        "per_output": dict(zip(names, _mean_lists([each(true, p) for p in prob]), strict=True)),
+        "support": _support(task, true, names),
+    }
+    return scores, {"constant": _rounded(measure(task, true, constant)[main])}
+
+
+def measure(task: str, true: Array, prob: Array) -> dict[str, float]:
+    """The metrics of a task for outputs (M, K); NaN where one is not defined."""
+    return _MEASURES[task](true, prob)
+
+
+def measured(task: str, true: Array, prob: Array) -> dict[str, Any]:
+    """`metrics` and `interval95` of outputs (M, K), as JSON values."""
+    return _with_intervals(task, true, prob[None])
+
+
+def _with_intervals(task: str, true: Array, prob: Array) -> dict[str, Any]:
+    found = _mean([measure(task, true, p) for p in prob])
+    rng = np.random.default_rng([95, len(true)])
+    draws = [rng.integers(0, len(true), len(true)) for _ in range(RESAMPLES)]
+    spread = [measure(task, true[rows], prob[i % len(prob)][rows]) for i, rows in enumerate(draws)]
+    return {
         "metrics": {name: _rounded(value) for name, value in found.items()},
         "interval95": {
             name: tuple(_rounded(end) for end in interval95([s[name] for s in spread]))
             for name in found
         },
-        "per_output": dict(zip(names, _mean_lists([each(true, p) for p in prob]), strict=True)),
-        "support": _support(task, true, names),
     }
-    return scores, {"constant": round(measure(true, constant)[main], 6)}
 
 
 def _rounded(value: float) -> float | None:

@@ -11,6 +11,8 @@
 | target | the same for what was claimed; null for single labels |
 | fold, repeat | which part of the test rows, which draw of few_shot |
 | seed, group | as in the result |
+| confidence | as a table of answers gave it; null elsewhere, where the largest of `probs` stands |
+| right | 1, 0, or a share where the answer names several labels; null where no label is claimed |
 
 The file's metadata `emo8.predictions` holds names, task, model, dataset, protocol.
 """
@@ -43,6 +45,8 @@ SCHEMA = pa.schema(
         ("repeat", pa.int32()),
         ("seed", pa.int64()),
         ("group", pa.string()),
+        ("confidence", pa.float32()),
+        ("right", pa.float32()),
     ]
 )
 
@@ -58,6 +62,9 @@ class Predictions:
     task: str
     true: npt.NDArray[np.int64] | None = None  # (M,) index into names, for single labels
     values: npt.NDArray[np.float64] | None = None  # (M, K) for every other task
+    says: list[str] | None = None  # (M,) what was said, where that is not the likeliest output
+    confidence: npt.NDArray[np.float64] | None = None  # (M,) where it is not the largest output
+    right: npt.NDArray[np.float64] | None = None  # (M,) where that does not follow from `says`
 
 
 def path_of(results: Path, config_hash: str) -> Path:
@@ -72,8 +79,10 @@ def write(found: Predictions, result: dict[str, Any], results: Path) -> Path:
     about |= {"names": list(found.names), "task": found.task}
     labels = _labels(found)
     top = found.prob.reshape(repeats * rows, -1)
-    says = [None] * len(top)
-    if found.task != "regression":
+    says: list[str | None] = [None] * len(top)
+    if found.says is not None:
+        says = found.says * repeats
+    elif found.task != "regression":
         says = [found.names[i] for i in top.argmax(axis=1)]
     target = None if found.values is None else found.values.astype(np.float32).tolist()
     table = pa.table(
@@ -87,6 +96,8 @@ def write(found: Predictions, result: dict[str, Any], results: Path) -> Path:
             "repeat": np.repeat(np.arange(repeats), rows).astype(np.int32),
             "seed": [result["seed"]] * len(top),
             "group": [result["group"]] * len(top),
+            "confidence": _confidence(found),
+            "right": _right(found, says, labels * repeats),
         },
         schema=SCHEMA,
     )
@@ -96,6 +107,23 @@ def write(found: Predictions, result: dict[str, Any], results: Path) -> Path:
     pq.write_table(table.replace_schema_metadata({KEY: json.dumps(about)}), partial)
     partial.replace(path)
     return path
+
+
+def _confidence(found: Predictions) -> list[float | None]:
+    repeats, rows, _ = found.prob.shape
+    if found.confidence is None:
+        return [None] * (repeats * rows)
+    return [float(v) if np.isfinite(v) else None for v in found.confidence] * repeats
+
+
+def _right(
+    found: Predictions, says: Sequence[str | None], labels: Sequence[str | None]
+) -> list[float | None]:
+    if found.right is not None:
+        return found.right.tolist() * found.prob.shape[0]
+    if found.true is None:
+        return [None] * len(says)
+    return [float(said == label) for said, label in zip(says, labels, strict=True)]
 
 
 def _labels(found: Predictions) -> list[str | None]:

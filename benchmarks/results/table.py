@@ -62,7 +62,7 @@ def tables(results: Sequence[dict[str, Any]]) -> list[Table]:
     Published numbers come from `published.toml` and stand apart, with their source and protocol.
     """
     labelled = [r for r in results if r.get("task", "single") in CLASS_TASKS]
-    found = [Table(title="", header=HEADER, lines=rows(labelled))] if labelled else []
+    found = [_main(labelled)] if labelled else []
     for task in sorted({r["task"] for r in results if r not in labelled}):
         mine = [r for r in results if r.get("task") == task]
         names = list(mine[0]["metrics"])
@@ -115,6 +115,58 @@ def _with_interval(value: float | None, ends: Sequence[float | None] | None) -> 
     if ends is None or ends[0] is None or ends[1] is None:
         return f"{value:.3f}"
     return f"{value:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
+
+
+def _main(results: Sequence[dict[str, Any]]) -> Table:
+    """The table of the tasks with one label a row; what people reach stands beside, where known."""
+    more = [name for name in MORE if any(MORE[name](result) for result in results)]
+    lines = rows(results)
+    if more:
+        beside: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for result in results:
+            beside.setdefault(_key(result), []).append(result)
+        lines = [
+            (*line, *(MORE[name](beside.get(line[:4], [{}])[0]) for name in more)) for line in lines
+        ]
+    return Table(title="", header=(*HEADER, *more), lines=lines)
+
+
+def _share(name: str) -> Callable[[dict[str, Any]], str]:
+    def cell(result: dict[str, Any]) -> str:
+        value = result.get("metrics", {}).get(name)
+        return "" if value is None else f"{value:.3f}"
+
+    return cell
+
+
+def _people(name: str) -> Callable[[dict[str, Any]], str]:
+    def cell(result: dict[str, Any]) -> str:
+        people = result.get("people")
+        if people is None:
+            return ""
+        return _with_interval(people["metrics"][name], people["interval95"][name])
+
+    return cell
+
+
+def _worth(result: dict[str, Any]) -> str:
+    """How many people a model is worth; "12+" where the votes cannot tell more."""
+    worth = result.get("metrics", {}).get("n_equivalent")
+    if worth is None:
+        return ""
+    most = len(result["people"]["agreement"]) - 1
+    return f"{most}+" if worth >= most else f"{worth:.1f}"
+
+
+# Columns that are shown where any result has something to say in them.
+MORE: dict[str, Callable[[dict[str, Any]], str]] = {
+    "coverage": _share("coverage"),
+    "refused": _share("refused"),
+    "off vocabulary": _share("off_vocabulary"),
+    "one person [95%]": _people("person"),
+    "perfect model [95%]": _people("ceiling"),
+    "worth n people": _worth,
+}
 
 
 def show(found: Sequence[Table], form: str) -> str:
@@ -172,11 +224,14 @@ def _line(
     key: tuple[str, ...], members: list[dict[str, Any]], *, with_interval: bool
 ) -> tuple[str, ...]:
     def measured(name: str) -> str:
-        mean = f"{fmean(m['metrics'][name] for m in members):.3f}"
+        known = [m for m in members if m["metrics"].get(name) is not None]
+        if not known:
+            return "–"
+        mean = fmean(m["metrics"][name] for m in known)
         if not with_interval:
-            return mean
-        low, high = (fmean(m["interval95"][name][end] for m in members) for end in (0, 1))
-        return f"{mean} [{low:.3f}, {high:.3f}]"
+            return f"{mean:.3f}"
+        ends = [fmean(m["interval95"][name][end] for m in known) for end in (0, 1)]
+        return _with_interval(mean, ends)
 
     def baseline(name: str) -> str:
         found = [m["baselines"][name] for m in members if "baselines" in m]

@@ -1,0 +1,1 @@
+"""Answers that any model gave to pictures: read, understood, scored."""

@@ -1,0 +1,1 @@
+"""What people's own votes say: how far they agree, and what a model's agreement is worth."""
