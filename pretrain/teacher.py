@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emo8.engine.files import appearing
 from pretrain.config.settings import TeacherConfig
 from pretrain.views.cut import normalise
 
@@ -141,10 +141,8 @@ def cached_text_features(teacher: Teacher, texts: Sequence[str], folder: Path) -
         return check_features(load_file(path)["text"], str(path))
     logger.info("embedding %d texts with %s", len(texts), teacher.name)
     features = check_features(teacher.text_features(texts), teacher.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    half_written = path.with_suffix(f".{os.getpid()}.tmp")  # every rank may write the same file
-    save_file({"text": features.contiguous()}, half_written)
-    half_written.rename(path)
+    with appearing(path, durable=False) as partial:  # every rank may write the same file
+        save_file({"text": features.contiguous()}, partial)
     return features
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from benchmarks.features.backbones import Backbone
 from benchmarks.features.pictures import Pictures
 from emo8.core.errors import Emo8Error, ModelError
+from emo8.engine.files import appearing, new_array
 
 BATCH = 32
 Tokens = npt.NDArray[np.float16]  # (N, T, D)
@@ -44,22 +44,20 @@ def extract(backbone: Backbone, pictures: Pictures) -> Tokens:
 def _compute(backbone: Backbone, pictures: Pictures, path: Path) -> None:
     assert backbone.tokens is not None
     total = len(pictures.index)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     store: Any = None
-    for start in range(0, total, BATCH):
-        which = range(start, min(start + BATCH, total))
-        views = [backbone.tokens(pictures.pixels(which, view)) for view in pictures.views]
-        tokens = np.concatenate(views, axis=1).astype(np.float16)
-        if store is None:
-            shape = (total, *tokens.shape[1:])
-            _require_space(path.parent, 2 * int(np.prod(shape)))
-            store = np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
-        store[start : start + len(tokens)] = tokens
-        if pictures.progress:
-            pictures.progress(f"tokens of {backbone.name}", which[-1] + 1, total)
-    store.flush()
-    part.replace(path)
+    with appearing(path, durable=False) as part:
+        for start in range(0, total, BATCH):
+            which = range(start, min(start + BATCH, total))
+            views = [backbone.tokens(pictures.pixels(which, view)) for view in pictures.views]
+            tokens = np.concatenate(views, axis=1).astype(np.float16)
+            if store is None:
+                shape = (total, *tokens.shape[1:])
+                _require_space(path.parent, 2 * int(np.prod(shape)))
+                store = new_array(part, np.dtype(np.float16), shape)
+            store[start : start + len(tokens)] = tokens
+            if pictures.progress:
+                pictures.progress(f"tokens of {backbone.name}", which[-1] + 1, total)
+        store.flush()
 
 
 def _require_space(folder: Path, size_bytes: int) -> None:

@@ -31,6 +31,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import SourceError
+from emo8.engine.files import parquet_writer
 
 KEY = b"emo8.predictions"
 JOIN = " | "
@@ -102,10 +103,9 @@ def write(found: Predictions, result: dict[str, Any], results: Path) -> Path:
         schema=SCHEMA,
     )
     path = path_of(results, result["config_hash"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    pq.write_table(table.replace_schema_metadata({KEY: json.dumps(about)}), partial)
-    partial.replace(path)
+    table = table.replace_schema_metadata({KEY: json.dumps(about)})
+    with parquet_writer(path, table.schema) as writer:
+        writer.write_table(table)
     return path
 
 

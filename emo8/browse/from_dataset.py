@@ -19,6 +19,7 @@ from emo8.core.errors import SourceError
 from emo8.core.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 from emo8.dataset import open as opendata
 from emo8.dataset.shards import list_shards
+from emo8.engine.files import appearing
 
 BATCH_PICTURES = 64
 CLIP = "embedded"  # a dataset brings no embeddings; this model needs no network
@@ -130,7 +131,7 @@ class _Shards:
     def pictures(self, chosen: pd.DataFrame) -> Iterator[tuple[int, bytes | None]]:
         place = 0
         for shard, own in chosen.groupby("shard", sort=False):
-            wanted = own["row"].tolist()
+            wanted = dict(zip(own["row"].tolist(), own["sha256"].tolist(), strict=True))
             with pq.ParquetFile(self.root / str(shard)) as file:
                 first = 0
                 for group in range(file.metadata.num_row_groups):
@@ -140,12 +141,18 @@ class _Shards:
                         images = file.read_row_group(group, columns=["image"]).column("image")
                         for row in inside:
                             image = images[row - first].as_py()
-                            yield place, image["bytes"] if image else None
+                            yield place, _own(image, wanted[row])
                             place += 1
                     first = last
 
     def vectors(self, chosen: pd.DataFrame) -> np.ndarray:
         return np.zeros((len(chosen), 0), np.float32)
+
+
+def _own(image: dict[str, Any] | None, sha256: str | None) -> bytes | None:
+    """The bytes of a row's picture; None where there are none, or others than the row says."""
+    data: bytes | None = image["bytes"] if image else None
+    return data if data is not None and hashlib.sha256(data).hexdigest() == sha256 else None
 
 
 def _of_pictures(data: str) -> tuple[pd.DataFrame, _ShardPictures]:
@@ -230,11 +237,9 @@ class _Embedding:
             return dict(zip(file["sha256"].tolist(), file["vectors"]))
 
     def _remember(self, known: dict[str, np.ndarray]) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.file.with_name(f".{self.file.name}.{os.getpid()}.partial.npz")
-        keys = np.array(list(known))
-        np.savez(partial, sha256=keys, vectors=np.stack(list(known.values())).astype(np.float16))
-        partial.replace(self.file)
+        keys, vectors = np.array(list(known)), np.stack(list(known.values())).astype(np.float16)
+        with appearing(self.file, durable=False) as partial, partial.open("wb") as file:
+            np.savez(file, sha256=keys, vectors=vectors)
 
 
 def _batches(

@@ -1,6 +1,7 @@
 """One picture file per row for the App, because a build keeps its pictures in parquet.
 
-`BUILD/browse/pictures/ab/abcd….jpg`, by the id of the row. A picture the browser can show and that
+`BUILD/browse/pictures/ab/abcd….jpg`, by the SHA-256 of the row's key: what a dataset from outside
+says of its rows is no path. A picture the browser can show and that
 is small goes there as it is; others are shrunk. Files are made once, for the rows that are asked
 for, and appear by rename: an interrupted run goes on where it stopped, and a file that vanished
 comes back. Nothing else reads them: the folder may be deleted.
@@ -8,6 +9,7 @@ comes back. Nothing else reads them: the folder may be deleted.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections import deque
@@ -18,6 +20,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from emo8.core.images import DecodeError, decode
+from emo8.engine.files import write_bytes
 
 MAX_BYTES = 200_000  # larger files are shrunk: the grid loads hundreds at once
 MAX_SIDE_PX = 1024  # of what is shrunk; a modal on a laptop shows no more
@@ -35,7 +38,7 @@ class PictureFiles:
 
     def find(self, key: str) -> Path | None:
         """The file of a row, None where there is none."""
-        return self._known.get(key)
+        return self._known.get(file_stem(key))
 
     def write(self, pictures: Iterable[tuple[str, bytes | None]]) -> Iterator[str]:
         """Make the files of `pictures`; the keys of those that cannot be shown come back."""
@@ -50,7 +53,7 @@ class PictureFiles:
 
     def placeholder(self, words: str) -> Path:
         """A grey picture that says in words why there is none."""
-        path = self.folder / "none" / f"{words.replace(' ', '-')}.png"
+        path = self.folder / "none" / f"{file_stem(words)}.png"
         if not path.exists():
             image = Image.new("RGB", _PLACEHOLDER_PX, "#dddddd")
             middle = (_PLACEHOLDER_PX[0] // 2, _PLACEHOLDER_PX[1] // 2)
@@ -60,7 +63,7 @@ class PictureFiles:
             )
             out = io.BytesIO()
             image.save(out, "PNG")
-            _write(path, out.getvalue())
+            write_bytes(path, out.getvalue(), durable=False)
         return path
 
     def _settle(self, key: str, future: Future[Path | None]) -> Iterator[str]:
@@ -68,16 +71,22 @@ class PictureFiles:
         if path is None:
             yield key
         else:
-            self._known[key] = path
+            self._known[file_stem(key)] = path
 
     def _one(self, key: str, data: bytes | None) -> Path | None:
         shown = _shown(data) if data else None
         if shown is None:
             return None
         content, suffix = shown
-        path = self.folder / key[:2] / f"{key}.{suffix}"
-        _write(path, content)
+        stem = file_stem(key)
+        path = self.folder / stem[:2] / f"{stem}.{suffix}"
+        write_bytes(path, content, durable=False)
         return path
+
+
+def file_stem(key: str) -> str:
+    """What the picture file of a row is called, without its suffix."""
+    return hashlib.sha256(key.encode(errors="backslashreplace")).hexdigest()
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -108,13 +117,3 @@ def _opens(data: bytes) -> bool:
             return min(image.size) > 0
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emo8.engine.plan import Plan
 
 HELP = "the funnel, and which parts are done, reused, stale or failed"
 DESCRIPTION = """\
@@ -18,6 +22,9 @@ last run, are stale (made from other inputs or options than now asked for) or fa
   refused_address  leads to a private network, or is no http(s) link
 
 docs/web.md explains what is honoured and which causes there are.
+
+--check reads every file and compares it with the checksum it was written with. `emo8 build` mends
+what it can make anew; votes and earlier splits must come from a copy.
 """
 _NUMBERS = ("parts_total", "parts_done", "parts_reused", "parts_stale", "parts_failed")
 
@@ -29,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, metavar="FILE", help="all failures into a CSV file")
     parser.add_argument(
         "--top", type=int, default=30, metavar="N", help="failures shown (default 30)"
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="compare every byte with the checksums (exit 1: damage)",
     )
 
 
@@ -46,9 +58,11 @@ def _status(arguments: argparse.Namespace) -> int:
     funnel = build_folder.read_json(arguments.build / "report" / "funnel.json")
     steps = step_status(arguments.build, plan) if plan else {}
     complete = bool(plan and plan.dataset)
+    damaged = _damaged(arguments.build, plan) if arguments.check else []
     if arguments.json:
-        print(json.dumps({"funnel": funnel, "steps": steps, "complete": complete}, indent=2))
-        return 0
+        answer = {"funnel": funnel, "steps": steps, "complete": complete}
+        print(json.dumps(answer | ({"damaged": damaged} if arguments.check else {}), indent=2))
+        return 1 if damaged else 0
     print(f"{arguments.build}: {'complete' if complete else 'not finished'}")
     if funnel:
         print("\n".join(funnel_lines(funnel)))
@@ -58,7 +72,11 @@ def _status(arguments: argparse.Namespace) -> int:
         print(f"{step:<32}" + "".join(f"{numbers[key]:>8}" for key in _NUMBERS))
         for part, cause in numbers["failures"].items():
             print(f"    part {part} failed: {cause}")
-    return 0
+    for one in damaged:
+        print(f"DAMAGED {one['path']} {one['cause']}; {one['remedy']}")
+    if arguments.check and not damaged:
+        print("every file is as it was written")
+    return 1 if damaged else 0
 
 
 def _failures(arguments: argparse.Namespace) -> int:
@@ -88,3 +106,22 @@ def _failures(arguments: argparse.Namespace) -> int:
     if len(found) > arguments.top:
         print(f"… and {len(found) - arguments.top} more lines (--csv FILE for all)")
     return 0
+
+
+def _damaged(build: Path, plan: Plan | None) -> list[dict[str, str]]:
+    """Files that are not as they were written, and what to do about each."""
+    from emo8.engine.build_folder import PLAN
+    from emo8.pipeline import integrity
+
+    again = "`emo8 build` with its recipe mends it"
+    if plan is None:
+        cause = "is missing or damaged: which files there must be is not known"
+        return [{"path": str(build / PLAN), "cause": cause, "remedy": again}]
+    return [
+        {
+            "path": str(one.path),
+            "cause": one.cause,
+            "remedy": again if one.mended else "put a copy in its place",
+        }
+        for one in integrity.find(build, plan)
+    ]

@@ -41,3 +41,7 @@ class BrowseError(Emo8Error):
 
 class HubError(OSError):
     """The Hub could not take a release, through no mistake of the user's: run it again."""
+
+
+class DamagedError(OSError):
+    """A file of ours that is not as it was written: the message says what makes it anew."""

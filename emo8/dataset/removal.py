@@ -11,14 +11,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from filelock import FileLock
 
+from emo8.core.addresses import comparable, quick_host
 from emo8.core.errors import Emo8Error
 from emo8.dataset.shards import list_shards, row_groups
 from emo8.engine.build_folder import require_build
@@ -31,6 +35,7 @@ LIST_VARIABLE = "EMO8_REMOVALS"
 MAX_COPY_DISTANCE = 3
 # Hashes with fewer bits set belong to blank pictures and say nothing about what is shown.
 MIN_BITS_SET = 4
+_SHA256 = re.compile(r"\s*[0-9a-fA-F]{64}\s*")
 _HEX = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")
 
 
@@ -83,20 +88,65 @@ def add(key: str, reason: str, builds: list[Path], path: Path | None = None) -> 
     if not reason.strip():
         raise Emo8Error("a removal needs a --reason: it is kept with the request")
     path = path or list_path()
-    removals = load(path)
     found = [_known(key, build) for build in builds]
-    removal = Removal(
-        key=key,
-        reason=reason,
+    removal = _with(Removal(key=key, reason=reason), found)
+    with _changing(path):
+        removals = load(path)
+        if removal not in removals:
+            _save(path, [*removals, removal])
+    return removal
+
+
+def learn(build: Path, path: Path | None = None) -> list[Removal]:
+    """All requests; those that name a published file are completed from what `build` published.
+
+    Only the shards tie the hash of a published file to its row, and without the row they forget
+    it: the row's own hashes are noted in the list.
+    """
+    path = path or list_path()
+    removals = load(path)
+    unknown = {_normal(one.key) for one in removals if not one.ids and _SHA256.fullmatch(one.key)}
+    found = {key: _known(key, build) for key in _published(build) & unknown}
+    if not found:
+        return removals
+    with _changing(path):
+        complete = [
+            _with(one, [found[key]]) if (key := _normal(one.key)) in found else one
+            for one in load(path)
+        ]
+        _save(path, complete)
+    return complete
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """Hold the list: whoever else wants to change it waits; the lock dies with its process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        yield
+
+
+def _save(path: Path, removals: list[Removal]) -> None:
+    lines = [json.dumps(asdict(removal), ensure_ascii=False) for removal in removals]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _with(removal: Removal, found: list[dict[str, set[str]]]) -> Removal:
+    """A request with what builds know of its picture."""
+    return replace(
+        removal,
         ids=_joined(found, "ids"),
         pixels=_joined(found, "pixels"),
         phashes=_joined(found, "phashes"),
         urls=_joined(found, "urls"),
     )
-    if removal not in removals:
-        lines = [json.dumps(asdict(item), ensure_ascii=False) for item in [*removals, removal]]
-        write_text(path, "\n".join(lines) + "\n")
-    return removal
+
+
+def _published(build: Path) -> set[str]:
+    """The hashes of the picture files in a build's dataset."""
+    shards = [build / "dataset" / shard.name for shard in list_shards(build / "dataset")]
+    columns = [read_columns(path, ["published_sha256"])[0] for path in shards]
+    return {digest for column in columns for digest in column.to_pylist() if digest}
 
 
 class Matcher:
@@ -104,10 +154,13 @@ class Matcher:
 
     def __init__(self, removals: list[Removal]) -> None:
         self.keys: dict[str, str] = {}
+        self.hosts: set[str] = set()  # of the addresses among them
         phashes: set[str] = set()
         for removal in removals:
             for key in (removal.key, *removal.ids, *removal.pixels, *removal.urls):
                 self.keys[_normal(key)] = removal.key
+                if "://" in key:
+                    self.hosts.add(comparable(key).partition("/")[0].partition(":")[0])
             phashes.update(removal.phashes)
             if re.fullmatch(r"[0-9a-f]{16}", removal.key):
                 phashes.add(removal.key)
@@ -122,10 +175,19 @@ class Matcher:
                 if isinstance(column, pa.ChunkedArray)
                 else [column]
             )
-            hits |= np.fromiter(
-                (isinstance(v, str) and _normal(v) in self.keys for p in pieces for v in p), bool
-            )
+            hits |= np.fromiter((self._holds(value) for piece in pieces for value in piece), bool)
         return hits
+
+    def any_of(self, column: Iterable[Iterable[str | None]]) -> np.ndarray:
+        """(N,) bool: rows one of whose several addresses is on the list."""
+        return np.fromiter((any(map(self._holds, values)) for values in column), bool)
+
+    def _holds(self, value: str | None) -> bool:
+        if not isinstance(value, str):
+            return False
+        if "://" in value and (host := quick_host(value)) is not None and host not in self.hosts:
+            return False  # normal forms are not had for nothing
+        return _normal(value) in self.keys
 
     def copies(self, phash: np.ndarray, extra: np.ndarray | None = None) -> np.ndarray:
         """(N,) least bits between each (N,) uint64 hash and a removed one; 65 = none on the list.
@@ -200,8 +262,8 @@ def _joined(found: list[dict[str, set[str]]], what: str) -> tuple[str, ...]:
 
 
 def _normal(key: str) -> str:
-    """Hashes in lower case; addresses without fragment and closing slash."""
+    """Hashes in lower case; one form for all spellings of an address."""
     text = key.strip()
     if _HEX.fullmatch(text.lower()):
         return text.lower()
-    return text.split("#")[0].rstrip("/") if "://" in text else text
+    return comparable(text) if "://" in text else text

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core import schema
+from emo8.core.errors import DamagedError
 from emo8.core.images import decode, encode, publishable
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.dataset.blur import blur
 from emo8.dataset.reuse import MAKING_KEY, KnownPictures, making
 from emo8.dataset.shards import content_fingerprint
-from emo8.engine.files import FINGERPRINT_KEY, fingerprint, read_columns, read_fingerprint
+from emo8.engine.files import (
+    FINGERPRINT_KEY,
+    damage,
+    fingerprint,
+    parquet_writer,
+    read_columns,
+    read_fingerprint,
+)
 from emo8.engine.steps import ROWS, part_path
 from emo8.labels.describe import with_emotion
 
@@ -105,7 +114,7 @@ class ShardTask:
             path = shard_path(self.build, style, split, self.part)
             rows = [_without_part(record) for record in members]
             content = fingerprint(VERSION, self.blur_faces, rows)
-            if read_fingerprint(path) != content:
+            if read_fingerprint(path) != content or damage(path):
                 stale[style, split] = (path, content, members)
         self._write(stale)
         return sum(len(members) for _, _, members in stale.values())
@@ -141,21 +150,21 @@ class ShardTask:
         # blurred pictures are made anew: the boxes they were blurred by may have changed
         known = KnownPictures(old if stale and not self.blur_faces else ())
         received, rows = _Received(self.build), []
-        try:
+        with ExitStack() as files:
             for key, (path, content, members) in stale.items():
-                writers[key] = _ShardWriter(path, content, self.features)
+                arrow = _shard_schema(content, self.features)
+                options = schema.parquet_options(arrow)
+                writer = files.enter_context(parquet_writer(path, arrow, **options))
+                writers[key] = _ShardWriter(writer)
                 rows += [(record["rank"], key, record) for record in members]
             for _, key, record in sorted(rows, key=lambda row: row[0]):
                 clean, blurred = known.get(record["id"]), None
                 if clean is None:
-                    data = received.read(record["part"], record["row"])
+                    data = received.read(record["part"], record["row"], record["id"])
                     clean, blurred = self._encoded(record, data)
                 writers[key].add(_published(record, clean, blurred))
-            for writer in writers.values():
-                writer.close()
-        finally:
-            for writer in writers.values():
-                writer.discard()
+            for shard in writers.values():
+                shard.flush()
 
     def _encoded(self, record: dict[str, Any], data: bytes) -> tuple[bytes, int | None]:
         """The bytes to publish for a picture as received, and how many faces were blurred."""
@@ -188,13 +197,20 @@ class _Received:
         self.build = build
         self.parts: dict[int, pa.ChunkedArray] = {}
 
-    def read(self, part: int, row: int) -> bytes:
+    def read(self, part: int, row: int, id: str) -> bytes:
+        """The bytes of a row; DamagedError where they are not those that its id names."""
         if part not in self.parts:
             while len(self.parts) > 1:
                 del self.parts[next(iter(self.parts))]
             table = read_columns(part_path(self.build, ROWS, part), ["image"])
             self.parts[part] = table.column("image")
-        return bytes(self.parts[part][row]["bytes"].as_py())
+        data = bytes(self.parts[part][row]["bytes"].as_py())
+        if hashlib.sha256(data).hexdigest() != id:
+            raise DamagedError(
+                f"{part_path(self.build, ROWS, part)} row {row} is not the picture {id[:12]}: "
+                "run `emo8 build` again, which reads it anew from its source"
+            )
+        return data
 
 
 def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:
@@ -217,48 +233,29 @@ def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dic
 
 
 class _ShardWriter:
-    """One parquet file in the making: full row groups go to disk, the name comes last."""
+    """Rows of one parquet file in the making: full row groups go to disk."""
 
-    def __init__(self, path: Path, content: str, features: dict[bytes, bytes]) -> None:
-        self.path = path
-        self.partial = path.with_name(f".{path.name}.partial")
-        marks = {FINGERPRINT_KEY: content.encode(), MAKING_KEY: making().encode()}
-        metadata = {**features, **marks}
-        self.schema = schema.published_schema().with_metadata(metadata)
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self.writer = writer
         self.waiting: list[dict[str, Any]] = []
         self.waiting_bytes = 0
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.writer: pq.ParquetWriter | None = pq.ParquetWriter(
-            self.partial,
-            self.schema,
-            **schema.parquet_options(self.schema),
-        )
 
     def add(self, record: dict[str, Any]) -> None:
         self.waiting.append(record)
         self.waiting_bytes += len(record["image"]["bytes"])
         if schema.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
-            self._flush()
+            self.flush()
 
-    def close(self) -> None:
-        """Finish the file and let it appear under its name."""
-        assert self.writer is not None
+    def flush(self) -> None:
+        """Write the rows that wait as a row group."""
         if self.waiting:
-            self._flush()
-        self.writer.close()
-        self.writer = None
-        self.partial.replace(self.path)
-
-    def discard(self) -> None:
-        """Leave nothing behind when the file was not finished."""
-        if self.writer is not None:
-            self.writer.close()
-            self.partial.unlink(missing_ok=True)
-
-    def _flush(self) -> None:
-        assert self.writer is not None
-        self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.schema))
+            self.writer.write_table(pa.Table.from_pylist(self.waiting, schema=self.writer.schema))
         self.waiting, self.waiting_bytes = [], 0
+
+
+def _shard_schema(content: str, features: dict[bytes, bytes]) -> pa.Schema:
+    marks = {FINGERPRINT_KEY: content.encode(), MAKING_KEY: making().encode()}
+    return schema.published_schema().with_metadata({**features, **marks})
 
 
 def dataset_fingerprint(build: Path) -> str:

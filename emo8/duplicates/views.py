@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+from emo8.engine.files import new_array
 from emo8.measure.filters.copies import CHROMA_SIDE_PX, THUMB_SIDE_PX
 
 HASHES = ("phash", "phash_trimmed", "phash_mirrored", "phash_trimmed_mirrored")
@@ -50,9 +51,7 @@ def empty_views(num_rows: int, dim: int, folder: Path | None = None) -> Views:
         if folder is None or not num_rows:  # a file cannot map nothing
             arrays[name] = np.zeros((num_rows, *shape), dtype)
         else:
-            arrays[name] = np.lib.format.open_memmap(
-                folder / f"{name}.npy", "w+", dtype, (num_rows, *shape)
-            )
+            arrays[name] = new_array(folder / f"{name}.npy", np.dtype(dtype), (num_rows, *shape))
     return Views(**arrays)
 
 

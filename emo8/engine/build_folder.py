@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import socket
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,7 @@ from emo8.engine.files import write_text
 
 RESOLVED = "resolved.json"
 PLAN = "plan.json"
+RECIPE = "recipe.toml"
 _PACKAGES = (
     "emo8",
     "torch",
@@ -44,7 +46,7 @@ def check_target(build: Path, recipe: Recipe, recipe_path: Path) -> None:
         return
     if not build.is_dir():
         raise BuildError(f"{build} is a file; give a folder with -o")
-    resolved = read_json(build / RESOLVED)
+    resolved = read_json(build / RESOLVED) or _from_recipe(build)
     if resolved is None:
         strangers = [entry.name for entry in build.iterdir() if not entry.name.startswith(".")]
         if strangers:
@@ -59,6 +61,17 @@ def check_target(build: Path, recipe: Recipe, recipe_path: Path) -> None:
             f"{build} belongs to recipe {owner!r} ({resolved['recipe_path']}), not to "
             f"{recipe.name!r} ({recipe_path}); give another folder with -o"
         )
+
+
+def _from_recipe(build: Path) -> dict[str, Any] | None:
+    """Whose a build is when `resolved.json` is damaged, by the recipe beside it."""
+    path = build / RECIPE
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    own = (build / PLAN).exists() and "name" in content
+    return {"recipe": {"name": content["name"]}, "recipe_path": str(path)} if own else None
 
 
 def require_build(build: Path) -> dict[str, Any]:
@@ -99,7 +112,7 @@ def write_resolved(
         "packages": {name: _version(name) for name in _PACKAGES},
     }
     write_text(build / RESOLVED, json.dumps(content, indent=2) + "\n")
-    write_text(build / "recipe.toml", recipe_path.read_text(encoding="utf-8"))
+    write_text(build / RECIPE, recipe_path.read_text(encoding="utf-8"))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

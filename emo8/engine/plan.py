@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from emo8.engine.build_folder import PLAN, read_json
-from emo8.engine.files import read_fingerprint, write_text
+from emo8.engine.files import fingerprint, read_fingerprint, write_text
 from emo8.engine.steps import part_path
+
+_SUM = "checksum"  # of all else in the file
 
 
 @dataclass
@@ -25,6 +27,7 @@ class Plan:
     decision: str = ""  # fingerprint of thresholds, splits and everything they read
     removals: str = ""  # fingerprint of the removal list that the decision honoured
     dataset: str = ""  # fingerprint of dataset/ once it is complete, else empty
+    sums: dict[str, str] = field(default_factory=dict)  # small files of the run -> SHA-256
 
     def stale(self, build: Path, step: str) -> list[int]:
         """Parts of a step that are missing or carry another fingerprint."""
@@ -36,13 +39,16 @@ class Plan:
         return {int(part): step for step, parts in self.failed.items() for part in parts}
 
     def save(self, build: Path) -> None:
-        write_text(build / PLAN, json.dumps(asdict(self)) + "\n")
+        content = asdict(self)
+        write_text(build / PLAN, json.dumps({**content, _SUM: fingerprint(content)}) + "\n")
 
 
 def load_plan(build: Path) -> Plan | None:
     """The plan of the last run; None when there is none or it is damaged."""
     content = read_json(build / PLAN)
-    return Plan(**content) if content else None
+    if content is None or content.pop(_SUM, None) != fingerprint(content):
+        return None
+    return Plan(**content)
 
 
 def step_status(build: Path, plan: Plan) -> dict[str, dict[str, Any]]:

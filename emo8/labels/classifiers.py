@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emo8.core.taxonomy import EMOTIONS, POLARITIES, STYLES
-from emo8.engine.files import fingerprint
+from emo8.engine.files import appearing, fingerprint
 from emo8.labels.clip.prompts import PromptSet
 from emo8.labels.clip.vocabulary import Vocabulary
 from emo8.labels.clip.zeroshot import classifier
@@ -63,10 +63,8 @@ class ClassifierTask:
             if number == 0:  # attributes are the first model's alone
                 found |= _vocabulary_vectors(encoder, self.vocabulary)
             arrays |= {f"{model.table}/{what}": vectors for what, vectors in found.items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".{self.path.name}.partial.npz")
-        np.savez(partial, **arrays)  # type: ignore[arg-type]
-        partial.replace(self.path)
+        with appearing(self.path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
         return sum(map(len, arrays.values()))
 
 

@@ -36,7 +36,7 @@ from emo8.engine.progress import stage
 from emo8.engine.steps import ROWS, PartTask, Step, part_path
 from emo8.engine.verdict_table import provenance_of_copies
 from emo8.engine.verdict_table import write as write_verdicts
-from emo8.pipeline import decide, ingest, steps
+from emo8.pipeline import decide, ingest, integrity, steps
 from emo8.publish import evidence
 from emo8.publish.card import CardInput, write_card
 from emo8.report import numbers
@@ -102,7 +102,7 @@ class _Run:
         self.resolved = steps.resolve(recipe, recipe_path, out)
         self.steps = steps.part_steps(recipe, self.resolved, out)
         self.cast = votes.counted(votes.read_votes(out))
-        self.removals = removal.load()
+        self.removals = removal.learn(out)
         self.previous = load_plan(out)
         self.fetch = Fetch(
             build=out, chunks=chunks, config=recipe.fetch, max_bytes=recipe.ingest.max_bytes
@@ -112,7 +112,10 @@ class _Run:
         self.plan = self._plan()
 
     def run(self) -> BuildResult:
-        if self._complete():
+        mended = integrity.mend(self.out, self.previous or self.plan)
+        if not mended and self.previous is not None and self._complete():
+            self.previous.sums = integrity.small_files(self.out)
+            self.previous.save(self.out)
             funnel = build_folder.read_json(self.out / "report" / "funnel.json") or {}
             return BuildResult(funnel=funnel, failed_parts=0, already_complete=True)
         threading.Thread(target=_import_ahead).start()
@@ -124,6 +127,7 @@ class _Run:
             self._run_stage(step.name, self._step_task(step))
         verdicts = self._decide()
         self._write_dataset(verdicts)
+        self.plan.sums = integrity.small_files(self.out)
         self.plan.save(self.out)
         return BuildResult(
             funnel=numbers.funnel(verdicts),

@@ -15,8 +15,9 @@ from typing import Any
 
 import jinja2
 
-from emo8.core import schema
+from emo8.core import plain_text, schema
 from emo8.core.errors import RecipeError
+from emo8.core.plain_text import Markdown
 from emo8.core.reasons import REASONS
 from emo8.core.settings import PublishConfig
 from emo8.core.taxonomy import EMOTIONS
@@ -58,7 +59,7 @@ def write_card(root: Path, given: CardInput) -> None:
         "dataset.md",
         {
             **numbers,
-            "front_matter": front,
+            "front_matter": Markdown(front),
             "datasheet": datasheet,
             "unanswered": unanswered,
             "removal_policy": policy,
@@ -87,7 +88,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "summary": summary,
         "publish": given.publish,
         "version": given.version,
-        "history": given.history,
+        "history": Markdown(given.history),
         "grid": given.grid,
         "funnel": funnel,
         "removed": funnel["rejected"].get("removed", 0),
@@ -118,10 +119,18 @@ def check_answers(publish: PublishConfig) -> None:
             raise RecipeError(f"publish.answers has the unknown key {key!r}; {hint}")
 
 
-def render_text(text: str, numbers: dict[str, Any]) -> str:
+def render_text(text: str, numbers: dict[str, Any], finalize: Any = None) -> str:
     """A template in a string, filled; a name it does not know is an error of ours."""
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, finalize=finalize
+    )
+    environment.filters |= {"code": plain_text.code, "markdown": Markdown}
     return environment.from_string(text).render(numbers)
+
+
+def _as_text(value: Any) -> Any:
+    """What a card shows of a value: Markdown is made on purpose, all else is text."""
+    return plain_text.markdown(value) if type(value) is str else value
 
 
 def _model_name(name: str) -> str:
@@ -140,13 +149,13 @@ def _datasheet(numbers: dict[str, Any]) -> tuple[str, dict[str, str]]:
         if not answer:
             unanswered[key] = text
             answer = "*To be filled by the publisher.*"
-        return f"**{text}** {answer}\n"
+        return Markdown(f"**{text}** {answer}\n")
 
     return _render("datasheet.md", {**numbers, "q": question}), unanswered
 
 
-def _render(name: str, numbers: dict[str, Any]) -> str:
-    return render_text(_template(name), numbers)
+def _render(name: str, numbers: dict[str, Any]) -> Markdown:
+    return Markdown(render_text(_template(name), numbers, _as_text))
 
 
 def _template(name: str) -> str:

@@ -174,9 +174,8 @@ class _Looker:
     def _rows(self, table: pa.Table, shard: Shard, found: Findings) -> None:
         ids = table["id"].to_pylist()
         places = [f"{key} in {shard.name}" for key in ids]
-        removed = self.matcher.exact(
-            *(table[name] for name in _REMOVABLE), _copy_addresses(table["also_from"])
-        )
+        removed = self.matcher.exact(*(table[name] for name in _REMOVABLE))
+        removed |= self.matcher.any_of(copy_addresses(table["also_from"]))
         for row in np.flatnonzero(removed).tolist():
             found.add("removed", places[row])
         for row, entry in enumerate(table.drop_columns(["image"]).to_pylist()):
@@ -189,10 +188,9 @@ _HASHES = frozenset({"id", "cluster", "pixel_sha256", "published_sha256"})
 _REMOVABLE = ("id", "pixel_sha256", "published_sha256", "source_url", "cluster")
 
 
-def _copy_addresses(column: pa.ChunkedArray) -> list[str | None]:
-    """For each row the first address of an exact copy, None without one."""
-    rows = column.to_pylist()
-    return [next((c["source_url"] for c in row or [] if c["source_url"]), None) for row in rows]
+def copy_addresses(also_from: pa.ChunkedArray) -> list[list[str | None]]:
+    """For each row the addresses of its exact copies."""
+    return [[copy["source_url"] for copy in row or []] for row in also_from.to_pylist()]
 
 
 def _check_schema(file: pq.ParquetFile, name: str, found: Findings) -> None:

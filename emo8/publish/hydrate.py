@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from emo8.core import schema
 from emo8.core.errors import Emo8Error
 from emo8.core.images import DecodeError, decode, publishable
+from emo8.core.plain_text import cell
 from emo8.core.settings import FetchConfig
 from emo8.core.taxonomy import STYLES
 from emo8.dataset.removal import Matcher, Removal
@@ -229,7 +230,7 @@ class Hydration:
         out = io.StringIO()
         table = csv.writer(out, lineterminator="\n")
         table.writerow(["id", "source_url", "reason", "cause"])
-        table.writerows(self.lost)
+        table.writerows([cell(value) for value in line] for line in self.lost)
         write_text(target / REPORT, out.getvalue())
         card = self.data / README
         if card.exists():

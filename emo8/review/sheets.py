@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import BuildError, Emo8Error
+from emo8.core.plain_text import cell
 from emo8.core.taxonomy import EMOTIONS
 from emo8.engine.files import fingerprint, read_fingerprint, write_part
 from emo8.engine.verdict_table import VERDICTS
@@ -178,6 +179,6 @@ def _write(table: pd.DataFrame, file: Path) -> None:
     if file.suffix == ".parquet":
         table.to_parquet(file, index=False)
     elif file.suffix == ".csv":
-        table.to_csv(file, index=False)
+        table.map(cell).to_csv(file, index=False)
     else:
         raise Emo8Error(f"{file}: use .csv or .parquet")

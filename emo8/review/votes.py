@@ -47,8 +47,8 @@ def read_votes(build: Path) -> pd.DataFrame:
     if not path.exists():
         return schema.VOTES.empty_table().to_pandas()
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
         raise BuildError(f"{path} cannot be read: {error}; restore it from a copy") from error
     for field in schema.VOTES:
         if field.name not in table.column_names:  # written before the column was there

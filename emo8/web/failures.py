@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from emo8.core.errors import BuildError
+from emo8.core.plain_text import cell
 from emo8.web.links import host_of
 
 REASONS = ("fetch_failed", "refused_address", "opt_out", "too_many_bytes", "not_an_image", "empty")
@@ -61,5 +62,5 @@ def as_csv(failures: list[Failure]) -> str:
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
     table.writerow(["host", "reason", "cause", "links", "example"])
-    table.writerows(asdict(failure).values() for failure in failures)
+    table.writerows(map(cell, asdict(failure).values()) for failure in failures)
     return out.getvalue()

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from emo8.engine.files import write_text
+
 logger = logging.getLogger(__name__)
 
 
@@ -40,9 +42,7 @@ class MetricsLog:
     def rewind(self, step: int) -> None:
         """Drops lines of steps after `step`: they came after the checkpoint and are redone."""
         kept = [line for line in read_metrics(self.path) if line.get("step", 0) <= step]
-        half_written = self.path.with_suffix(".tmp")
-        half_written.write_text("".join(json.dumps(line) + "\n" for line in kept), "utf-8")
-        os.replace(half_written, self.path)
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from emo8.engine.files import write_text
 from pretrain.config import recipes
 from pretrain.config.resolve import keep_rows_per_step, resolve_steps, rows_per_step
 from pretrain.config.settings import PretrainConfig, as_dict, differences, from_dict
@@ -138,11 +139,7 @@ def held(out: Path, world: World) -> Iterator[None]:
 
 def write_facts(out: Path, facts: dict[str, Any]) -> None:
     """RUN/config.json, whole or not at all."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / "config.json"
-    half_written = path.with_suffix(".tmp")
-    half_written.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
-    half_written.replace(path)
+    write_text(out / "config.json", json.dumps(facts, indent=1) + "\n")
 
 
 def check_same_run(out: Path, before: dict[str, Any], facts: dict[str, Any]) -> None:

@@ -8,9 +8,9 @@ warns, or refuses, when a test picture is among them.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
+from emo8.engine.files import appearing
 from pretrain.data.cache import MemorySource
 from pretrain.data.dataset import Source
 from pretrain.data.streaming import StreamSource
@@ -34,9 +34,8 @@ def remember(source: Source | StreamSource, out: Path) -> Path | None:
         {"id": source.ids, "detail_hash": _hashes(source)},
         schema=pa.schema([("id", pa.string()), ("detail_hash", pa.binary(32))]),
     )
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(path)
+    with appearing(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
     return path
 
 

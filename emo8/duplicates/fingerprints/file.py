@@ -22,6 +22,7 @@ from emo8.duplicates.fingerprints.hashes import (
     thumb_of,
     window_hashes,
 )
+from emo8.engine.files import parquet_writer
 from emo8.measure.filters.base import PHASH_RECIPE, prepare
 from emo8.measure.filters.copies import VIEWS_RECIPE, DuplicateViews
 
@@ -138,11 +139,9 @@ def write(prints: Prints, path: Path) -> None:
         schema=SCHEMA,
     )
     about = json.dumps(asdict(prints.about)).encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     table = table.replace_schema_metadata({ABOUT_KEY: about})
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(path)
+    with parquet_writer(path, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
 
 
 def read(path: Path) -> Prints:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from emo8.core import plain_text
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.engine.files import write_text
 from emo8.web.links import parse
@@ -102,7 +103,9 @@ def write_list(path: Path, found: Collected) -> None:
     table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     table.writeheader()
     for lines in found.lines.values():
-        table.writerows(lines)
+        table.writerows(
+            {name: plain_text.cell(value) for name, value in line.items()} for line in lines
+        )
     write_text(path, out.getvalue())
     counts = found.counts()
     out = io.StringIO()

@@ -132,3 +132,47 @@ def test_removed_rows__nothing_asked_nothing_leaves(
     rows = read_narrow(small / "BUILD", [0, 1])
     reason, _ = removal.removed_rows(rows, [])
     assert reason.isna().all()
+
+
+def test_remove__two_at_once_are_both_on_the_list(
+    own_list: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+    import time
+
+    really = removal.write_text
+
+    def slowly(path: Path, text: str) -> None:
+        time.sleep(0.3)
+        really(path, text)
+
+    monkeypatch.setattr(removal, "write_text", slowly)
+    keys = [f"https://example.org/{n}.jpg" for n in range(4)]
+    threads = [threading.Thread(target=removal.add, args=(key, "asked", [])) for key in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(one.key for one in removal.load()) == keys
+
+
+def test_remove__by_the_hash_of_the_published_file_alone(own: Path, own_list: Path) -> None:
+    """Only the shards know which row that file is; the list remembers it when they forget."""
+    shards = (own / "BUILD" / "dataset" / "data").glob("*/*.parquet")
+    rows = (row for shard in shards for row in pq.read_table(shard).to_pylist())
+    row = next(row for row in rows if row["published_sha256"] != row["id"])
+    assert main(["remove", row["published_sha256"].upper(), "--reason", "asked"]) == 0
+    for _ in range(2):
+        build(own / "recipe.toml", own / "BUILD", workers=1)
+        assert row["id"] not in published_ids(own)
+    (entry,) = removal.load()
+    assert entry.ids == (row["id"],) and entry.pixels == (row["pixel_sha256"],)
+
+
+def test_matcher__spellings_of_an_address_and_hosts_apart() -> None:
+    matcher = removal.Matcher(
+        [removal.Removal(key="https://example.org/caf%C3%A9.jpg", reason="r")]
+    )
+    asked = ["http://www.example.org/café.jpg", "https://example.com/caf%C3%A9.jpg", None, "café"]
+    assert matcher.exact(asked).tolist() == [True, False, False, False]
+    assert matcher.any_of([[None, asked[0]], [], [asked[1]]]).tolist() == [True, False, False]
