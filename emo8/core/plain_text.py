@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_MARKDOWN = re.compile(r"[\\`*\[\]<>|!~$&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|(?<=^\d)[.)]")
+_MARKDOWN = re.compile(r"[\\`*\[\]<>|!~$&]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]")
+_NUMBERED = re.compile(r"^(\d{1,9})(?=[.)](?:\s|$))")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _TURNED = frozenset("LRE RLE LRO RLO PDF LRI RLI FSI PDI".split())  # change the order of letters
 
@@ -30,7 +31,8 @@ def one_line(text: str) -> str:
 
 def markdown(text: str) -> Markdown:
     """Markdown that shows a text as it is, on one line."""
-    return Markdown(_MARKDOWN.sub(lambda found: f"\\{found[0]}", one_line(text)))
+    marked = _MARKDOWN.sub(lambda found: f"\\{found[0]}", one_line(text))
+    return Markdown(_NUMBERED.sub(r"\1\\", marked))
 
 
 def code(text: str) -> Markdown:
