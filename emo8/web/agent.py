@@ -167,10 +167,7 @@ class Agent:
                 try:
                     if reply.status not in REDIRECTS:
                         found = body.read_text(reply, MAX_TEXT_BYTES)
-                        text = found.data.decode("utf-8", errors="replace")
-                        if found.cut:  # a rule cut in two would be another rule
-                            text = text.rpartition("\n")[0]
-                        return site_file_text(reply.status, text, what=what)
+                        return site_file_text(reply.status, found.data, cut=found.cut, what=what)
                     body.skip(reply)
                 finally:
                     self.wire.done(reply)
@@ -192,7 +189,7 @@ def _next(target: Target, reply: Reply) -> Target:
     if not location:
         raise failed("redirect_to_nowhere", reply.status)
     try:
-        absolute = urljoin(target.url, location.strip())
+        absolute = urljoin(target.url, _as_utf8(location.strip()))
     except ValueError:
         raise failed("redirect_to_nowhere", reply.status) from None
     try:
@@ -201,6 +198,14 @@ def _next(target: Target, reply: Reply) -> Target:
         if lost.reason == "refused_address":
             raise
         raise failed("redirect_to_nowhere", reply.status) from None
+
+
+def _as_utf8(header: str) -> str:
+    """A header whose bytes are UTF-8, which the http library has read as Latin-1."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return header
 
 
 def retry_after_s(value: str | None) -> float | None:

@@ -9,12 +9,10 @@ for everybody; `X-Robots-Tag`; the TDM reservation protocol as a header and as
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
 import http.client
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8.web.links import Target
+from emo8.web.opt_outs import product_token, reserved, reserves, robots, robots_tag, text_of
 from emo8.web.outcome import FetchFailed, failed
 
 ROBOTS, TDMREP = "/robots.txt", "/.well-known/tdmrep.json"
@@ -99,7 +98,7 @@ class Consent:
         if self.robots_txt:
             text = self.files.get(target.origin, ROBOTS)
             if text is not None:
-                rules = _robots(text)
+                rules = robots(text)
                 if not all(rules.can_fetch(target.url, token) for token in self.tokens):
                     raise FetchFailed("opt_out", "robots.txt")
                 delay_s = min(MAX_CRAWL_DELAY_S, rules.crawl_delay(self.tokens[0]) or 0.0)
@@ -115,82 +114,23 @@ class Consent:
             for word in robots_tag(value, self.tokens):
                 if word in self.directives:
                     raise FetchFailed("opt_out", f"x-robots-tag {word}")
-        if self.tdm_reservation and (headers.get("TDM-Reservation") or "").strip() == "1":
-            raise FetchFailed("opt_out", "tdm-reservation")
+        if not self.tdm_reservation:
+            return
+        for value in headers.get_all("TDM-Reservation", []):
+            if any(reserves(word) for word in value.split(",")):
+                raise FetchFailed("opt_out", "tdm-reservation")
 
 
-def product_token(user_agent: str) -> str:
-    """The name by which robots.txt addresses a user agent: letters before the first slash."""
-    found = re.match(r"[A-Za-z_-]+", user_agent)
-    return re.match(r"[A-Za-z0-9_-]+", user_agent)[0] if found else "emo8"  # type: ignore[index]
+def site_file_text(status: int, data: bytes, *, cut: bool, what: str) -> str | None:
+    """What an answer to a request for a site file means (RFC 9309, section 2.3.1).
 
-
-def robots_tag(value: str, tokens: Iterable[str]) -> Iterator[str]:
-    """The directives of one X-Robots-Tag that concern one of `tokens`, in lower case.
-
-    `otherbot: noindex, nofollow` concerns another robot only; `none` stands for noindex, nofollow.
+    A file that is no text counts as a no: FetchFailed.
     """
-    concerned = True
-    ours = {token.lower() for token in tokens}
-    for part in value.split(","):
-        name, colon, rest = part.partition(":")
-        word = part.strip().lower()
-        if colon and name.strip().lower() not in _WITH_VALUE:
-            concerned = name.strip().lower() in ours
-            word = rest.strip().lower()
-        if concerned and word:
-            yield "noindex" if word == "none" else word.split(":")[0].strip()
-
-
-_WITH_VALUE = {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
-
-
-def reserved(text: str, path: str) -> bool:
-    """Whether a tdmrep.json reserves the rights in what lies at `path`.
-
-    The longest pattern that fits decides, and of equal ones the reservation. A file that is no
-    such JSON (many sites answer every address with a page) says nothing.
-    """
-    try:
-        rules = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    best, answer = -1, False
-    for rule in rules if isinstance(rules, list) else []:
-        location = rule.get("location") if isinstance(rule, dict) else None
-        if not isinstance(location, str) or not _fits(location, path):
-            continue
-        says = str(rule.get("tdm-reservation")) in ("1", "True")
-        if len(location) > best or (len(location) == best and says):
-            best, answer = len(location), says
-    return answer
-
-
-def _fits(pattern: str, path: str) -> bool:
-    """Patterns as in robots.txt: a prefix, `*` for anything, `$` for the end."""
-    anchored, parts = pattern.endswith("$"), pattern.removesuffix("$").split("*")
-    place = len(parts[0])
-    if not path.startswith(parts[0]):
-        return False
-    for part in parts[1:]:
-        found = path.find(part, place)
-        if found < 0:
-            return False
-        place = found + len(part)
-    return not anchored or place == len(path) or (len(parts) > 1 and path.endswith(parts[-1]))
-
-
-@functools.lru_cache(maxsize=256)
-def _robots(text: str) -> Any:
-    from protego import Protego
-
-    return Protego.parse(text)
-
-
-def site_file_text(status: int, text: str, *, what: str) -> str | None:
-    """What an answer to a request for a site file means (RFC 9309, section 2.3.1)."""
     if 200 <= status < 300:
-        return text
+        text = text_of(data)
+        if text is None:
+            raise FetchFailed("opt_out", f"{what} is no text")
+        return text.rpartition("\n")[0] if cut else text  # a rule cut in two is another rule
     if 400 <= status < 500 and status != 429:
         return None
     raise failed(f"{what} http_{status}", status)

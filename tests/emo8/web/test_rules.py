@@ -13,9 +13,10 @@ import pytest
 
 from emo8.core.networks import parse_networks, refusal
 from emo8.web.agent import Agent, FetchPolicy, retry_after_s
-from emo8.web.consent import Consent, SiteFiles, product_token, reserved, robots_tag
+from emo8.web.consent import Consent, SiteFiles
 from emo8.web.download_log import Entry, PackWriter, entries, read_picture
 from emo8.web.links import host_of, parse
+from emo8.web.opt_outs import product_token, reserved, robots_tag
 from emo8.web.outcome import FetchFailed, failed
 from emo8.web.pacing import Pacing
 from tests.emo8.web.conftest import Site
