@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     take.add_argument("--model", default="embedded", help="CLIP of the builds to be checked")
     check = deeds.add_parser("check", help="copies across splits", description=_CHECK)
     check.add_argument("data", metavar="DATA")
-    check.add_argument("--model", default="embedded", help="CLIP that is the second witness")
+    check.add_argument(
+        "--model", default="embedded", help="CLIP that is the second witness; a build has its own"
+    )
     check.add_argument("--json", action="store_true", help="for scripts")
 
 
@@ -77,9 +79,13 @@ def _check(arguments: argparse.Namespace) -> int:
     import json
 
     from emo8.dataset.open import read
-    from emo8.duplicates.check_splits import audit
+    from emo8.duplicates.check_splits import audit, audit_build
+    from emo8.engine import build_folder
 
-    report = audit(read(arguments.data), model=arguments.model)
+    if build_folder.read_json(Path(arguments.data) / build_folder.RESOLVED) is not None:
+        report = audit_build(Path(arguments.data))
+    else:
+        report = audit(read(arguments.data), model=arguments.model)
     if arguments.json:
         print(json.dumps(report, indent=2))
         return 0 if report["ok"] else 1

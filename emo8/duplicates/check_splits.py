@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,18 @@ import pandas as pd
 import pyarrow as pa
 
 from emo8.core.images import DecodeError, decode
+from emo8.core.read_recipe import parse_recipe
 from emo8.core.settings import DecideConfig
 from emo8.core.taxonomy import parse_style
 from emo8.dataset.open import OpenPicture
 from emo8.duplicates import clusters, find
-from emo8.duplicates.views import COLUMNS, views_of
+from emo8.duplicates.pairs import read_views
+from emo8.duplicates.views import COLUMNS, Views, views_of
+from emo8.engine import build_folder
+from emo8.engine.files import read_columns
+from emo8.engine.steps import part_path
+from emo8.engine.verdict_table import VERDICTS
+from emo8.labels.clip_steps import recorded
 from emo8.measure.filters.base import prepare
 from emo8.measure.filters.copies import DuplicateViews
 
@@ -41,11 +50,39 @@ class _Seen:
 def audit(pictures: Iterable[OpenPicture], *, model: str = "embedded") -> dict[str, Any]:
     """The report on a dataset: `ok` is False when a picture is in two splits."""
     seen = _read(pictures, model)
+    dim = seen.vectors[0].shape[1] if seen.vectors else 1
+    views = views_of(zip(seen.pieces, seen.vectors), len(seen.ids), dim)
+    return _report(seen, views, DecideConfig())
+
+
+def audit_build(build: Path) -> dict[str, Any]:
+    """The same report on the rows that a finished build keeps, from what it has measured.
+
+    Nothing is decoded: the views and embeddings of the build's first model are compared, by the
+    thresholds of its recipe.
+    """
+    resolved = build_folder.require_build(build)
+    config = parse_recipe(resolved["recipe"], where=str(build / build_folder.RESOLVED)).decide
+    names = ["part", "row", "id", "split", "emotion", "style", "reason"]
+    kept = read_columns(build / VERDICTS, names).to_pandas()
+    kept = kept[kept["reason"].isna()].sort_values(["part", "row"], kind="stable")
+    seen = _Seen(
+        ids=kept["id"].tolist(),
+        splits=kept["split"].tolist(),
+        labels=[name if isinstance(name, str) else None for name in kept["emotion"]],
+        styles=kept["style"].tolist(),
+    )
+    for part, rows in kept.groupby("part"):
+        column = read_columns(part_path(build, "measure", int(str(part))), ["pixel_sha256"])
+        seen.pixels += column.column(0).take(pa.array(rows["row"].to_numpy())).to_pylist()
+    with tempfile.TemporaryDirectory(dir=build / "tables", prefix=".views-") as folder:
+        views = read_views(build, kept, recorded(resolved), Path(folder))
+        return _report(seen, views, config)
+
+
+def _report(seen: _Seen, views: Views, config: DecideConfig) -> dict[str, Any]:
     num_rows = len(seen.ids)
     exact = _equal_pairs(seen.pixels)
-    dim = seen.vectors[0].shape[1] if seen.vectors else 1
-    views = views_of(zip(seen.pieces, seen.vectors), num_rows, dim)
-    config = DecideConfig()
     pairs = find.candidates(views, config)
     told = find.judged(
         find.measured(views, pairs, config.min_crop_sim), find.limits_of(seen.styles, config)

@@ -23,6 +23,7 @@ from emo8.engine.row_index import first_occurrence
 from emo8.measure.filters.copies import VIEWS_RECIPE
 
 PAIRS = "copies.parquet"  # in tables/: every pair judged a copy or possibly one
+DISPUTED = "disputed"  # the verdict on a copy that stays, in the split of the other
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +51,9 @@ class DuplicateSearch:
         styles = verdicts["style"].iloc[open_rows[distinct]]
         told = self._near(rows, open_rows[distinct], styles.tolist())
         told = without_disputes(told, rows["emotion_source"].to_numpy()[open_rows[distinct]])
-        near = distinct[told.loc[told["verdict"] == "copy", ["left", "right"]].to_numpy(np.int64)]
-        root = clusters.roots(len(open_rows), np.concatenate([exact, near.reshape(-1, 2)]))
+        near = distinct[_ends(told, "copy")]
+        same = distinct[_ends(told, "copy", DISPUTED)]
+        root = clusters.roots(len(open_rows), np.concatenate([exact, same]))
         loses = losing_rows(verdicts["id"].iloc[open_rows], root, self.earlier)
         stays = ~loses[near].any(axis=1) if len(near) else np.zeros(0, bool)
         keeper = clusters.survivors(len(open_rows), near[stays], rank)
@@ -91,15 +93,22 @@ class DuplicateSearch:
 
 
 def without_disputes(told: pd.DataFrame, emotions: np.ndarray) -> pd.DataFrame:
-    """The judged pairs, but none a copy whose two sources name different emotions.
+    """The judged pairs, but DISPUTED the copies whose two sources name different emotions.
 
     Two faces of one drawing set can differ in nothing but the mouth: then the labels know more
-    than the pixels. Such a pair is shown as possible, and both rows stay.
+    than the pixels, and both rows stay. They stay in one cluster, and so in one split: the same
+    photograph under two labels must not be trained on and tested with.
     """
     left, right = (emotions[told[side].to_numpy(np.int64)] for side in ("left", "right"))
     differ = pd.notna(left) & pd.notna(right) & (left != right)
-    verdict = told["verdict"].mask(differ, "possible")
+    verdict = told["verdict"].mask(differ & told["verdict"].eq("copy"), DISPUTED)
     return told.assign(verdict=verdict)
+
+
+def _ends(told: pd.DataFrame, *verdicts: str) -> np.ndarray:
+    """(P, 2) the two rows of every pair with one of these verdicts."""
+    rows = told.loc[told["verdict"].isin(verdicts), ["left", "right"]]
+    return rows.to_numpy(np.int64).reshape(-1, 2)
 
 
 def _chain_equal(keys: pd.Series) -> np.ndarray:

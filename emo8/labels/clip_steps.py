@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from emo8.core.errors import BuildError
 from emo8.core.images import DecodeError, decode
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.core.taxonomy import EMOTIONS, STYLES, parse_style
@@ -284,6 +285,17 @@ def embeddings(column: pa.ChunkedArray, dim: int) -> np.ndarray:
     valid = array.is_valid().to_numpy(zero_copy_only=False)
     out[valid] = array.drop_null().flatten().to_numpy().reshape(-1, dim)
     return out
+
+
+def recorded(resolved: dict[str, Any]) -> Model:
+    """The first model of a build, as `resolved.json` describes it; BuildError for an old one."""
+    try:
+        return Model(**resolved["models"][0])
+    except (KeyError, IndexError, TypeError):
+        raise BuildError(
+            f"this build of {resolved['recipe']['name']!r} was made by another version of emo8: "
+            "run `emo8 build` again to bring it up to date"
+        ) from None
 
 
 def recall(name: str, known: list[dict[str, Any]], precision: str) -> Model | None:

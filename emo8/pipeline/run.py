@@ -48,7 +48,7 @@ from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
 from emo8.web.store import mark
 
-DECIDE_VERSION = 6
+DECIDE_VERSION = 7
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ BLOCKERS: dict[str, str] = {
     "local_path": "texts name paths of a machine",
     "secret": "texts hold what looks like a password, token or key",
     "vocabulary": "labels or columns outside the vocabulary",
-    "split_leak": "clusters or pictures lie in more than one split",
+    "split_leak": "pictures lie in more than one split; `emo8 leaks check BUILD` names them all",
     "repeated": "the same id is there twice",
     "no_address": "pictures are withheld and there is no source_url to find them at",
     "card": "the card or Croissant is not valid",
@@ -121,16 +121,20 @@ def inspect(
     publish: PublishConfig,
     removals: list[Removal],
     removals_current: bool,
+    split_leaks: Iterable[str] = (),
     forbidden: Iterable[str] = (),
 ) -> Verdict:
     """Look at every file of a staged release.
 
-    `removals_current` says whether the build honoured this very list. `forbidden` are strings
+    `removals_current` says whether the build honoured this very list; `split_leaks` are the copies
+    across splits that `emo8 leaks check` names. `forbidden` are strings
     that must appear nowhere: the build's own path, the home folder, the token.
     """
     found, warned = Findings(), Findings()
     if not removals_current:
         found.add("stale_removals", "emo8 remove was used since")
+    for pair in split_leaks:
+        found.add("split_leak", pair)
     looker = _Looker(root=root, matcher=Matcher(removals), texts=_Texts(forbidden))
     shards = list_shards(root)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # decoding and hashing free the GIL

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from emo8.core.errors import BuildError, Emo8Error, GateError, HubError
 from emo8.dataset import removal, row_order
 from emo8.dataset.shards import RELEASE, all_files
+from emo8.duplicates import check_splits
 from emo8.engine import build_folder
 from emo8.engine.plan import load_plan
 from emo8.publish import gate, release, versions
@@ -84,8 +85,10 @@ def _staged(
     removals = removal.load()
     plan = load_plan(build)
     forbidden = [str(build.resolve()), f"{Path.home()}/", get_token() or ""]
+    shared = check_splits.audit_build(build)
     verdict = gate.inspect(
         root,
+        split_leaks=[f"{pair['left']} = {pair['right']}" for pair in shared["shown"]],
         publish=publish,
         removals=removals,
         removals_current=plan is not None and plan.removals == removal.list_fingerprint(removals),

@@ -78,7 +78,7 @@ def possible_of(verdicts: pd.DataFrame, pairs: pd.DataFrame) -> list[ClusterGrou
         return []
     kept = verdicts[verdicts["reason"].isna()]
     row_of = pd.Series(kept.index, index=kept["id"])
-    near = pairs[pairs["verdict"] == "possible"]
+    near = pairs[pairs["verdict"].isin(("possible", "disputed"))]
     near = near[near["left_id"].isin(row_of.index) & near["right_id"].isin(row_of.index)]
     near = near.assign(score=near[["residual", "crop_residual"]].min(axis=1))
     return [
