@@ -22,7 +22,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ import numpy as np
 from benchmarks.adapters import files, splits, tree
 from benchmarks.adapters.base import Benchmark, Box, LabelledRows, Numbers
 from emo8.core.errors import SourceError
+from emo8.core.suggest import suggest
 
 FORMS = ("folders", "prefix", "csv", "parquet", "hub")
 COLUMNS = ("image", "emotion", "split", "votes", "scales", "box")
@@ -83,9 +83,7 @@ def load(path: Path) -> Description:
     known = {f.name for f in fields(Description)}
     for key in raw:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise SourceError(f"{path}: unknown key {key!r}.{hint} Known: {', '.join(known)}.")
+            raise SourceError(f"{path}: unknown key {key!r}; {suggest(key, known)}")
     for key in ("classes", "split", "notes"):
         if key in raw:
             raw[key] = tuple(raw[key])

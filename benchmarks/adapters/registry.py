@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emo8.core.errors import SourceError
+from emo8.core.suggest import suggest
 
 if TYPE_CHECKING:
     from benchmarks.adapters.base import Benchmark, LabelledRows
@@ -109,9 +109,7 @@ def _holds_tables(folder: Path) -> bool:
 def _require_hub_id(data: str) -> None:
     if data.count("/") == 1 and not data.startswith((".", "/", "~")):
         return
-    near = get_close_matches(data, BENCHMARKS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
     raise SourceError(
-        f"--data {data}: no such file or folder, and not a registered benchmark "
-        f"({', '.join(BENCHMARKS)}) or a Hub id (user/name).{hint}"
+        f"--data {data}: no such file or folder, no Hub id (user/name) and no registered "
+        f"benchmark; {suggest(data, BENCHMARKS)}"
     )

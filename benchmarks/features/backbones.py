@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emo8.core.errors import ModelError
+from emo8.core.suggest import nearest
 
 Features = npt.NDArray[np.float32]
 FORMS = (
@@ -59,7 +59,7 @@ def check(name: str) -> None:
         return
     if _is_classifier(name):
         return
-    near = get_close_matches(name.split(":")[0], ["embedded", *(p[:-1] for p in _PREFIXES)], n=1)
+    near = nearest(name.split(":")[0], ["embedded", *(p[:-1] for p in _PREFIXES)])
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise ModelError(
         f"--model {name}: not a folder and no known form.{hint} Known: {', '.join(FORMS)}."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any
 
 from emo8.core.errors import ModelError
+from emo8.core.suggest import nearest
 from pretrain.weights import activations
 
 
@@ -15,7 +15,7 @@ def create(name: str, **options: Any) -> Any:
 
     known = timm.list_models(pretrained=True)
     if name not in known and name.split(".")[0] not in timm.list_models():
-        near = ", ".join(get_close_matches(name, known, n=3, cutoff=0.5))
+        near = ", ".join(nearest(name, known, most=3))
         raise ModelError(f"--model timm:{name}: timm has no {name!r}; nearest: {near}.")
     if activations.of_timm(name) == activations.QUICK_GELU:
         options["act_layer"] = activations.QUICK_GELU

@@ -9,11 +9,11 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 from emo8.core.errors import Emo8Error
+from emo8.core.suggest import suggest
 
 PROTOCOLS: dict[str, str] = {
     "zero_shot": "benchmarks.protocols.zeroshot",
@@ -52,11 +52,8 @@ def require_used(names: Sequence[str], given: Sequence[str]) -> None:
     for option in given:
         field = option.partition("=")[0]
         if field not in known:
-            near = get_close_matches(field, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise Emo8Error(
-                f"--set {option}: {', '.join(names)} has no such setting.{hint} "
-                f"Known: {', '.join(known)}."
+                f"--set {option}: {', '.join(names)} has no such setting; {suggest(field, known)}"
             )
 
 

@@ -17,7 +17,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from emo8.browse import database
 from emo8.browse.fill import is_edited
 from emo8.browse.rows import dataset_name
 from emo8.core.errors import BrowseError
+from emo8.core.suggest import nearest
 from emo8.engine import build_folder
 from emo8.review import parse, vote_files
 from emo8.review.annotators import salt_of
@@ -133,4 +133,4 @@ def _looks_like_vote(tag: str) -> bool:
     """Whether a tag was probably meant as a vote and is none: `emotoin:awe`."""
     kind, colon, _ = tag.strip().partition(":")
     kind = kind.lower()
-    return bool(colon) and kind not in KINDS and bool(get_close_matches(kind, KINDS))
+    return bool(colon) and kind not in KINDS and bool(nearest(kind, KINDS))

@@ -1,21 +1,28 @@
 """The recipe of a build as frozen dataclasses: every option, its default and the reason for it.
 
-`emo8/core/read_recipe.py` reads them strictly from TOML.
+`read_recipe.py` reads them strictly from TOML: the type of a field says what may stand there.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Annotated, Literal, get_args
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 SOURCE_KINDS = ("folder", "archive", "table", "urls", "hub", "webdataset")
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
-CLAIMANTS = ("human", "source", "clip")
-PRECISIONS = ("auto", "fp32", "bf16")
-VOTE_RULES = ("majority", "threshold", "distribution", "dawid_skene")
-VOTE_COUNTS = ("split", "each")
+Claimant = Literal["human", "source", "clip"]
+CLAIMANTS: tuple[Claimant, ...] = get_args(Claimant)
+Precision = Literal["auto", "fp32", "bf16"]
+VoteRule = Literal["majority", "threshold", "distribution", "dawid_skene"]
+VoteCount = Literal["split", "each"]
+ImagePolicy = Literal["bytes", "url"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +60,9 @@ class IngestConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    max_bytes: int = 50_000_000  # larger files are refused unread
-    max_pixels: int = 100_000_000  # larger pictures are refused by their header
-    part_rows: int = 256  # inputs per part
+    max_bytes: Count = 50_000_000  # larger files are refused unread
+    max_pixels: Count = 100_000_000  # larger pictures are refused by their header
+    part_rows: Annotated[int, Field(ge=1, le=100_000)] = 256  # inputs per part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +78,19 @@ class FetchConfig:
     x_robots_directives: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex", "noml")
     tdm_reservation: bool = True  # leave what a TDM reservation (header or file) covers
     use_proxies: bool = False  # True: http_proxy and https_proxy; who connects is then the proxy
-    max_redirects: int = 5  # per link; browsers follow 20, pictures need one or two
-    timeout_s: float = 10.0  # silence borne while connecting or reading
-    total_timeout_s: float = 60.0  # network time per link, tries and redirects together
-    retries: int = 2  # after 429, 503, 5xx, resets; other failures wait for --retry-failed
-    host_connections: int = 2  # at once per host, over all workers; browsers open six
-    host_delay_s: float = 0.1  # between requests to one host; a longer Crawl-delay wins
-    max_rest_s: float = 60.0  # longest rest (Retry-After) that is waited for
-    give_up_after: int = 8  # links in a row that a host does not answer: the rest wait for later
-    threads: int = 32  # links at once per worker process; they mostly wait
+    max_redirects: Annotated[int, Field(ge=0)] = (
+        5  # per link; browsers follow 20, pictures need one or two
+    )
+    timeout_s: Positive = 10.0  # silence borne while connecting or reading
+    total_timeout_s: Positive = 60.0  # network time per link, tries and redirects together
+    retries: Annotated[int, Field(ge=0)] = (
+        2  # after 429, 503, 5xx, resets; other failures wait for --retry-failed
+    )
+    host_connections: Count = 2  # at once per host, over all workers; browsers open six
+    host_delay_s: NotNegative = 0.1  # between requests to one host; a longer Crawl-delay wins
+    max_rest_s: NotNegative = 60.0  # longest rest (Retry-After) that is waited for
+    give_up_after: Count = 8  # links in a row that a host does not answer: the rest wait for later
+    threads: Count = 32  # links at once per worker process; they mostly wait
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +99,13 @@ class LabelsConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    clip: tuple[str, ...] = ("ViT-B-16/openai",)  # open_clip NAME/TAG, "embedded", "local-dir:…"
+    clip: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "ViT-B-16/openai",
+    )  # open_clip NAME/TAG, "embedded", "local-dir:…"
     # "fp32", "bf16", or "auto": bf16 where the hardware computes in it, three times as fast for
     # vectors that differ in the third digit; fp32 for "embedded", which is small. A build keeps
     # what it resolved first.
-    precision: str = "auto"
+    precision: Precision = "auto"
     prompts: str = ""  # TOML file relative to the recipe; default: the prompts shipped
     # Add the wording that the prompts file has for a row's style. Off: with the embedded model it
     # cost 1 to 4 points of accuracy on every one of five families (benchmarks/results/labels.md);
@@ -101,14 +114,18 @@ class LabelsConfig:
     # JSON file relative to the recipe, made by `emo8 calibrate`; default: the one that `emo8
     # calibrate BUILD` left in the build, if any; "off" = none
     calibration: str = ""
-    calibration_min_rows: int = 100  # labelled rows (of a style) a fit needs: eight classes, noisy
-    rule: tuple[str, ...] = CLAIMANTS  # whose claim becomes the final emotion, first one first
-    style_rule: tuple[str, ...] = CLAIMANTS  # the same for the style; must end with "clip"
-    max_risk: float = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
+    calibration_min_rows: Count = (
+        100  # labelled rows (of a style) a fit needs: eight classes, noisy
+    )
+    rule: Annotated[tuple[Claimant, ...], Field(min_length=1)] = (
+        CLAIMANTS  # whose claim becomes the final emotion, first one first
+    )
+    style_rule: tuple[Claimant, ...] = CLAIMANTS  # the same for the style; must end with "clip"
+    max_risk: Share = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
     attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
     # An attribute less likely than this is left out. The embedded model keeps expressions from 0.6
     # only, whatever stands here (attributes.py says why); 0.3 is a guess for public models.
-    min_attribute_prob: float = 0.3
+    min_attribute_prob: Share = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +134,15 @@ class VotesConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    rule: str = "majority"  # one of VOTE_RULES, see emo8/review/votes.py
-    min_votes: int = 1  # annotators a row needs; EmoSet used ten, most projects have one or two
-    min_share: float = 0.7  # for rule = "threshold" and "dawid_skene": share or posterior needed
-    max_reject_share: float = 0.5  # rows that more of their annotators reject than this leave
+    # "majority", "threshold", "distribution" or "dawid_skene"; docs/labels.md says what each does
+    rule: VoteRule = "majority"
+    min_votes: Count = 1  # annotators a row needs; EmoSet used ten, most projects have one or two
+    min_share: Share = 0.7  # for rule = "threshold" and "dawid_skene": share or posterior needed
+    max_reject_share: Share = 0.5  # rows that more of their annotators reject than this leave
     # Who ticks several emotions has "split": one vote spread evenly over them, so that nobody
     # weighs more than another (satisfaction approval voting, Brams and Kilgour 2014); or "each":
     # every tick counts whole (approval voting). The other one is published beside it.
-    ticks: str = "split"
+    ticks: VoteCount = "split"
     # how vote files of other tools name our columns: ours -> theirs, e.g. id = "Input.image_url"
     columns: dict[str, str] = field(default_factory=dict)
     # words of annotators -> one of the emotions, or "" to keep the word and count it for none
@@ -142,8 +160,8 @@ class PeopleConfig:
     # "torchvision:MODEL", with "@FILE" for weights of your own; "plugin:NAME"; or "off". Default:
     # the lightest COCO detector of torchvision, because most builds run on a CPU
     detector: str = "torchvision:fasterrcnn_mobilenet_v3_large_320_fpn"
-    min_score: float = 0.5  # boxes less sure than this are not kept
-    max_people: int = 20  # boxes kept per picture, most prominent first
+    min_score: Share = 0.5  # boxes less sure than this are not kept
+    max_people: Count = 20  # boxes kept per picture, most prominent first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +185,9 @@ class Thresholds:
     # LAION kept 0.28 and more with ViT-B-32
     min_caption_sim: float = -1.0
     # Near copies; docs/duplicates.md says what each was measured on.
-    max_near_distance: int = 3  # bits of 64 up to which hashes are searched, exactly; at most 3
+    max_near_distance: Annotated[int, Field(ge=0, le=3)] = (
+        3  # bits of 64 up to which hashes are searched, exactly; at most 3
+    )
     near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
     min_near_sim: float = 0.25  # cosine of CLIP embeddings; a black frame costs a copy that much
     max_near_residual: float = 12.0  # largest block left between thumbnails, in grey levels
@@ -209,9 +229,9 @@ class SplitsConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    train: float = 0.8  # share of the rows
-    val: float = 0.1  # the same
-    test: float = 0.1  # the same
+    train: Share = 0.8  # share of the rows
+    val: Share = 0.1  # the same
+    test: Share = 0.1  # the same
     # A cell of emotion x style may miss its shares by this part of its rows (or one row) before
     # new clusters are moved: pure draws of large cells pass, small cells are evened out.
     tolerance: float = 0.02
@@ -246,7 +266,7 @@ class PublishConfig:
     answers: dict[str, str] = field(default_factory=dict)
     # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
     # hash, no picture) where the wording of a licence forbids passing pictures on.
-    image_policy: dict[str, str] = field(default_factory=dict)
+    image_policy: dict[str, ImagePolicy] = field(default_factory=dict)
     # True blurs faces in dataset/ (rows/ keeps the originals). Off: it costs drawn faces their
     # expression, and finds too few to be relied on (docs/labels.md).
     blur_faces: bool = False

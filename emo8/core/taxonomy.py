@@ -10,8 +10,9 @@ the International Affective Picture System", Behavior Research Methods 37(4).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
+
+from emo8.core.suggest import suggest
 
 EMOTIONS: tuple[str, ...] = (
     "amusement",
@@ -104,6 +105,4 @@ def _parse(name: str, vocabulary: tuple[str, ...], aliases: dict[str, str], what
     key = aliases.get(key, key)
     if key in vocabulary:
         return key
-    near = get_close_matches(key, vocabulary, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"unknown {what} {name!r}{hint} Known: {', '.join(vocabulary)}.")
+    raise ValueError(f"unknown {what} {name!r}; {suggest(key, vocabulary)}")

@@ -18,7 +18,6 @@ import os
 import re
 import socket
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +25,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from emo8.core.errors import ModelError
+from emo8.core.suggest import suggest
 
 logger = logging.getLogger(__name__)
 
@@ -116,11 +116,9 @@ def resolve(name: str, recipe_dir: Path = Path()) -> ResolvedDetector:
 def _check_name(name: str) -> str:
     known = [f"{_TORCHVISION}{model}" for model in MODELS]
     if name not in known:
-        near = get_close_matches(name, [OFF, *known], n=1, cutoff=0.3)
         raise ModelError(
-            f"people.detector = {name!r} is unknown; did you mean {(near or known)[0]!r}? "
-            f"Known: {', '.join([OFF, *known])}, each torchvision one also with @FILE, and "
-            f"{_PLUGIN}NAME for an entry point of {PLUGINS}."
+            f"people.detector = {name!r} is unknown; {suggest(name, [OFF, *known])}, each "
+            f"torchvision one also with @FILE, and {_PLUGIN}NAME for an entry point of {PLUGINS}"
         )
     return name.removeprefix(_TORCHVISION)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pyarrow as pa
 from emo8.core.errors import BuildError, Emo8Error
 from emo8.core.read_recipe import parse_recipe
 from emo8.core.settings import DecideConfig, Thresholds
+from emo8.core.suggest import suggest
 from emo8.core.taxonomy import STYLES
 from emo8.engine import build_folder
 from emo8.engine.files import read_columns, read_fingerprint
@@ -104,9 +104,7 @@ def _check_name(name: str, known: list[str], setting: str) -> None:
             f"--try {setting}: copies are compared by `emo8 build`, not here; change the recipe "
             "and build again, which redoes no part"
         )
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    raise Emo8Error(f"--try {setting}: unknown name {name!r}; {hint}")
+    raise Emo8Error(f"--try {setting}: unknown name {name!r}; {suggest(name, known)}")
 
 
 def numbers_of(build: Path) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from emo8.core.errors import RecipeError
 from emo8.core.plain_text import Markdown
 from emo8.core.reasons import REASONS
 from emo8.core.settings import PublishConfig
+from emo8.core.suggest import suggest
 from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.shards import README
 from emo8.engine.files import write_text
@@ -114,8 +114,7 @@ def check_answers(publish: PublishConfig) -> None:
     known = [*questions(), "annotations_per_item"]
     for key in publish.answers:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            hint = suggest(key, known)
             raise RecipeError(f"publish.answers has the unknown key {key!r}; {hint}")
 
 

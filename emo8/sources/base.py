@@ -10,13 +10,13 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
+from emo8.core.suggest import suggest
 from emo8.dataset.splits import SPLITS
 
 # Our names for what a table can say about a picture; `columns` maps them to the table's names.
@@ -170,10 +170,9 @@ def check_columns(source: SourceConfig, known: tuple[str, ...]) -> None:
     """Raise SourceError when `columns` maps a name that means nothing to us."""
     for name in source.columns:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
             raise SourceError(
-                f"source {source.name!r}: columns has the unknown key {name!r}; {hint}"
+                f"source {source.name!r}: columns has the unknown key {name!r}; "
+                f"{suggest(name, known)}"
             )
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import TypedDict
 
+from emo8.core.suggest import suggest
 from pretrain.config.settings import (
     DataConfig,
     LogConfig,
@@ -207,7 +207,5 @@ def get(name: str) -> PretrainConfig:
     """The config of the recipe of that name, old or new; ValueError names the nearest one."""
     name = RENAMED.get(name, name)
     if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"unknown recipe {name!r}{hint} Known: {', '.join(RECIPES)}.")
+        raise ValueError(f"unknown recipe {name!r}; {suggest(name, RECIPES)}")
     return RECIPES[name]()

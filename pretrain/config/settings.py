@@ -11,8 +11,9 @@ import json
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
+
+from emo8.core.suggest import nearest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -347,7 +348,7 @@ def _rebuild(cls: type, values: Mapping[str, Any]) -> Any:
 
 def unknown_setting(name: str, known: Sequence[str]) -> str:
     """The message for a setting that does not exist, with the nearest one that does."""
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    near = nearest(name, known) or nearest(name.rpartition(".")[2], known)
     hint = f"; did you mean --{near[0]}?" if near else ""
     return f"unknown setting --{name}{hint}"
 

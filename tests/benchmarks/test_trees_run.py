@@ -147,7 +147,7 @@ def test_run__from_one_dataset_to_another_by_a_map(measure, tmp_path):
 
 def test_run__settings_by_name(measure, tmp_path):
     root = trees.artphoto(tmp_path / "t")
-    with pytest.raises(Emo8Error, match=r"has no such setting.*Did you mean 'neighbours'"):
+    with pytest.raises(Emo8Error, match=r"has no such setting.*did you mean 'neighbours'"):
         measure("artphoto", path=root, set=("neighbors=3",))
     (result,) = measure("artphoto", path=root, set=("neighbours=3",), folds=2)
     assert result["settings"]["neighbours"] == [3]

@@ -77,7 +77,7 @@ def test_pretrain__unknown_setting_names_the_nearest(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pretrain", "b61", "--data", "x", "--out", "y"], "did you mean b16?"),
+        (["pretrain", "b61", "--data", "x", "--out", "y"], "did you mean 'b16'?"),
         (["pretrain", "b16", "--data", "x", "--out", "y", "stray"], "unexpected argument 'stray'"),
         (["pretrain", "b16", "--data", "x", "--out", "y", "--optim.lr"], "needs a value"),
         (["show", "nowhere", "--data", "x", "--out", "y"], "nowhere: no checkpoint there"),

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from emo8.core.errors import Emo8Error
+from emo8.core.suggest import suggest
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -41,9 +41,7 @@ def load(name: str) -> LabelMap:
     """The map of that name, or in that file."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     if not path.is_file():
-        near = get_close_matches(name, names(), n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise Emo8Error(f"--map {name}: no such label map.{hint} Known: {', '.join(names())}.")
+        raise Emo8Error(f"--map {name}: no such label map; {suggest(name, names())}")
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
         found = LabelMap(name=raw["name"], source=raw["source"], labels=dict(raw["labels"]))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 from emo8.core.errors import Emo8Error
+from emo8.core.suggest import suggest
 
 RECIPE = "study_ti8"
 
@@ -147,7 +147,5 @@ FIRST_FIVE = ("scratch", "mae", "distillation", "without_person", "full")
 def get(name: str) -> Arm:
     """The arm of that name; Emo8Error with the nearest one otherwise."""
     if name not in ARMS:
-        near = get_close_matches(name, ARMS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise Emo8Error(f"--arms {name}: no such arm.{hint} Known: {', '.join(ARMS)}.")
+        raise Emo8Error(f"--arms {name}: no such arm; {suggest(name, ARMS)}")
     return ARMS[name]()

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emo8.core.errors import ModelError
+from emo8.core.suggest import nearest
 
 if TYPE_CHECKING:
     import torch
@@ -148,7 +148,7 @@ def known_pair(name: str) -> tuple[str, str]:
     wanted = name.removeprefix("open_clip:")
     if wanted in pairs:
         return pairs[wanted]
-    near = get_close_matches(wanted, [EMBEDDED, *pairs], n=3, cutoff=0.4)
+    near = nearest(wanted, [EMBEDDED, *pairs], most=3)
     tags = [f"{model}/{tag}" for model, tag in pairs.values() if model == wanted.split("/")[0]]
     hint = ", ".join((tags or near)[:6]) or "ViT-B-16/openai"
     raise ModelError(

@@ -11,11 +11,11 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import RecipeError
+from emo8.core.suggest import suggest
 from emo8.core.taxonomy import EMOTIONS, POLARITIES, STYLES
 
 DEFAULT_PATH = Path(__file__).resolve().parent / "prompts.toml"
@@ -159,6 +159,4 @@ def check_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> 
     """Raise RecipeError with the nearest name where the table has a key that nobody knows."""
     for key in table:
         if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}? Known" if near else "known"
-            raise RecipeError(f"{where}: unknown key {key!r}; {hint}: {', '.join(known)}.")
+            raise RecipeError(f"{where}: unknown key {key!r}; {suggest(key, known)}")

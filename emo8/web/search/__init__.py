@@ -7,12 +7,12 @@ are found by the entry point group `emo8.search` of any installed package.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol
 
 from emo8.core.errors import Emo8Error
+from emo8.core.suggest import suggest
 from emo8.web.search.api import Api
 
 GROUP = "emo8.search"
@@ -53,9 +53,7 @@ def make_provider(name: str, api: Api, options: dict[str, str]) -> Provider:
     """The provider called `name`; Emo8Error for an unknown one or options it does not take."""
     known = {**{point.name: point.value for point in entry_points(group=GROUP)}, **BUILT_IN}
     if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
-        raise Emo8Error(f"unknown provider {name!r}; {hint}")
+        raise Emo8Error(f"unknown provider {name!r}; {suggest(name, sorted(known))}")
     module, _, attribute = known[name].partition(":")
     provider: Provider = getattr(import_module(module), attribute)(api, options)
     return provider

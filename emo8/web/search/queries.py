@@ -9,11 +9,11 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import Emo8Error, RecipeError
+from emo8.core.suggest import suggest
 from emo8.core.taxonomy import EMOTIONS, STYLES
 
 DEFAULT_PATH = Path(__file__).resolve().parent / "vocabulary.toml"
@@ -65,9 +65,7 @@ def load_vocabulary(path: Path | None = None) -> SearchVocabulary:
     for name, known in (("emotions", EMOTIONS), ("styles", STYLES)):
         for word in tables[name]:
             if word not in known:
-                near = get_close_matches(word, known, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-                raise RecipeError(f"{path}: unknown [{name}.{word}]; {hint}")
+                raise RecipeError(f"{path}: unknown [{name}.{word}]; {suggest(word, known)}")
     return SearchVocabulary(
         templates={name: str(table["template"]) for name, table in languages.items()},
         keywords=keywords,

@@ -204,7 +204,7 @@ def test_toml__ten_lines_of_ones_own(tmp_path):
     with pytest.raises(SourceError, match="form = 'folder'; choose one of folders"):
         registry.read(str(mine), tmp_path / "x")
     mine.write_text(head + 'frm = "folders"\n')
-    with pytest.raises(SourceError, match=r"unknown key 'frm'\. Did you mean 'form'"):
+    with pytest.raises(SourceError, match=r"unknown key 'frm'; did you mean 'form'"):
         registry.read(str(mine), tmp_path / "x")
 
 

@@ -20,7 +20,7 @@ def test_info__every_benchmark_states_its_facts():
     [
         ("emotion_faces", None, "needs --path"),
         ("emotion_faces", Path("nowhere.parquet"), "no such file"),
-        ("emotion_face", None, "Did you mean 'emotion_faces'"),
+        ("emotion_face", None, "did you mean 'emotion_faces'"),
         ("nowhere.parquet", None, "no such file"),
         ("./nowhere/here", None, "no such file or folder"),
         ("user/name", Path("x"), "goes with a registered benchmark"),

@@ -18,7 +18,7 @@ def test_recipes__survive_being_written_and_read(name: str) -> None:
 
 
 def test_recipes__unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(ValueError, match=r"cpu_dmo.*did you mean cpu_demo.*l16_paper"):
+    with pytest.raises(ValueError, match=r"cpu_dmo.*did you mean 'cpu_demo'.*l16_paper"):
         recipes.get("cpu_dmo")
 
 

@@ -142,7 +142,7 @@ def test_study__mistakes_say_what_to_do(corpus, tmp_path, capsys):
     where = ["--work", str(tmp_path), "--out", str(tmp_path)]
     assert main(["--corpus", str(tmp_path), *where]) == 2
     assert "no emotion_faces.parquet" in capsys.readouterr().err
-    with pytest.raises(Emo8Error, match="Did you mean 'distillation'"):
+    with pytest.raises(Emo8Error, match="did you mean 'distillation'"):
         arms.get("distilation")
     command = ["--corpus", str(corpus), *where, "--only", "report"]
     assert main(command) == 2
