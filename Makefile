@@ -15,7 +15,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25"
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet \
-		-c constraints.txt -e '.[pretrain,bench,browse,cluster,dev]'
+		-c constraints.txt -e '.[pictures,pretrain,bench,browse,cluster,dev]'
 	touch $@
 
 demo: $(READY)

@@ -1,28 +1,34 @@
-"""Bytes to upright RGB pixels and back, safely.
+"""Bytes to upright sRGB pixels, safely: the one decoder of emo8, uniemox and emo8-bench.
 
 Pictures from outside are hostile. The header is read first and the pixel cap is applied before any
-pixel is decoded; only the raster formats in `FORMATS` are tried; nothing is fetched, nothing is
-unpickled, SVG is not an image here. Transparent pictures are laid on `BACKGROUND`.
+pixel is decoded; only the raster formats of `formats.py` are tried; nothing is fetched, nothing is
+unpickled, SVG is not an image here. Of a file with several pictures the first one counts, of an
+animation its first frame. Colours become sRGB (`colour.py`), wide numbers 8 bits (`wide.py`), and
+transparent pictures are laid on white. Memory: at most 12 bytes a pixel besides the file itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import re
 import struct
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile
 
-FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-# White: the paper most drawings were made for. PIL's own conversion would give black.
-BACKGROUND: tuple[int, int, int] = (255, 255, 255)
+from emo8.core import headers
+from emo8.core.formats import PIP_LINE, opener, sniff
+from emo8.core.pixels import Seen, from_wide, tag, to_srgb, wide_values
+
 DEFAULT_MAX_PIXELS = 100_000_000
-JPEG_QUALITY = 95
+ORIENTATION, GPS = 0x0112, 0x8825  # EXIF tags
+_MAX_PAGES = 1000  # of a TIFF are looked at
+# Formats whose further pictures are no animation: previews, depth maps, bursts of a photograph.
+_STILL = frozenset(("JPEG", "MPO", "HEIF", "JXL"))
+_TIFF_ASIDE = 1 | 4  # NewSubfileType: a smaller copy of another page, a mask of one
 
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
@@ -40,13 +46,15 @@ class DecodeError(Exception):
 class Decoded:
     """One picture as pixels, and what its file said about them."""
 
-    rgb: np.ndarray  # (H, W, 3) uint8, upright, alpha laid on BACKGROUND
+    rgb: np.ndarray  # (H, W, 3) uint8 sRGB, upright, transparent parts on white
     format: str  # as PIL names it, from the content and not from the file name
     mode: str  # PIL mode as stored, for example CMYK, P, I;16
     num_frames: int
     visible: float  # share of pixels with alpha above 8 of 255; 1.0 without alpha
-    plain: bool  # True when the file is upright RGB or grey, so its bytes need no re-encoding
+    plain: bool  # its compressed data can be published as they are (`dataset/bare`)
     has_gps: bool  # the metadata say where it was taken; nothing we publish does
+    colour: str  # one of `pixels.COLOURS`
+    numbers: str  # "8 bits", or the range that wide numbers were found to have
 
     @property
     def width(self) -> int:
@@ -64,67 +72,148 @@ class Decoded:
 
 
 def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Decoded:
-    """Upright RGB pixels of the first frame; DecodeError with a reason code otherwise."""
+    """Upright sRGB pixels of the first picture; DecodeError with a reason code otherwise."""
     if not data:
         raise DecodeError("empty", 0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PIL's own bomb warning: the cap below is ours
-        image = _open(data)
-        num_pixels = image.width * image.height
-        if num_pixels > max_pixels:
-            raise DecodeError("too_many_pixels", num_pixels)
+        warnings.simplefilter("ignore")  # decoders' remarks on odd but readable files
         try:
-            return _load(image, data)
+            image = _open(data)
+            if image is None:
+                return _decode_tiff(data, max_pixels)
+            _check_size(image.width * image.height, max_pixels)
+            frames = _to_first_picture(image)
+            _check_size(image.width * image.height, max_pixels)
+            return _load(image, data, frames)
         except DecodeError:
             raise
-        except Exception as error:  # PIL plugins raise anything on damaged data
+        except Exception as error:  # decoders raise anything on damaged data
             raise DecodeError(_load_reason(error), None, str(error)) from error
 
 
-def _open(data: bytes) -> Image.Image:
+def decode_pil(image: Image.Image) -> Decoded:
+    """What `decode` gives for the file that a PIL picture was read from, at its present frame.
+
+    Turned by its EXIF, colours by its profile, wide numbers scaled, transparency on white.
+    DecodeError where the file, of which PIL reads the pixels late, is damaged.
+    """
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        known = data[:3] == b"\xff\xd8\xff" or data[:8] == b"\x89PNG\r\n\x1a\n"
-        raise DecodeError("truncated" if known else "not_an_image", len(data)) from error
-    except Image.DecompressionBombError as error:  # PIL's own cap, met before ours
-        num_pixels = re.search(r"\d+", str(error))
-        value = float(num_pixels[0]) if num_pixels else None
-        raise DecodeError("too_many_pixels", value) from error
+        return _load(image, b"", 1)
     except Exception as error:
         raise DecodeError(_load_reason(error), None, str(error)) from error
 
 
+def _check_size(num_pixels: int, max_pixels: int) -> None:
+    if num_pixels > max_pixels:
+        raise DecodeError("too_many_pixels", num_pixels)
+
+
+def _open(data: bytes) -> Image.Image | None:
+    """The picture with only its header read; None for a whole TIFF that PIL has no mode for."""
+    name = sniff(data)
+    if name is None:
+        raise DecodeError("not_an_image", len(data))
+    if problem := headers.unsupported(data, name):
+        raise DecodeError("unsupported_kind", None, problem)
+    open_file = opener(name)
+    if open_file is None:
+        raise DecodeError("format_not_installed", None, f"{name}: {PIP_LINE}")
+    try:
+        return open_file(io.BytesIO(data))
+    except SyntaxError as error:  # PIL's word for a header that it cannot read
+        if name == "TIFF" and headers.is_whole_tiff(data):
+            return None
+        reason = "truncated" if name in ("JPEG", "PNG") else "not_an_image"
+        raise DecodeError(reason, len(data), str(error)) from error
+
+
 def _load_reason(error: Exception) -> str:
     text = str(error).lower()
-    if "truncated" in text or "premature" in text or "end of file" in text:
+    if "truncated" in text or "premature" in text or "end of file" in text or "incomplete" in text:
         return "truncated"
     return "corrupt"
 
 
-def _load(image: Image.Image, data: bytes) -> Decoded:
-    stored_format, mode = image.format or "", image.mode
-    # An MPO is a photograph with previews or depth maps behind it, not an animation.
-    num_frames = 1 if stored_format == "MPO" else int(getattr(image, "n_frames", 1))
-    exif = image.getexif()
-    upright = exif.get(0x0112, 1) in (0, 1)
-    rgb, visible = None, 1.0
-    if stored_format == "JPEG" and mode in ("RGB", "L") and upright:
-        rgb = _fast_jpeg(data)
-    if rgb is None:
+def _to_first_picture(image: Image.Image) -> int:
+    """Go to the picture that counts and return the number of frames or pages.
+
+    A TIFF page marked as a smaller copy or as a mask is none. An APNG whose first image is for
+    readers without animation begins with the next one, as browsers show it.
+    """
+    count = 1 if image.format in _STILL else int(getattr(image, "n_frames", 1))
+    if image.format == "TIFF":
+        return _to_first_page(image, count)
+    if getattr(image, "default_image", False) and count > 1:
+        image.seek(1)
+        return count - 1
+    if count > 1:
         image.seek(0)
-        image.load()
-        rgb, visible = _to_rgb(ImageOps.exif_transpose(image))
-    plain = upright and mode in ("RGB", "L") and num_frames == 1 and visible == 1.0
+    return count
+
+
+def _to_first_page(image: Image.Image, count: int) -> int:
+    pages = []
+    for page in range(min(count, _MAX_PAGES)):
+        image.seek(page)
+        if not int(getattr(image, "tag_v2", {}).get(254, 0)) & _TIFF_ASIDE:
+            pages.append(page)
+    image.seek(pages[0] if pages else 0)
+    return max(1, count - (min(count, _MAX_PAGES) - len(pages)))
+
+
+def _load(image: Image.Image, data: bytes, num_frames: int) -> Decoded:
+    seen, mode, exif = Seen(), image.mode, image.getexif()
+    turn, rgb = _turn(image, exif, data), None
+    if data and image.format in ("JPEG", "MPO") and mode in ("RGB", "L"):
+        rgb = _fast_jpeg(data)
+    if rgb is not None:
+        rgb, copied = tag(rgb, image, data, seen), headers.is_shown_jpeg(data)
+    else:
+        rgb, copied = to_srgb(image, data, seen), image.format in ("WEBP", "AVIF")
+    plain = copied and turn == 1 and num_frames == 1 and seen.opaque
     return Decoded(
-        rgb=rgb,
-        format=stored_format,
+        rgb=upright(rgb, turn),
+        format=image.format or "",
         mode=mode,
         num_frames=num_frames,
-        visible=visible,
-        plain=plain and stored_format in ("JPEG", "PNG", "WEBP"),
-        has_gps=0x8825 in exif,
+        visible=seen.visible,
+        plain=plain and seen.colour != "converted",
+        has_gps=GPS in exif,
+        colour=seen.colour,
+        numbers=seen.numbers,
     )
+
+
+def _turn(image: Image.Image, exif: Image.Exif, data: bytes) -> int:
+    """How the camera was held, 1 to 8 of EXIF, where the decoder does not turn it by itself.
+
+    TIFF is turned by both of its decoders. In HEIF and JPEG XL the format's own turn counts, and
+    is applied with the pixels; EXIF repeats it. EXIF alone turns a HEIF without a turn of its own,
+    which is how some programs write it.
+    """
+    if image.format in ("TIFF", "JXL"):
+        return 1
+    if image.format == "HEIF":
+        written = image.info.get("original_orientation")
+        return _known_turn(written) if data and not headers.has_own_turn(data) else 1
+    return _known_turn(exif.get(ORIENTATION, 1))
+
+
+def _known_turn(turn: object) -> int:
+    return turn if isinstance(turn, int) and turn in range(1, 9) else 1
+
+
+def upright(pixels: np.ndarray, turn: int) -> np.ndarray:
+    """The picture (H, W, C) as EXIF orientation 1 to 8 says it is to be seen."""
+    if turn == 1:
+        return pixels
+    if turn >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if turn in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if turn in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _fast_jpeg(data: bytes) -> np.ndarray | None:
@@ -139,89 +228,28 @@ def _fast_jpeg(data: bytes) -> np.ndarray | None:
         return None
 
 
-def _to_rgb(image: Image.Image) -> tuple[np.ndarray, float]:
-    """(H, W, 3) uint8 pixels on BACKGROUND, and the share of visible ones."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_wide_grey(np.asarray(image)), 1.0
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        visible = float((np.asarray(rgba)[..., 3] > 8).mean())
-        canvas = Image.new("RGBA", rgba.size, (*BACKGROUND, 255))
-        return np.asarray(Image.alpha_composite(canvas, rgba).convert("RGB")), visible
-    return np.asarray(image.convert("RGB")), 1.0
-
-
-def _from_wide_grey(values: np.ndarray) -> np.ndarray:
-    """16-bit or float grey (H, W) scaled to 8 bits, never clipped to white; (H, W, 3) uint8."""
-    wide = values.astype(np.float64)
-    top = 65535.0 if wide.max(initial=0) > 255 else 255.0
-    top = max(top, float(wide.max(initial=0)))
-    grey = np.clip(wide / top * 255.0, 0, 255).round().astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
-
-
-def publishable(data: bytes, *, plain_jpeg: bool, max_pixels: int = DEFAULT_MAX_PIXELS) -> bytes:
-    """Bytes to publish: upright, opaque, one frame, and without metadata.
-
-    A plain JPEG (see `Decoded.plain`) keeps its compressed data and loses its metadata segments;
-    anything else is encoded anew: JPEG stays JPEG at quality 95, the rest becomes lossless WebP.
-    """
-    if plain_jpeg:
-        return strip_jpeg(data)
-    picture = decode(data, max_pixels=max_pixels)
-    return encode(picture.rgb, picture.format)
-
-
-def encode(rgb: np.ndarray, format: str) -> bytes:
-    """Pixels as a file to publish: JPEG where they came from one, else without loss."""
-    image = Image.fromarray(rgb)
-    out = io.BytesIO()
-    if format in ("JPEG", "MPO"):
-        image.save(out, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    elif max(image.size) > 16383:  # WebP's limit
-        image.save(out, "PNG")
-    else:
-        image.save(out, "WEBP", lossless=True, quality=50, method=2)
-    return out.getvalue()
-
-
-def strip_jpeg(data: bytes) -> bytes:
-    """The same JPEG without comments and application segments other than JFIF and Adobe.
-
-    Bytes after the end-of-image marker go too. Compressed pixels are copied, not re-encoded.
-    Source: ITU-T T.81, annex B (marker syntax).
-    """
-    out, position = bytearray(b"\xff\xd8"), 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            raise DecodeError("corrupt", position, "a JPEG marker was expected")
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        size = struct.unpack(">H", data[position + 2 : position + 4])[0]
-        segment = data[position : position + 2 + size]
-        if marker == 0xDA:  # start of scan: the rest is pixels, up to the last end marker
-            end = _end_of_image(data, position)
-            return bytes(out + data[position:end])
-        if not (0xE1 <= marker <= 0xED or marker in (0xEF, 0xFE)):
-            out += segment
-        position += 2 + size
-    raise DecodeError("truncated", len(data), "no scan in this JPEG")
-
-
-def _end_of_image(data: bytes, scan: int) -> int:
-    """Offset just behind the end-of-image marker that closes the scans from `scan` on."""
-    position = scan
-    while True:
-        position = data.find(b"\xff", position)
-        if position < 0 or position + 1 >= len(data):
-            return len(data)
-        marker = data[position + 1]
-        if marker == 0xD9:
-            return position + 2
-        entropy_coded = marker == 0x00 or marker == 0xFF or 0xD0 <= marker <= 0xD7
-        if entropy_coded or position + 4 > len(data):
-            position += 1 if marker == 0xFF else 2
-        else:  # a segment between progressive scans: skip its whole length
-            position += 2 + struct.unpack(">H", data[position + 2 : position + 4])[0]
+def _decode_tiff(data: bytes, max_pixels: int) -> Decoded:
+    """A TIFF of numbers that PIL has no mode for, such as floats in three channels."""
+    tags = headers.tiff_tags(data)
+    _check_size(int(tags.get(256, 0)) * int(tags.get(257, 0)), max_pixels)
+    values = wide_values(data) if tags.get(262) in (0, 1, 2) else None
+    if values is None:
+        kind = f"TIFF of {tags.get(258)} bits, photometric {tags.get(262)}"
+        raise DecodeError("unsupported_kind", None, kind)
+    image = Image.new("L", (1, 1))  # carries what the tags say; the pixels are `values`
+    image.format, image.tag_v2 = "TIFF", tags  # type: ignore[attr-defined]
+    if profile := tags.get(34675):
+        image.info["icc_profile"] = profile
+    seen = Seen()
+    rgb = from_wide(values, image, data, seen)
+    return Decoded(
+        rgb=rgb,
+        format="TIFF",
+        mode=f"{values.dtype.name} x {1 if values.ndim == 2 else values.shape[2]}",
+        num_frames=1,
+        visible=seen.visible,
+        plain=False,
+        has_gps=GPS in tags,
+        colour=seen.colour,
+        numbers=seen.numbers,
+    )

@@ -12,6 +12,9 @@ REASONS: dict[str, str] = {
     "empty": "the file holds no bytes",
     "too_many_bytes": "the file is larger than ingest.max_bytes; value = bytes",
     "not_an_image": "the content is none of the accepted raster formats; value = bytes",
+    "format_not_installed": "HEIC or JPEG XL, whose decoder is not installed; "
+    'pip install "emo8[pictures]", then build again',
+    "unsupported_kind": "a whole file of a kind that no decoder here reads, such as 12-bit JPEG",
     "truncated": "the picture ends too early",
     "corrupt": "the picture is damaged and does not decode",
     "too_many_pixels": "the header claims more than ingest.max_pixels; value = pixels",

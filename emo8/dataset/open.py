@@ -14,11 +14,11 @@ from typing import Any
 
 from emo8.core import inside
 from emo8.core.errors import SourceError
+from emo8.core.formats import SUFFIXES
 
 LABELS = ("emotion", "label", "labels")
 _SPLITS = {"train": "train", "val": "val", "test": "test", "validation": "val", "valid": "val",
            "dev": "val", "eval": "test"}  # fmt: skip
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 _TABLES = (".parquet", ".arrow")
 
 
@@ -127,7 +127,7 @@ def _folder(root: Path) -> Iterator[OpenPicture]:
         Path(parent) / name
         for parent, _, names in os.walk(root)
         for name in names
-        if Path(name).suffix.lower() in _SUFFIXES
+        if Path(name).suffix.lower() in SUFFIXES
     )
     if not files:
         raise SourceError(f"{root} holds no pictures and no parquet files")

@@ -20,12 +20,14 @@ from PIL import features
 from emo8.engine.files import fingerprint
 
 MAKING_KEY = b"emo8.pictures"
-_VERSION = 1  # of `images.publishable`: another number, and all pictures are encoded anew
+_VERSION = (
+    2  # of `published_picture.publishable`: another number, and all pictures are encoded anew
+)
 
 
 def making() -> str:
     """What the bytes of a published picture depend on besides the picture itself."""
-    codecs = [features.version(name) for name in ("webp", "jpg", "zlib")]
+    codecs = [features.version(name) for name in ("webp", "jpg", "zlib", "avif", "littlecms2")]
     return fingerprint(_VERSION, PIL.__version__, codecs)
 
 

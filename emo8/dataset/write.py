@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from emo8.core import schema
 from emo8.core.errors import DamagedError
-from emo8.core.images import decode, encode, publishable
+from emo8.core.images import decode
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.dataset.blur import blur
+from emo8.dataset.published_picture import encode, publishable, suffix
 from emo8.dataset.reuse import MAKING_KEY, KnownPictures, making
 from emo8.dataset.shards import content_fingerprint
 from emo8.engine.files import (
@@ -48,7 +49,6 @@ _FROM_ATTRIBUTES = (
     "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
     "facial_expression", "facial_expression_prob",
 )  # fmt: skip
-_SUFFIX = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
 
 
 def shard_path(build: Path, style: str, split: str, group: int) -> Path:
@@ -172,9 +172,8 @@ class ShardTask:
             picture = decode(data, max_pixels=self.max_pixels)
             rgb, count = blur(picture.rgb, record["people"])
             if count:
-                return encode(rgb, picture.format), count
-        plain_jpeg = record["plain"] and record["format"] == "JPEG"
-        clean = publishable(data, plain_jpeg=plain_jpeg, max_pixels=self.max_pixels)
+                return encode(rgb, data), count
+        clean = publishable(data, plain=record["plain"], max_pixels=self.max_pixels)
         return clean, 0 if self.blur_faces else None
 
 
@@ -215,7 +214,7 @@ class _Received:
 
 def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:
     """One published row: the record, its numbers for names, and the picture's clean bytes."""
-    name = f"{record['id']}.{_SUFFIX[clean[:2]]}"
+    name = f"{record['id']}.{suffix(clean)}"
     emotion, description = record["emotion"], record["description"]
     raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
     return {

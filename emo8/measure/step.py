@@ -20,7 +20,7 @@ class Measure(Step):
 
     max_pixels: int
     name: str = field(default="measure", init=False)
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:

@@ -25,10 +25,11 @@ import pyarrow.parquet as pq
 
 from emo8.core import schema
 from emo8.core.errors import Emo8Error
-from emo8.core.images import DecodeError, decode, publishable
+from emo8.core.images import DecodeError, decode
 from emo8.core.plain_text import cell
 from emo8.core.settings import FetchConfig
 from emo8.core.taxonomy import STYLES
+from emo8.dataset.published_picture import publishable, suffix
 from emo8.dataset.removal import Matcher, Removal
 from emo8.dataset.shards import CHANGELOG, LABELS, README, list_shards
 from emo8.engine.files import write_text
@@ -44,7 +45,6 @@ NOTICE = (
     "> Completed by `emo8 hydrate`: pictures that this dataset's publisher gave as addresses were "
     "fetched from there and checked by hash. Their licences may forbid passing this copy on.\n"
 )
-_SUFFIX = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
 _LOOKED_AT = ["id", "source_url", "pixel_sha256", "cluster", "published_sha256"]
 _KEYS = ("id", "pixel_sha256", "source_url", "cluster")
 
@@ -201,7 +201,7 @@ class Hydration:
             self.lost.append((row["id"], row["source_url"] or "", lost.reason, lost.cause))
             return empty
         self.counts["filled"] += 1
-        name = f"{row['id']}.{_SUFFIX[clean[:2]]}"
+        name = f"{row['id']}.{suffix(clean)}"
         digest = hashlib.sha256(clean).hexdigest()
         return {**row, "image": {"bytes": clean, "path": name}, "published_sha256": digest}
 
@@ -222,8 +222,7 @@ class Hydration:
             decoded = decode(data, max_pixels=self.max_pixels)
         except DecodeError as error:
             raise FetchFailed(error.reason, "as received") from None
-        plain_jpeg = decoded.plain and decoded.format == "JPEG"
-        return publishable(data, plain_jpeg=plain_jpeg, max_pixels=self.max_pixels)
+        return publishable(data, plain=decoded.plain, max_pixels=self.max_pixels)
 
     def _write_beside(self, target: Path) -> None:
         """The card with a notice, the changelog, and the list of what is still missing."""

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from emo8.core.errors import SourceError
+from emo8.core.formats import SUFFIXES
 from emo8.core.settings import SourceConfig
 from emo8.core.taxonomy import parse_emotion, parse_style
 from emo8.sources.base import check_no_column, no_style, parse_split
 
-IMAGE_SUFFIXES = frozenset(".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .avif".split())
+IMAGE_SUFFIXES = frozenset(SUFFIXES)
 _PARSERS: dict[str, Callable[[str], str]] = {
     "split": parse_split,
     "style": parse_style,

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from emo8.core.formats import sniff
 from emo8.web.http import Reply, body_lost
 from emo8.web.outcome import FetchFailed, failed
 
@@ -111,13 +112,5 @@ def _check_kind(data: bytes, reply: Reply) -> None:
 
 
 def looks_like_picture(data: bytes) -> bool:
-    """Whether bytes begin like one of the raster formats of `emo8/core/images.py`."""
-    return (
-        data[:3] == b"\xff\xd8\xff"  # JPEG
-        or data[:8] == b"\x89PNG\r\n\x1a\n"
-        or data[:6] in (b"GIF87a", b"GIF89a")
-        or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
-        or data[:2] == b"BM"
-        or data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # TIFF, BigTIFF
-        or (data[4:8] == b"ftyp" and data[8:12] in (b"avif", b"avis", b"mif1", b"msf1"))
-    )
+    """Whether bytes begin like one of the raster formats that are read, installed or not."""
+    return sniff(data) is not None

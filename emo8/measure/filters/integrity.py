@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from emo8.core.formats import SUFFIXES
 from emo8.measure.filters.base import Check, Picture, square_hash
 
 
@@ -17,8 +18,10 @@ class Integrity:
         "mode": pa.string(),  # PIL mode as stored
         "num_frames": pa.int32(),
         "num_bytes": pa.int64(),
-        "plain": pa.bool_(),  # upright RGB or grey: the bytes need no re-encoding to publish
+        "plain": pa.bool_(),  # its compressed data can be published as they are
         "suffix_agrees": pa.bool_(),  # false: named .jpg and is none; null: no suffix we know
+        "colour": pa.string(),  # what became of its colours, one of `pixels.COLOURS`
+        "numbers": pa.string(),  # range of its stored samples: "8 bits", or a wider one
         "has_gps": pa.bool_(),  # its metadata say where it was taken; never published
         "pixel_sha256": pa.string(),
         "phash": pa.uint64(),
@@ -35,20 +38,15 @@ class Integrity:
             "num_bytes": len(picture.data),
             "plain": picture.decoded.plain,
             "suffix_agrees": suffix_agrees(picture.suffix, picture.decoded.format),
+            "colour": picture.decoded.colour,
+            "numbers": picture.decoded.numbers,
             "has_gps": picture.decoded.has_gps,
             "pixel_sha256": picture.decoded.pixel_sha256(),
             "phash": square_hash(picture.square),
         }
 
 
-_FORMAT_OF_SUFFIX = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".png": "PNG",
-    ".webp": "WEBP", ".gif": "GIF", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
-    ".avif": "AVIF",
-}  # fmt: skip
-
-
 def suffix_agrees(suffix: str, stored_format: str) -> bool | None:
     """Whether a file's name tells its true format; None where the name tells none."""
-    named = _FORMAT_OF_SUFFIX.get(suffix)
+    named = SUFFIXES.get(suffix)
     return None if named is None else named == stored_format.replace("MPO", "JPEG")

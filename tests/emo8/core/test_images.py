@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emo8.core.images import BACKGROUND, DecodeError, decode, publishable, strip_jpeg
+from emo8.core.images import DecodeError, decode
+from emo8.core.pixels import BACKGROUND
 from tests.conftest import encoded, picture
 
 
@@ -62,33 +63,6 @@ def test_decode__pixel_cap_is_applied_before_memory_is_taken() -> None:
     tracemalloc.stop()
     assert (caught.value.reason, caught.value.value) == ("too_many_pixels", 81_000_000)
     assert peak < 5_000_000
-
-
-def test_strip_jpeg__metadata_leaves_and_pixels_stay() -> None:
-    exif = Image.Exif()
-    exif[0x010F] = "SecretCamera"
-    exif.get_ifd(0x8825)[2] = (48.0, 51.0, 30.0)
-    data = encoded(picture(2), exif=exif, comment=b"private words") + b"tail" * 50
-    clean = strip_jpeg(data)
-    for secret in (b"SecretCamera", b"private words", b"Exif", b"tailtail"):
-        assert secret in data and secret not in clean
-    assert decode(clean).pixel_sha256() == decode(data).pixel_sha256()
-
-
-@pytest.mark.parametrize("options", [{"progressive": True}, {"quality": 30}, {"optimize": True}])
-def test_strip_jpeg__keeps_the_whole_scan_of_any_jpeg(options: dict[str, object]) -> None:
-    data = encoded(picture(3), **options)
-    assert decode(strip_jpeg(data)).pixel_sha256() == decode(data).pixel_sha256()
-
-
-@pytest.mark.parametrize("fmt", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
-def test_publishable__drawings_keep_their_pixels(fmt: str) -> None:
-    options = {"lossless": True} if fmt == "WEBP" else {}
-    data = encoded(picture(4), fmt, **options)
-    decoded = decode(data)
-    clean = publishable(data, plain_jpeg=False)
-    assert decode(clean).pixel_sha256() == decoded.pixel_sha256()
-    assert not Image.open(io.BytesIO(clean)).getexif()
 
 
 def test_decode__bad_corpus_ends_as_its_manifest_says(corpus) -> None:  # type: ignore[no-untyped-def]

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from emo8.core.images import encode
 from emo8.dataset.blur import blur, faces
 from emo8.pipeline.run import build
+from tests.conftest import encoded
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_blur__person_boxes_lose_their_upper_part_only() -> None:
 def test_build__blur_faces_is_recorded_and_undone(photograph: np.ndarray, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
-    (folder / "person.jpg").write_bytes(encode(photograph, "JPEG"))
+    (folder / "person.jpg").write_bytes(encoded(Image.fromarray(photograph), quality=95))
     rng = np.random.default_rng(1)
     tiles = rng.integers(0, 256, (12, 12, 3), np.uint8).repeat(8, 0).repeat(8, 1)
     Image.fromarray(tiles).save(folder / "tiles.png")

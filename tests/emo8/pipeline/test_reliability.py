@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from emo8.core.images import FORMATS, DecodeError, decode
+from emo8.core.formats import FORMATS
+from emo8.core.images import DecodeError, decode
 from emo8.core.reasons import REASONS
 from emo8.measure.filters import FILTERS
 from emo8.measure.filters.base import prepare
