@@ -54,7 +54,7 @@ REASONS = {
     "defusedxml": "reads CVAT's XML without entities and outside files",
     "pillow-heif": "decodes HEIC and HEIF. Its wheel carries libheif and libde265 (LGPL) and x265 "
     "(GPL), which we neither call for encoding nor ship",
-    "pyjpegxl": "decodes JPEG XL with all its bits; the better known Pillow plugin is under the GPL",
+    "pyjpegxl": "decodes JPEG XL with all its bits; the better known plugin is under the GPL",
     "tensorboard": "curves during training, where it is installed",
     "torchmetrics": "the tests' independent calibration error; nothing needs it at run time",
     "fiftyone": "the App to look and tag in",
