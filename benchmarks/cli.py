@@ -76,6 +76,11 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run(run: argparse.ArgumentParser) -> None:
     add = run.add_argument
     add("--model", nargs="+", required=True, metavar="M", help=MODELS)
+    add(
+        "--answers", nargs="+", default=[], type=Path, metavar="FILE",
+        help="also score these tables of answers, as `emo8-bench score` does",
+    )  # fmt: skip
+    add("--votes", type=Path, metavar="FILE", help="votes with id, annotator, emotion")
     add("--data", required=True, metavar="DATA", help=DATA)
     add("--path", type=Path, help="where a registered benchmark lies")
     add("--protocol", nargs="+", required=True, choices=tuple(PROTOCOLS))
@@ -154,6 +159,7 @@ def _run(arguments: argparse.Namespace) -> int:
         set=tuple(arguments.set),
         save=arguments.save,
         seen=arguments.seen,
+        votes=arguments.votes,
     )
     require_writable(arguments.out)
     with _progress() as progress:
@@ -161,6 +167,8 @@ def _run(arguments: argparse.Namespace) -> int:
             append(result, arguments.out)
             predictions.write(found, result, arguments.out)
             print(_one_line(result))
+    if arguments.answers:
+        score.score_tables(arguments, seed=arguments.seed[0])
     return 0
 
 

@@ -18,6 +18,8 @@ from benchmarks.features.backbones import Backbone
 from benchmarks.features.features import Progress
 from benchmarks.features.pictures import Pictures
 from benchmarks.features.views import VIEWS
+from benchmarks.people import votes
+from benchmarks.people.beside import Beside
 from benchmarks.problem import folds
 from benchmarks.problem import tasks as tasks_
 from benchmarks.problem.folds import FoldPlan
@@ -52,6 +54,7 @@ class RunConfig:
     draws: int = 10  # few_shot: times that pictures are drawn
     set: tuple[str, ...] = ()  # settings of protocols as NAME=VALUE
     save: Path | None = None  # finetune: where the classifier goes
+    votes: Path | None = None  # votes of single people, where the dataset has none beside it
     seen: str = "warn"  # test pictures that the model was trained on: warn, refuse or ignore
     cache: Path = field(default_factory=features.default_cache)
     image_column: str = "image"
@@ -71,6 +74,7 @@ class _Case:
     index: list[int]  # rows that count and decode
     digests: list[str]
     seed: int
+    people: Beside
 
 
 def run(
@@ -89,6 +93,7 @@ def run(
         cluster=config.cluster,
         progress=progress,
     )
+    people = _people(config, rows, targets, counted)
     for name in config.models:
         backbone = backbones.load(name, config.seeds[0])
         for seed in config.seeds:
@@ -103,9 +108,19 @@ def run(
             case = _Case(
                 config=config, rows=rows, targets=targets, counted=counted, backbone=backbone,
                 table=table, index=[counted.index[i] for i in used],
-                digests=[counted.digests[i] for i in used], seed=seed,
+                digests=[counted.digests[i] for i in used], seed=seed, people=people,
             )  # fmt: skip
             yield from _results(case, progress)
+
+
+def _people(config: RunConfig, rows: LabelledRows, targets: Targets, counted: Counted) -> Beside:
+    """The votes of single people on the rows that count, where the question is the one they had."""
+    ids = counting.row_ids(rows, counted.index, counted.digests)
+    if targets.task not in ("single", "dominant"):
+        return Beside(None, ids)
+    strata = counting.take(targets.strata, counted.index)
+    names = tuple(sorted({name for name in strata if name}))
+    return Beside(votes.find(votes.of_rows(rows, counted.index), ids, names, config.votes), ids)
 
 
 def _read(config: RunConfig) -> LabelledRows:
@@ -187,6 +202,9 @@ def _results(
     styles = None
     if "style" in rows.column_names:
         styles = counting.take(rows.column("style"), case.index)
+    shown = None
+    if rows.num_people is not None:
+        shown = [rows.num_people[row] for row in case.index]
     pictures = Pictures(
         rows=rows, index=case.index, digests=case.digests, view=config.view,
         cache=config.cache, progress=progress,
@@ -198,9 +216,11 @@ def _results(
                 module=module, settings=settings, plan=plan, data=data, targets=targets,
                 index=case.index, features=case.table.features, backbone=case.backbone,
                 pictures=pictures, seed=case.seed, save=config.save, styles=styles,
+                num_people=shown,
                 ids=counting.row_ids(rows, case.index, case.digests),
             )  # fmt: skip
             found, predictions = scoring.score(work)
+            case.people.add_to(found, predictions)
             result = describe(
                 _asked(case, protocol, settings, plan),
                 {

@@ -36,6 +36,7 @@ class Work:
     seed: int
     save: Path | None
     styles: list[str | None] | None = None  # (N,) where the dataset has them
+    num_people: list[int | None] | None = None  # (N,) shown, where the dataset knows
 
 
 def score(work: Work) -> tuple[dict[str, Any], Predictions]:
@@ -135,7 +136,15 @@ def _measured(
     found |= {"emotions": list(names), "chosen": chosen, "notes": list(dict.fromkeys(notes))}
     ids = [work.ids[i] for i in test]
     predictions = Predictions(
-        ids=ids, names=names, prob=prob, fold=fold_of, task=task, true=true, values=values
+        ids=ids,
+        names=names,
+        prob=prob,
+        fold=fold_of,
+        task=task,
+        true=true,
+        values=values,
+        style=None if work.styles is None else [work.styles[i] for i in test],
+        num_people=None if work.num_people is None else [work.num_people[i] for i in test],
     )
     return found, predictions
 

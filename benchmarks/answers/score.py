@@ -310,6 +310,7 @@ def _predictions(asked: _Asked, told: Outcomes) -> Predictions:
         ids=asked.truth.ids, names=names, prob=prob[None], task="single", true=label,
         fold=np.zeros(len(label), dtype=np.int64), says=says, confidence=sure,
         right=shares[np.arange(len(label)), label],
+        style=asked.truth.column("style"), num_people=asked.truth.num_people(),
     )  # fmt: skip
 
 

@@ -72,21 +72,29 @@ def _truth(arguments: argparse.Namespace, label_map: str | None = None) -> Any:
 
 def _score(arguments: argparse.Namespace) -> int:
     """Exit code 0 when every table was scored."""
+    return score_tables(arguments, names=arguments.name, seed=arguments.seed)
+
+
+def score_tables(
+    arguments: argparse.Namespace, *, names: list[str] | None = None, seed: int = 0
+) -> int:
+    """Score `arguments.answers`, append the results, and print them; `run --answers` calls it."""
     from benchmarks.answers import files, score
     from benchmarks.results import predictions, table
     from benchmarks.results.result import append, require_writable
     from emo8.core.errors import Emo8Error
 
-    names = arguments.name or [path.stem for path in arguments.answers]
+    names = names or [path.stem for path in arguments.answers]
     if len(names) != len(arguments.answers):
         raise Emo8Error(f"--name: {len(names)} names for {len(arguments.answers)} tables.")
     require_writable(arguments.out)
     known = _truth(arguments, arguments.map)
+    resamples = getattr(arguments, "resamples", score.RESAMPLES)
     results = []
     for name, path in zip(names, arguments.answers, strict=True):
         result, said = score.score(
-            files.read(path), known, model=name, seed=arguments.seed,
-            resamples=arguments.resamples, labels=arguments.labels,
+            files.read(path), known, model=name, seed=seed, resamples=resamples,
+            labels=arguments.labels,
         )  # fmt: skip
         append(result, arguments.out)
         predictions.write(said, result, arguments.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import numpy.typing as npt
 from benchmarks.people import ceiling
 from benchmarks.people.ceiling import Ceiling
 from benchmarks.people.votes import NO_VOTES, Votes
+from benchmarks.results.predictions import Predictions
 from benchmarks.results.result import describe as describe_result
 from emo8.core.errors import SourceError
+from emo8.core.stats import RESAMPLES
 
 if TYPE_CHECKING:
     from benchmarks.people.truth import Truth
@@ -44,16 +47,49 @@ def compare(
         return {}, [str(error)]
     own = np.zeros((len(answers), len(votes.names)))
     own[:, : answers.shape[1]] = answers
-    worth, ends = ceiling.n_equivalent(reached, votes, own, seed=seed, resamples=resamples)
+    return _worth(reached, votes, own, seed, resamples), [*votes.notes]
+
+
+def _worth(
+    reached: Ceiling, votes: Votes, answers: Array, seed: int, resamples: int
+) -> dict[str, Any]:
+    worth, ends = ceiling.n_equivalent(reached, votes, answers, seed=seed, resamples=resamples)
     found: dict[str, Any] = {"people": describe(reached)}
     if np.isfinite(worth):
         found["metrics"] = {"n_equivalent": round(worth, 4)}
         found["interval95"] = {"n_equivalent": [round(end, 4) for end in ends]}
-    notes = [*votes.notes]
-    most = len(reached.agreement) - 1
-    if worth == most:
-        notes.append(f"worth at least {most} people, the most that these votes can tell")
-    return found, notes
+    return found
+
+
+class Beside:
+    """What people reach beside the results of a run; pictures asked about twice count once."""
+
+    def __init__(self, votes: Votes | None, ids: Sequence[str], seed: int = 0) -> None:
+        self._votes, self._seed = votes, seed
+        self._place = {key: row for row, key in enumerate(ids)}
+        self._reached: dict[bytes, Ceiling] = {}
+
+    def add_to(self, found: dict[str, Any], said: Predictions) -> None:
+        """Put `people` and n_equivalent into what was found, where anybody voted."""
+        if self._votes is None or said.true is None:
+            return
+        rows = np.array([self._place[key] for key in said.ids])
+        answers = np.full((len(self._place), len(self._votes.names)), np.nan)
+        answers[rows] = 0
+        named = [self._votes.names.index(name) for name in said.names]
+        for prob in said.prob:
+            answers[rows, np.array(named)[prob.argmax(axis=1)]] += 1 / len(said.prob)
+        keep = np.isfinite(answers).all(axis=1)
+        votes, key = self._votes.only(keep), keep.tobytes()
+        try:
+            if key not in self._reached:
+                self._reached[key] = ceiling.measure(votes, seed=self._seed)
+        except SourceError:
+            return  # nobody's votes can be compared on these pictures
+        worth = _worth(self._reached[key], votes, answers[keep], self._seed, RESAMPLES)
+        found["people"] = worth.pop("people")
+        for part, values in worth.items():
+            found[part] |= values
 
 
 def describe(reached: Ceiling) -> dict[str, Any]:

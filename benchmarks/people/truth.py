@@ -110,7 +110,7 @@ def read(
         names=names,
         label=np.array([names.index(str(names_of[row])) for row in index]),
         left_out=dict(sorted(left_out.items())),
-        votes=votes_.find(_taken(rows, index), ids, names, votes),
+        votes=votes_.find(votes_.of_rows(rows, index), ids, names, votes),
     )
 
 
@@ -132,13 +132,6 @@ def _from_shares(rows: LabelledRows) -> list[str | None]:
     known = np.isfinite(rows.shares.values).all(axis=1)
     top = np.where(known[:, None], rows.shares.values, 0).argmax(axis=1)
     return [rows.shares.names[k] if ok else None for k, ok in zip(top, known, strict=True)]
-
-
-def _taken(rows: LabelledRows, index: Sequence[int]) -> LabelledRows:
-    """The rows with the votes of those at `index` only."""
-    if rows.votes is None:
-        return rows
-    return replace(rows, votes=replace(rows.votes, values=rows.votes.values[list(index)]))
 
 
 def _ids(rows: LabelledRows, index: Sequence[int]) -> list[str]:

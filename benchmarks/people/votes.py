@@ -8,6 +8,7 @@ nothing of the other labels and does not count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,13 @@ class Votes:
         people, person = np.unique(own[:, 1], return_inverse=True)
         votes = np.bincount(person, minlength=len(people))
         return np.asarray(np.bincount(person, gained, minlength=len(people)) / votes)
+
+
+def of_rows(rows: LabelledRows, index: Sequence[int]) -> LabelledRows:
+    """The rows with the votes of those at `index` only."""
+    if rows.votes is None:
+        return rows
+    return replace(rows, votes=replace(rows.votes, values=rows.votes.values[list(index)]))
 
 
 def find(

@@ -2,22 +2,27 @@
 
 Per picture the share of repeats and seeds that were right; the difference of two models with its
 bootstrap interval over pictures, McNemar's exact test where each picture has one answer, a sign-
-flip permutation test otherwise, and p corrected after Holm (1979) within a dataset and protocol.
+flip permutation test otherwise (`emo8.core.stats`), and p corrected after Holm (1979) over all
+differences of a case: a dataset, protocol and division of the pictures.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from benchmarks.problem.tasks import CLASS_TASKS
 from benchmarks.results import predictions, table
 from emo8.core.errors import SourceError
 from emo8.core.stats import bootstrap_mean, holm, paired_test
 
+BY = ("emotion", "style", "people")
 Case = tuple[str, str, str]  # dataset, protocol, group column
 
 
@@ -34,81 +39,143 @@ class Difference:
     high: float
     p: float
     test: str
+    part: str = ""  # which pictures: "emotion awe", …; "" = all
     corrected: float = 1.0
 
 
-def compare(results: Path, *, base: str | None = None) -> list[Difference]:
-    """Every model of a results file against `base`, or against the best one of each case."""
-    right = _right(results)
-    found: list[Difference] = []
-    for case, models in sorted(right.items()):
-        if len(models) < 2:
-            continue
-        best = base or max(models, key=lambda name: np.mean(list(models[name].values())))
-        if best not in models:
-            raise SourceError(
-                f"--base {best}: no results of it for {case[0]}, {case[1]}. "
-                f"There are: {', '.join(sorted(models))}."
-            )
-        mine = [_pair(case, best, models[best], n, models[n]) for n in sorted(models) if n != best]
-        corrected = holm([d.p for d in mine])
-        found += [replace(d, corrected=p) for d, p in zip(mine, corrected, strict=True)]
+@dataclass(kw_only=True)
+class _Asked:
+    """Answers of several models in one case."""
+
+    right: dict[str, dict[str, list[float]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )  # model -> picture -> right, per repeat and seed
+    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)  # picture -> its value per BY
+
+
+def compare(
+    results: Path, *, base: str | None = None, by: Sequence[str] = (), across: bool = False
+) -> list[Difference]:
+    """Every model of a results file against `base`, or against the best one of each case.
+
+    `by` adds differences per emotion, style or number of people shown. `across` compares over
+    protocols, a model then being a model with its protocol.
+    """
+    read = [(r, predictions.read(results, r["config_hash"])[0]) for r in _labelled(results)]
+    found = differences(read, base=base, by=by, across=across)
     if not found:
         raise SourceError(
-            f"{results}: nothing to compare: no two models share dataset, protocol and groups."
+            f"{results}: nothing to compare: no two models share dataset, protocol and groups. "
+            "--across compares models over protocols."
         )
     return found
 
 
-def _right(results: Path) -> dict[Case, dict[str, dict[str, float]]]:
-    """Share of right answers by case, model and picture."""
-    sums: dict[Case, dict[str, dict[str, list[float]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    for result in table.read_results([results]):
-        if result.get("task", "single") not in ("single", "dominant", "polarity"):
+def _labelled(results: Path) -> list[dict[str, Any]]:
+    return [r for r in table.read_results([results]) if r.get("task", "single") in CLASS_TASKS]
+
+
+def differences(
+    results: Iterable[tuple[dict[str, Any], pa.Table]],
+    *,
+    base: str | None = None,
+    by: Sequence[str] = (),
+    across: bool = False,
+) -> list[Difference]:
+    """The differences between results, each given with its table of predictions."""
+    found: list[Difference] = []
+    for case, asked in sorted(_cases(results, across).items()):
+        if len(asked.right) < 2:
             continue
+        right = {m: {k: float(np.mean(v)) for k, v in p.items()} for m, p in asked.right.items()}
+        best = base or max(right, key=lambda name: np.mean(list(right[name].values())))
+        if best not in right:
+            raise SourceError(
+                f"--base {best}: no results of it for {case[0]}, {case[1]}. "
+                f"There are: {', '.join(sorted(right))}."
+            )
+        for pictures in _divisions(asked, by):
+            mine = [
+                difference
+                for part, own in pictures.items()
+                for name in sorted(right)
+                if name != best
+                if (difference := _pair(case, best, name, right, own, part))
+            ]
+            corrected = holm([d.p for d in mine])
+            found += [replace(d, corrected=p) for d, p in zip(mine, corrected, strict=True)]
+    return found
+
+
+def _cases(results: Iterable[tuple[dict[str, Any], pa.Table]], across: bool) -> dict[Case, _Asked]:
+    cases: dict[Case, _Asked] = defaultdict(_Asked)
+    for result, said in results:
         shots = result.get("settings", {}).get("shots")
         protocol = result["protocol"] + (f" ({shots} shots)" if shots else "")
-        case = (result["dataset"], protocol, str(result.get("group_column") or ""))
-        found, _ = predictions.read(results, result["config_hash"])
-        columns = (found.column(c).to_pylist() for c in ("id", "label", "predicted", "group"))
-        for row, label, said, group in zip(*columns, strict=True):
-            sums[case][result["model"]][f"{group or ''}/{row}"].append(float(label == said))
-    return {
-        case: {
-            model: {row: float(np.mean(v)) for row, v in rows.items()}
-            for model, rows in models.items()
-        }
-        for case, models in sums.items()
-    }
+        model = f"{result['model']}, {protocol}" if across else result["model"]
+        group_column = str(result.get("group_column") or "")
+        asked = cases[result["dataset"], "all" if across else protocol, group_column]
+        for row in said.drop_columns(["probs", "target"]).to_pylist():
+            picture = f"{row['group'] or ''}/{row['id']}"
+            asked.right[model][picture].append(_right(row))
+            shown = row.get("num_people")
+            people = None if shown is None else str(shown) if shown < 3 else "3 or more"
+            parts = (row["label"], row.get("style"), people)
+            asked.parts[picture] = tuple("unknown" if p is None else p for p in parts)
+    return cases
+
+
+def _right(row: dict[str, Any]) -> float:
+    right = row.get("right")
+    return float(row["label"] == row["predicted"]) if right is None else float(right)
+
+
+def _divisions(asked: _Asked, by: Sequence[str]) -> list[dict[str, set[str]]]:
+    """All pictures, then the pictures by each of `by`: name of the part -> its pictures."""
+    found = [{"": set(asked.parts)}]
+    for name in by:
+        parts: dict[str, set[str]] = defaultdict(set)
+        for picture, values in asked.parts.items():
+            parts[f"{name} {values[BY.index(name)]}"].add(picture)
+        found.append(dict(sorted(parts.items())))
+    return found
 
 
 def _pair(
-    case: Case, base: str, mine: dict[str, float], other: str, theirs: dict[str, float]
-) -> Difference:
-    shared = sorted(set(mine) & set(theirs))
-    if not shared:
+    case: Case,
+    base: str,
+    other: str,
+    right: dict[str, dict[str, float]],
+    pictures: set[str],
+    part: str,
+) -> Difference | None:
+    mine, theirs = right[base], right[other]
+    shared = sorted(set(mine) & set(theirs) & pictures)
+    if not shared and not part:
         raise SourceError(f"{base} and {other} answered about no picture in common ({case[0]}).")
+    if not shared:
+        return None
     first, second = (np.array([m[row] for row in shared]) for m in (mine, theirs))
-    gap = first - second
-    low, high = bootstrap_mean(gap, seed=95)
+    low, high = bootstrap_mean(first - second, seed=95)
     p, test = paired_test(first, second)
     return Difference(
-        case=case, base=base, other=other, n=len(shared), gap=float(gap.mean()), low=low, high=high,
-        p=p, test=test,
+        case=case, base=base, other=other, part=part, n=len(shared), p=p, test=test,
+        gap=float((first - second).mean()), low=low, high=high,
     )  # fmt: skip
 
 
 def markdown(found: list[Difference]) -> str:
     """The comparisons as a table."""
     head = ["dataset", "protocol", "base", "against", "n", "difference [95%]", "p", "after Holm"]
+    divided = any(d.part for d in found)
+    head = [*head[:4], "pictures", *head[4:]] if divided else head
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for d in found:
         dataset, protocol, group = d.case
         where = f"{dataset}, by {group}" if group else dataset
-        cells: list[Any] = [where, protocol, d.base, d.other, d.n]
-        cells += [f"{d.gap:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"]
+        cells: list[Any] = [where, protocol, d.base, d.other]
+        cells += [d.part or "all"] if divided else []
+        cells += [d.n, f"{d.gap:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"]
         cells += [f"{d.p:.4f} ({d.test})", f"{d.corrected:.4f}"]
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)

@@ -12,6 +12,7 @@
 | fold, repeat | which part of the test rows, which draw of few_shot |
 | seed, group | as in the result |
 | confidence | as a table of answers gave it; null elsewhere, where the largest of `probs` stands |
+| style, num_people | of the picture, where the dataset says |
 | right | 1, 0, or a share where the answer names several labels; null where no label is claimed |
 
 The file's metadata `emo8.predictions` holds names, task, model, dataset, protocol.
@@ -48,6 +49,8 @@ SCHEMA = pa.schema(
         ("group", pa.string()),
         ("confidence", pa.float32()),
         ("right", pa.float32()),
+        ("style", pa.string()),
+        ("num_people", pa.int32()),
     ]
 )
 
@@ -65,6 +68,8 @@ class Predictions:
     values: npt.NDArray[np.float64] | None = None  # (M, K) for every other task
     says: list[str] | None = None  # (M,) what was said, where that is not the likeliest output
     confidence: npt.NDArray[np.float64] | None = None  # (M,) where it is not the largest output
+    style: Sequence[str | None] | None = None  # (M,) where the dataset says
+    num_people: Sequence[int | None] | None = None  # (M,) shown, where the dataset says
     right: npt.NDArray[np.float64] | None = None  # (M,) where that does not follow from `says`
 
 
@@ -75,6 +80,14 @@ def path_of(results: Path, config_hash: str) -> Path:
 
 def write(found: Predictions, result: dict[str, Any], results: Path) -> Path:
     """Write the file of one result; it appears whole or not at all."""
+    path, table = path_of(results, result["config_hash"]), as_table(found, result)
+    with parquet_writer(path, table.schema) as writer:
+        writer.write_table(table)
+    return path
+
+
+def as_table(found: Predictions, result: dict[str, Any]) -> pa.Table:
+    """What was said as the table of the columns above, with its metadata."""
     repeats, rows, _ = found.prob.shape
     about = {key: result[key] for key in ("model", "dataset", "protocol", "config_hash")}
     about |= {"names": list(found.names), "task": found.task}
@@ -99,14 +112,12 @@ def write(found: Predictions, result: dict[str, Any], results: Path) -> Path:
             "group": [result["group"]] * len(top),
             "confidence": _confidence(found),
             "right": _right(found, says, labels * repeats),
+            "style": list(found.style or [None] * rows) * repeats,
+            "num_people": list(found.num_people or [None] * rows) * repeats,
         },
         schema=SCHEMA,
     )
-    path = path_of(results, result["config_hash"])
-    table = table.replace_schema_metadata({KEY: json.dumps(about)})
-    with parquet_writer(path, table.schema) as writer:
-        writer.write_table(table)
-    return path
+    return table.replace_schema_metadata({KEY: json.dumps(about)})
 
 
 def _confidence(found: Predictions) -> list[float | None]:

@@ -213,3 +213,23 @@ def test_ceiling__and_a_score_beside_it_in_one_table_and_figure(data, tmp_path, 
 def test_ceiling__says_what_is_missing(data, capsys):
     assert cli.main(["ceiling", str(data)]) == 2
     assert "no votes of single people" in capsys.readouterr().err
+
+
+def test_run__a_model_answers_and_people_in_one_table_by_two_commands(data, tmp_path, capsys):
+    votes = cast(tmp_path, [f"p{i}" for i in range(10)], [[n, n, n, "fear"] for n in LABELS])
+    answers = tmp_path / "vlm.jsonl"
+    lines = [{"id": f"p{i}", "answer": f"It shows {n}."} for i, n in enumerate(LABELS)]
+    answers.write_text("\n".join(map(json.dumps, lines)))
+    out, figures = tmp_path / "r.jsonl", tmp_path / "f"
+    argv = ["run", "--model", "pixels:4", "--data", str(data), "--protocol", "knn", "--folds", "2"]
+    argv += ["--cache", str(tmp_path / "c"), "--votes", str(votes), "--answers", str(answers)]
+    assert cli.main([*argv, "--out", str(out)]) == 0
+    results = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [r["model"] for r in results] == ["pixels:4", "vlm"]
+    assert all(r["people"]["metrics"]["ceiling"] > 0.9 for r in results)
+    assert all("n_equivalent" in r["metrics"] for r in results)
+    capsys.readouterr()
+    assert cli.main(["table", str(out), "--figures", str(figures)]) == 0
+    shown = capsys.readouterr().out
+    assert "pixels:4" in shown and "vlm" in shown and "perfect model" in shown
+    assert (figures / "intervals.svg").is_file()

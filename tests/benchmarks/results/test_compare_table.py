@@ -8,6 +8,7 @@ import pytest
 from benchmarks import cli
 from benchmarks.results import compare, figures, predictions, table
 from emo8.core.errors import SourceError
+from tests.benchmarks.conftest import NAMES, face, write
 
 
 @pytest.fixture
@@ -117,3 +118,30 @@ def test_predictions__table_can_be_read_without_us(results):
     (path, *_) = sorted(results.with_suffix(".predictions").glob("*.parquet"))
     names = pq.read_schema(path).names
     assert names[:4] == ["id", "label", "predicted", "probs"]
+
+
+def test_compare__two_tables_of_answers_per_emotion_style_and_people(tmp_path, capsys):
+    rows = [
+        {"id": f"p{i}", "image": face(NAMES[i % 4], i), "emotion": NAMES[i % 4],
+         "style": ("natural", "cartoon")[i % 2], "people": [{"x0": 0.1}] * (i % 5)}
+        for i in range(40)
+    ]  # fmt: skip
+    data = write(rows, tmp_path / "data.parquet")
+    for name, wrong in (("good", 4), ("bad", 24)):
+        lines = [f"p{i},{'nothing' if i < wrong else NAMES[i % 4]}" for i in range(40)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["id,answer", *lines]))
+    files = [str(tmp_path / "good.csv"), str(tmp_path / "bad.csv")]
+    argv = ["compare", *files, "--data", str(data), "--by", "emotion", "style", "people"]
+    assert cli.main(argv) == 0
+    told = capsys.readouterr().out
+    assert "| good | bad | all | 40 | +0.500" in told
+    assert "style cartoon | 20 " in told and "people 3 or more | 16 " in told
+    assert "emotion awe | 10 " in told
+    assert cli.main(["compare", *files]) == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_compare__across_protocols(results, capsys):
+    assert cli.main(["compare", str(results), "--across", "--by", "emotion"]) == 0
+    told = capsys.readouterr().out
+    assert "pixels:1, linear" in told and "few_shot (5 shots)" in told and "emotion fear" in told
