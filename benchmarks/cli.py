@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.commands import browse, compare, score
+from benchmarks.commands import ask, browse, compare, score
 from benchmarks.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--write-split", type=Path, metavar="CSV", help="file,split,sha256")
     check.add_argument("--split-seed", type=int, default=0)
     check.set_defaults(call=_check)
+    ask.add(commands)
     score.add(commands)
     compare.add(commands)
     known = commands.add_parser("list", help="show registered benchmarks, protocols and models")

@@ -1,0 +1,1 @@
+"""Asking language models about pictures: the questions, the models, a table of answers."""
