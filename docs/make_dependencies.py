@@ -23,6 +23,8 @@ LICENSES = {
     "mlcroissant": "Apache-2.0",
     "scikit-image": "BSD-3-Clause",
 }
+# Left out of `make install`: open_clip imports it where it is, which costs every process seconds.
+NOT_INSTALLED = {"transformers": ("Apache-2.0", "Production/Stable")}
 REASONS = {
     "torch": "models, CLIP, training; the field's own",
     "torchvision": "person detectors with weights, transforms of the fine-tuning protocol",
@@ -57,6 +59,8 @@ REASONS = {
     "pyjpegxl": "decodes JPEG XL with all its bits; the better known plugin is under the GPL",
     "tensorboard": "curves during training, where it is installed",
     "torchmetrics": "the tests' independent calibration error; nothing needs it at run time",
+    "httpx": "questions to OpenAI-compatible servers; huggingface_hub brings it anyway",
+    "transformers": "language models that look at pictures, run here (`hf:NAME`)",
     "fiftyone": "the App to look and tag in",
     "ray": "the cluster engine",
     "pytest": "tests",
@@ -83,6 +87,7 @@ GROUPS = {
     "pictures": "## `emo8[pictures]`",
     "pretrain": "## `emo8[pretrain]`",
     "bench": "## `emo8[bench]`",
+    "vlm": "## `emo8[vlm]`",
     "browse": "## `emo8[browse]`",
     "cluster": "## `emo8[cluster]`",
     "dev": "## `emo8[dev]`: nothing of it ships",
@@ -115,7 +120,7 @@ OWN = (
         "examples",
     ),
     (
-        "calibration error, bootstrap intervals (`benchmarks/results/metrics.py`)",
+        "calibration error, bootstrap intervals (`emo8/core/stats.py`)",
         "torchmetrics, scipy.stats.bootstrap",
         "a dozen lines, the first compared with torchmetrics by a test; counts are resampled, not "
         "rows",
@@ -182,6 +187,8 @@ def normal(name: str) -> str:
 
 def stated(name: str) -> tuple[str, str]:
     """(licence, status) as the installed package says; PackageNotFoundError without one."""
+    if name in NOT_INSTALLED:
+        return NOT_INSTALLED[name]
     found = metadata.metadata(name)
     classifiers = found.get_all("Classifier") or []
     status = [c.split(" - ")[-1] for c in classifiers if c.startswith("Development Status")]
