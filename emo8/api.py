@@ -137,14 +137,18 @@ def label(
 
 
 def _pixels(picture: Picture) -> Any:
-    """What the encoder takes; files through the same safe decoder as a build's."""
-    if not isinstance(picture, str | Path):
+    """What the encoder takes; files and PIL pictures through the decoder of builds."""
+    import numpy as np
+
+    if isinstance(picture, np.ndarray):
         return picture
     from emo8.core import images
     from emo8.core.errors import ImageError
     from emo8.core.settings import IngestConfig
 
     try:
+        if not isinstance(picture, str | Path):
+            return images.decode_pil(picture).rgb
         data = Path(picture).read_bytes()
         return images.decode(data, max_pixels=IngestConfig().max_pixels).rgb
     except FileNotFoundError:

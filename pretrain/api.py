@@ -42,15 +42,11 @@ def load(name: str | Path) -> Model:
 
 
 def _pixels(picture: Picture) -> Any:
-    from pretrain.data.dataset import decode
+    from emo8.core.images import decode_pil
     from pretrain.weights.classifier import decode_file
 
     if isinstance(picture, str | Path):
         return decode_file(Path(picture)).numpy()
     if isinstance(picture, np.ndarray):
         return picture
-    import io
-
-    held = io.BytesIO()  # transparency and orientation as for files
-    picture.save(held, "PNG")
-    return decode(held.getvalue()).numpy()
+    return decode_pil(picture).rgb

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from emo8.core.headers import is_shown_jpeg
 from emo8.core.images import DecodeError, decode
 from emo8.engine.files import write_bytes
 
@@ -98,7 +99,8 @@ def size_of(path: Path) -> tuple[int, int]:
 def _shown(data: bytes) -> tuple[bytes, str] | None:
     """What a browser can show, and its suffix; None for what is no picture."""
     suffix = next((name for start, name in _SHOWN.items() if data.startswith(start)), None)
-    if suffix and len(data) <= MAX_BYTES and _opens(data):
+    small = suffix is not None and len(data) <= MAX_BYTES
+    if suffix and small and (suffix != "jpg" or is_shown_jpeg(data)) and _opens(data):
         return data, suffix
     try:
         image = Image.fromarray(decode(data).rgb)

@@ -30,6 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     import dataclasses
     import json
 
+    from emo8.core.images import decode
     from emo8.labels.clip.encoder import load
     from emo8.labels.clip.prompts import load_prompts
     from emo8.labels.clip.scoring import emotion_counts, score_prompts
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     prompts = load_prompts(arguments.prompts)
     pictures, truth = read_labelled(arguments.data, arguments.where)
     encoder = load(arguments.model.removeprefix("open_clip:"))
-    vectors = encoder.embed_images(pictures)
+    vectors = encoder.embed_images(decode(data).rgb for data in pictures)
     scores = score_prompts(encoder, prompts, vectors, truth, seed=arguments.seed)
     if arguments.json:
         content = {

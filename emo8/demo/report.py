@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from importlib.resources import files
@@ -16,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
+from emo8.core.images import decode
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.core.version import __version__
 from emo8.engine.files import write_text
@@ -84,7 +84,7 @@ def picker(table: pa.Table) -> Callable[[str, str], Image.Image | None]:
         sure = [prob[number] for prob in cell["emotion_prob"].to_pylist()]
         claimed = [rule != "clip" for rule in cell["emotion_rule"].to_pylist()]
         best = max(range(cell.num_rows), key=lambda row: (claimed[row], sure[row]))
-        return Image.open(io.BytesIO(cell["image"][best]["bytes"].as_py()))
+        return Image.fromarray(decode(cell["image"][best]["bytes"].as_py()).rgb)
 
     return pick
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,23 +10,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
 from emo8.core.errors import Emo8Error
+from emo8.core.images import DecodeError, decode
 from emo8.core.inside import cell_bytes
 from emo8.core.parquet_rows import label_names
 from emo8.core.taxonomy import EMOTIONS, class_name, parse_emotion
+
+logger = logging.getLogger(__name__)
 
 # Labels made by these can be measured against; CLIP's own cannot.
 TRUSTED = ("human", "source")
 
 
-def read_labelled(data: Path, where: str = "") -> tuple[list[Image.Image], np.ndarray]:
-    """Pictures and emotion numbers (N,) of every trusted row; Emo8Error when there are none.
+def read_labelled(data: Path, where: str = "") -> tuple[list[bytes], np.ndarray]:
+    """Files and emotion numbers (N,) of every trusted row; Emo8Error when there are none.
 
-    `where` is COLUMN=VALUE,VALUE and keeps the rows that hold one of the values.
+    A picture that does not decode is left out, and logged. `where` is COLUMN=VALUE,VALUE and
+    keeps the rows that hold one of the values.
     """
-    pictures: list[Image.Image] = []
+    pictures: list[bytes] = []
     emotions: list[int] = []
     for path in _files(data):
         table = _table(path, where)
@@ -36,11 +39,17 @@ def read_labelled(data: Path, where: str = "") -> tuple[list[Image.Image], np.nd
             if name is None:
                 continue
             try:
-                emotions.append(EMOTIONS.index(parse_emotion(name)))
+                emotion = EMOTIONS.index(parse_emotion(name))
             except ValueError as error:
                 raise Emo8Error(f"{path}: {error}") from None
             content = cell_bytes(row["image"], path.parent) or b""
-            pictures.append(Image.open(io.BytesIO(content)))
+            try:
+                decode(content)
+            except DecodeError as error:
+                logger.warning("%s: a picture is left out: %s", path, error)
+                continue
+            pictures.append(content)
+            emotions.append(emotion)
     if not pictures:
         raise Emo8Error(
             f"{data} holds no row with an emotion by a person or a source"

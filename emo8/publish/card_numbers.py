@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from emo8.core import schema
+from emo8.core.images import decode
 from emo8.core.licenses import hub_id
 from emo8.core.taxonomy import EMOTIONS, POSITIVE, STYLES
 from emo8.dataset.shards import content_fingerprint, list_shards, read_rows
@@ -112,7 +112,7 @@ def _picture(path: Path, number: int) -> Image.Image:
             rows = file.metadata.row_group(group).num_rows
             if number < rows:
                 column = file.read_row_group(group, columns=["image"]).column("image")
-                return Image.open(io.BytesIO(column[number]["bytes"].as_py())).convert("RGB")
+                return Image.fromarray(decode(column[number]["bytes"].as_py()).rgb)
             number -= rows
     raise IndexError(f"{path} has fewer rows")
 

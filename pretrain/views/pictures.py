@@ -1,17 +1,15 @@
 """From encoded bytes to the two views of a picture, with one decode.
 
-A JPEG is decoded no larger than the views need: libjpeg-turbo scales by 1/2, 1/4 or 1/8 while it
-decodes (other scales are slower than none). Everything else is decoded whole.
+A JPEG is decoded no larger than the views need (`emo8/core/scaled_jpeg.py`), everything else whole.
+Decoding is emo8's alone, and imported where it happens: training from a cache needs none of it.
 
 Letters: H W pixels, C channels, S pixels per side of a view.
 """
 
 from __future__ import annotations
 
-import io
-import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,10 +19,11 @@ from torch import Tensor
 from pretrain.config.settings import ViewConfig
 from pretrain.views.cut import Box, cut, person_region
 
+if TYPE_CHECKING:
+    from emo8.core.scaled_jpeg import ScaledJpeg
+
 Size = tuple[int, int]  # width, height
 Flips = tuple[bool, bool]  # of scene and person view, left to right
-DCT_SCALES = (8, 4, 2)
-ORIENTATION = 0x0112  # EXIF tag
 
 
 class UnreadableImageError(ValueError):
@@ -78,13 +77,9 @@ class Jpeg:
     """A JPEG that is not decoded yet."""
 
     def __init__(
-        self, data: bytes, people: Sequence[Mapping[str, Any]] | None, views: ViewConfig
+        self, file: ScaledJpeg, people: Sequence[Mapping[str, Any]] | None, views: ViewConfig
     ) -> None:
-        import simplejpeg
-
-        self._data, self._turn = data, _orientation(data)
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data)
-        self.scene_size = (height, width) if self._turn >= 5 else (width, height)
+        self._file, self.scene_size = file, file.size
         self._region = person_region(people, *self.scene_size, views)
 
     @property
@@ -97,63 +92,37 @@ class Jpeg:
     def cut_views(
         self, scene: Box, person: Box, size: int, flips: Flips = (False, False)
     ) -> tuple[Tensor, Tensor]:
+        from emo8.core.images import DecodeError
+        from emo8.core.scaled_jpeg import DCT_SCALES
+
         if self._region is not None:
             left, top = self._region[:2]
             person = (person[0] + left, person[1] + top, person[2] + left, person[3] + top)
         smaller = min(min(b[2] - b[0], b[3] - b[1]) for b in (scene, person))
         scale = next((scale for scale in DCT_SCALES if smaller >= scale * size), 1)
         try:
-            pixels = self._decode(scale)
-        except ValueError:  # stricter than Pillow, which has the last word
-            pixels, scale = decode(self._data).numpy(), 1
+            pixels, scale = self._file.decode(scale)
+        except DecodeError as problem:
+            raise UnreadableImageError(str(problem)) from problem
         return (
             _cut(pixels, _shrunk(scene, scale, pixels), size, flip=flips[0]),
             _cut(pixels, _shrunk(person, scale, pixels), size, flip=flips[1]),
         )
-
-    def _decode(self, scale: int) -> NDArray[np.uint8]:
-        """uint8 (H / scale, W / scale, 3), upright, until the next decode; ValueError if odd."""
-        import simplejpeg
-
-        width, height = self.scene_size if self._turn < 5 else self.scene_size[::-1]
-        # plain chroma upsampling and the fast DCT: what they lose is far below what the crop's
-        # resizing changes, and they save a tenth of the time
-        size = (-(-height // scale), -(-width // scale))
-        pixels = simplejpeg.decode_jpeg(
-            self._data,
-            "RGB",
-            fastdct=True,
-            fastupsample=True,
-            min_height=size[0],
-            min_width=size[1],
-            buffer=_canvas(3 * size[0] * size[1]),
-        )
-        return np.ascontiguousarray(_upright(pixels, self._turn))
-
-
-_OWN = threading.local()
-
-
-def _canvas(size_bytes: int) -> NDArray[np.uint8]:
-    """Memory to decode into, used again and again: fresh memory costs as much as a resize."""
-    canvas: NDArray[np.uint8] | None = getattr(_OWN, "canvas", None)
-    if canvas is None or canvas.size < size_bytes:
-        canvas = _OWN.canvas = np.empty(size_bytes, np.uint8)
-    return canvas
 
 
 def open_picture(
     data: bytes | None, people: Sequence[Mapping[str, Any]] | None, views: ViewConfig
 ) -> Picture:
     """A picture ready to be cut, decoded only where it must be; UnreadableImageError if broken."""
-    if data and data[:2] == b"\xff\xd8":
-        import simplejpeg
+    from emo8.core.images import DecodeError
+    from emo8.core.scaled_jpeg import open_jpeg
 
-        try:
-            if simplejpeg.decode_jpeg_header(data)[2] not in ("CMYK", "YCCK"):
-                return Jpeg(data, people, views)
-        except ValueError:
-            pass  # Pillow has the last word
+    try:
+        jpeg = open_jpeg(data) if data else None
+    except DecodeError as problem:
+        raise UnreadableImageError(str(problem)) from problem
+    if jpeg is not None:
+        return Jpeg(jpeg, people, views)
     return whole_picture(decode(data), people, views)
 
 
@@ -170,21 +139,17 @@ def whole_picture(
 
 
 def decode(data: bytes | None) -> Tensor:
-    """uint8 (H, W, 3) upright RGB, transparent parts on white; UnreadableImageError if broken."""
-    from PIL import Image, ImageOps
+    """uint8 (H, W, 3) upright sRGB, transparent parts on white; UnreadableImageError if broken."""
+    from emo8.core.images import DecodeError
+    from emo8.core.images import decode as decode_bytes
 
     if not data:
         raise UnreadableImageError("no image bytes")
     try:
-        with Image.open(io.BytesIO(data)) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.has_transparency_data:
-                white = Image.new("RGBA", image.size, "white")
-                image = Image.alpha_composite(white, image.convert("RGBA"))
-            pixels = np.array(image.convert("RGB"))
-    except Exception as problem:  # Pillow's plugins raise almost anything on broken bytes
-        raise UnreadableImageError(f"{type(problem).__name__}: {problem}") from problem
-    return torch.from_numpy(pixels)
+        pixels = decode_bytes(data).rgb
+    except DecodeError as problem:
+        raise UnreadableImageError(str(problem)) from problem
+    return torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
 
 
 def _cut(pixels: NDArray[np.uint8], box: Box, size: int, *, flip: bool) -> Tensor:
@@ -218,27 +183,3 @@ def _shrunk(box: Box, scale: int, pixels: NDArray[np.uint8]) -> Box:
     left = min(round(box[0] / scale), pixels.shape[1] - width)
     top = min(round(box[1] / scale), pixels.shape[0] - height)
     return left, top, left + width, top + height
-
-
-def _orientation(data: bytes) -> int:
-    """How the camera was held: 1 to 8 of EXIF, 1 = upright."""
-    if data.find(b"Exif\0\0", 0, 65536) < 0:
-        return 1
-    from PIL import Image
-
-    try:
-        turn = Image.open(io.BytesIO(data)).getexif().get(ORIENTATION, 1)
-    except Exception:  # broken EXIF of a picture that may be fine
-        return 1
-    return turn if turn in range(1, 9) else 1
-
-
-def _upright(pixels: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
-    """The picture (H, W, C) as EXIF orientation 1 to 8 says it is to be seen."""
-    if turn >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if turn in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if turn in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import emo8
 from emo8.core.errors import BuildError, ImageError
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from tests.conftest import encoded, picture
+from tests.emo8.core.profiles import P3
 
 RECIPE = """
 name = "small"
@@ -85,3 +87,22 @@ def test_import__stays_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_label__a_pil_picture_is_seen_as_its_file(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    wide = Image.fromarray(np.asarray(picture(3).convert("L")).astype(np.uint16) * 16)
+    files = {
+        "turned.jpg": encoded(picture(1), exif=exif),
+        "p3.jpg": encoded(picture(2), icc_profile=P3),
+        "wide.png": encoded(wide, "PNG"),
+        "clear.png": encoded(picture(4).quantize(8), "PNG", transparency=0),
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [tmp_path / name for name in files]
+    by_file = emo8.label(paths)
+    by_picture = emo8.label([Image.open(path) for path in paths])
+    for one, two in zip(by_file["emotion_prob"], by_picture["emotion_prob"]):
+        assert np.array_equal(one, two)

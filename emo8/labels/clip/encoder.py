@@ -160,15 +160,14 @@ def best_precision(name: str) -> str:
 
 
 def _as_rgb(image: np.ndarray | Image.Image) -> Image.Image:
-    """The picture as PIL RGB, transparent parts laid on white."""
+    """The picture as PIL RGB, as its file would be decoded."""
     from PIL import Image
 
     if isinstance(image, np.ndarray):
         return Image.fromarray(np.ascontiguousarray(image)).convert("RGB")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    from emo8.core.images import decode_pil
+
+    return Image.fromarray(decode_pil(image).rgb)
 
 
 def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -7,11 +7,14 @@ import pytest
 import torch
 from PIL import Image
 
+from emo8.core import images
+from emo8.core.scaled_jpeg import ScaledJpeg
 from pretrain.config import recipes
 from pretrain.views import pictures
 from pretrain.views.cut import cut
 from pretrain.views.pictures import Jpeg, Pixels, UnreadableImageError, decode, open_picture
 from tests.conftest import encoded, picture
+from tests.emo8.core.profiles import GREY_LINEAR, P3
 
 VIEWS = recipes.cpu_smoke().views
 PERSON = [{"x0": 0.1, "y0": 0.2, "x1": 0.9, "y1": 0.8}]
@@ -25,7 +28,7 @@ def close(one: torch.Tensor, two: torch.Tensor) -> bool:
 @pytest.mark.parametrize("turn", range(1, 9))
 def test_jpeg__is_upright_whatever_the_camera_said(turn: int) -> None:
     exif = Image.Exif()
-    exif[pictures.ORIENTATION] = turn
+    exif[0x0112] = turn
     data = encoded(picture(1, (160, 96)), "JPEG", quality=95, exif=exif.tobytes())
     found, whole = open_picture(data, PERSON, VIEWS), decode(data)
     assert isinstance(found, Jpeg)
@@ -45,13 +48,14 @@ def test_jpeg__is_upright_whatever_the_camera_said(turn: int) -> None:
 def test_jpeg__is_decoded_no_larger_than_the_smaller_crop_needs(
     side: int, scale: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded, kept = [], Jpeg._decode
+    decoded, kept = [], ScaledJpeg.decode
 
-    def watched(self: Jpeg, factor: int) -> np.ndarray:
-        decoded.append((factor, kept(self, factor).copy()))
-        return decoded[-1][1]
+    def watched(self: ScaledJpeg, factor: int) -> tuple[np.ndarray, int]:
+        pixels, scale = kept(self, factor)
+        decoded.append((factor, pixels.copy()))
+        return pixels, scale
 
-    monkeypatch.setattr(Jpeg, "_decode", watched)
+    monkeypatch.setattr(ScaledJpeg, "decode", watched)
     data = encoded(picture(2, (603, 401)))
     found = open_picture(data, None, VIEWS)
     scene, person = found.cut_views((0, 0, 603, 401), (104, 48, 104 + side, 48 + side), 32)
@@ -75,6 +79,27 @@ def test_jpeg__of_other_colours_becomes_rgb(mode: str) -> None:
 def test_other_formats__are_decoded_whole(fmt: str) -> None:
     found = open_picture(encoded(picture(4, (50, 40)), fmt), PERSON, VIEWS)
     assert isinstance(found, Pixels) and found.scene_size == (50, 40)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("size", [(64, 64), (256, 256)])
+def test_jpeg__with_a_profile_is_seen_as_the_builder_sees_it(
+    mode: str, size: tuple[int, int]
+) -> None:
+    profile = P3 if mode == "RGB" else GREY_LINEAR
+    data = encoded(picture(3, size).convert(mode), quality=95, subsampling=0, icc_profile=profile)
+    found, right = open_picture(data, None, VIEWS), images.decode(data)
+    assert isinstance(found, Jpeg) and right.colour == "converted"
+    whole = (0, 0, *size)
+    scene, _ = found.cut_views(whole, whole, 64)
+    assert close(scene, cut(torch.from_numpy(right.rgb), whole, 64))
+
+
+def test_decode__wide_grey_is_not_white() -> None:
+    ramp = np.linspace(0, 40_000, 64 * 64).astype(np.uint16).reshape(64, 64)
+    data = encoded(Image.fromarray(ramp), "PNG")
+    assert decode(data).float().mean() == pytest.approx(77.8, abs=0.2)
+    assert np.array_equal(decode(data).numpy(), images.decode(data).rgb)
 
 
 def test_broken__is_refused_when_opened_or_when_cut() -> None:
