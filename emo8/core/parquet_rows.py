@@ -23,7 +23,7 @@ class ParquetRows:
         self.columns = tuple(file.schema_arrow.names)
         self.num_rows = int(file.metadata.num_rows)
         self.damaged: dict[int, str] = {}
-        self._label_names = label_names(file.schema_arrow)
+        self.label_names = label_names(file.schema_arrow)
         self._cursor: _Cursor | None = None
 
     def rows(self, start: int, stop: int, columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -35,8 +35,8 @@ class ParquetRows:
         except (pa.ArrowException, OSError) as error:
             self._cursor = None
             raise TableError(f"cannot read {self.path}: {error}") from None
-        for name in self._label_names.keys() & set(columns):
-            names = self._label_names[name]
+        for name in self.label_names.keys() & set(columns):
+            names = self.label_names[name]
             for row in found:
                 row[name] = class_name(row[name], names)
         return found

@@ -33,7 +33,7 @@ from emo8.core.settings import (
     VotesConfig,
 )
 from emo8.core.suggest import suggest
-from emo8.core.taxonomy import EMOTIONS, STYLES, parse_style
+from emo8.core.taxonomy import EMOTIONS, SPLITS, STYLES, parse_style
 
 _SECTIONS: dict[str, Any] = {
     "source": SourceConfig,
@@ -177,7 +177,8 @@ def _check_source(source: SourceConfig, where: str) -> None:
             raise RecipeError(
                 f"{where}: style = {source.style!r}; {suggest(source.style, ('clip', *STYLES))}"
             ) from None
-    for option, known in (("styles", STYLES), ("emotions", ("", *EMOTIONS))):
+    names = (("styles", STYLES), ("emotions", ("", *EMOTIONS)), ("splits", SPLITS))
+    for option, known in names:
         for name, value in getattr(source, option).items():
             if value not in known:
                 hint = suggest(value, known)

@@ -7,8 +7,10 @@ REASONS: dict[str, str] = {
     "no_image": "the table row holds no image",
     "bad_row": "the table's row cannot be understood; detail = why",
     "missing_file": "the file or archive member named by the source does not exist",
+    "unreachable": "the file is there or was, and cannot be read now; detail = why; every run of "
+    "the build tries it again",
     "refused_path": "the path leads outside the source, or to something that is not a plain file",
-    "unreadable": "the file could not be read",
+    "unreadable": "the archive or its member is damaged",
     "empty": "the file holds no bytes",
     "too_many_bytes": "the file is larger than ingest.max_bytes; value = bytes",
     "not_an_image": "the content is none of the accepted raster formats; value = bytes",

@@ -43,6 +43,10 @@ class SourceConfig:
     styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of the five
     # the source's name -> one of the eight; "" keeps the name as a claim and lets CLIP decide
     emotions: dict[str, str] = field(default_factory=dict)
+    splits: dict[str, str] = field(default_factory=dict)  # the source's name -> train, val or test
+    # table, hub, webdataset: what lists of four numbers in `people` are: "xyxy", "xywh" or
+    # "cxcywh"; "" = corners as fractions, and lists in pixels are not used
+    boxes: Literal["", "xyxy", "xywh", "cxcywh"] = ""
     keep_splits: bool = False  # True: rows stay in the split the source gives them
     images: str = ""  # table: folder its image paths start from, relative to the table's own
     config: str = ""  # hub: which configuration of the dataset

@@ -42,6 +42,10 @@ class TableFile(Protocol):
     def damaged(self) -> dict[int, str]:
         """Rows that cannot be understood, by number from 0, and why; their cells are null."""
 
+    @property
+    def label_names(self) -> dict[str, list[str]]:
+        """Columns of class numbers whose names the file brings, and the names."""
+
     def rows(self, start: int, stop: int, columns: Sequence[str]) -> list[dict[str, Any]]:
         """Rows `start` to `stop`; TableError where a cell of `columns` cannot be read.
 
@@ -94,6 +98,7 @@ class _JsonRows:
     def __init__(self, rows: Sequence[Any], parse: Callable[[Any], Any]) -> None:
         self._rows, self._parse = rows, parse
         self.damaged: dict[int, str] = {}
+        self.label_names: dict[str, list[str]] = {}
         names: dict[str, None] = {}
         for number in range(len(rows)):
             try:

@@ -34,6 +34,8 @@ STYLES: tuple[str, ...] = (
     "advertising_cover",
 )
 
+SPLITS: tuple[str, ...] = ("train", "val", "test")
+
 # One fixed colour per emotion and per style, the same in every figure and in the App. They were
 # searched for so that any two differ by at least 20 (emotions) and 17 (styles) CIEDE2000 for normal
 # eyes and under simulated protan-, deuteran- and tritanopia (Machado et al. 2009, "A

@@ -63,6 +63,7 @@ class TextRows:
         heading = [column[0].as_py() or b"" for column in parsed.table.columns]
         self.columns = tuple(cell.decode("utf-8", "replace").strip() for cell in heading)
         self.damaged = parsed.damaged
+        self.label_names: dict[str, list[str]] = {}
         self._table = _with_gaps(parsed.table.slice(1), sorted(self.damaged))
 
     @property

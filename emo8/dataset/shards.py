@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 
 from emo8.core import schema
 from emo8.core.errors import BuildError
-from emo8.core.taxonomy import STYLES
-from emo8.dataset.splits import SPLITS
+from emo8.core.taxonomy import SPLITS, STYLES
 from emo8.engine.files import read_fingerprint
 
 LABELS = "labels"  # folder and config of the rows without pictures

@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SplitsConfig
+from emo8.core.taxonomy import SPLITS
 from emo8.engine.files import fingerprint, read_fingerprint, write_part
 from emo8.engine.row_index import first_occurrence, index_of
 
 # From the loosest to the strictest: who stays when a new row joins two clusters.
-SPLITS: tuple[str, ...] = ("train", "val", "test")
 TABLE = "splits.parquet"  # in tables/
 PLACED = pa.schema([("id", pa.string()), ("split", pa.string())])
 

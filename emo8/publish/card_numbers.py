@@ -15,9 +15,8 @@ from PIL import Image
 from emo8.core import schema
 from emo8.core.images import decode
 from emo8.core.licenses import hub_id
-from emo8.core.taxonomy import EMOTIONS, POSITIVE, STYLES
+from emo8.core.taxonomy import EMOTIONS, POSITIVE, SPLITS, STYLES
 from emo8.dataset.shards import content_fingerprint, list_shards, read_rows
-from emo8.dataset.splits import SPLITS
 
 NO_EMOTION = "none"
 _NO_LICENSE = "unknown"

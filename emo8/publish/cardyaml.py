@@ -16,9 +16,8 @@ import yaml
 
 from emo8.core import schema
 from emo8.core.licenses import HUB_LICENSES, OTHER
-from emo8.core.taxonomy import STYLES
+from emo8.core.taxonomy import SPLITS, STYLES
 from emo8.dataset.shards import LABELS, README, Shard, list_shards
-from emo8.dataset.splits import SPLITS
 
 # Names the Hub knows, from the card documentation; only those this project can produce or that a
 # publisher may reasonably set by hand.

@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from emo8.core.reasons import describe
 from emo8.core.settings import Recipe
-from emo8.core.taxonomy import EMOTIONS, STYLES
-from emo8.dataset.splits import SPLITS
+from emo8.core.taxonomy import EMOTIONS, SPLITS, STYLES
 from emo8.engine.files import fingerprint, write_part, write_text
 from emo8.web.agent import DEFAULT_AGENT
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
-from emo8.sources.base import Candidate, Chunk, check_columns, claims_from, common_root
+from emo8.sources.base import Candidate, Chunk, check_columns, common_root
+from emo8.sources.claims import claims_from
 from emo8.sources.members import (
     DAMAGED,
     Member,
@@ -19,7 +20,7 @@ from emo8.sources.members import (
     read_member,
     shown_member,
 )
-from emo8.sources.naming import check_folder_style, is_image_name, path_claims
+from emo8.sources.naming import check_folder_style, is_image_name, path_claims, whose
 
 
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
@@ -58,5 +59,5 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     path = Path(chunk.root) / archive
     for name, position, size, kind, record in items:
         member = Member(name=name, position=position, size=size, kind=kind)
-        claims = claims_from(record, chunk.source)
+        claims = claims_from(record, chunk.source, whose(chunk.source))
         yield read_member(path, shown_member(archive, name), member, max_bytes, claims)

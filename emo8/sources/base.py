@@ -1,45 +1,29 @@
-"""What every source shares: candidates, chunks, claims, and reading one file safely."""
+"""What every source shares: candidates, chunks, and reading one file or cell safely."""
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import errno
 import hashlib
 import json
-import math
 import os
 import re
-import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 from typing import Any
 
+from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
 from emo8.core.suggest import suggest
-from emo8.dataset.splits import SPLITS
+from emo8.sources.claims import Claims, with_picture
 
-# Our names for what a table can say about a picture; `columns` maps them to the table's names.
-CLAIM_COLUMNS = (
-    "caption", "style", "emotion", "license", "attribution", "url", "people", "split",
-)  # fmt: skip
-TABLE_COLUMNS = ("image", *CLAIM_COLUMNS)
-_SPLIT_ALIASES = {"training": "train", "validation": "val", "valid": "val", "dev": "val",
-                  "testing": "test"}  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claims:
-    """What a source says about one picture; None where it says nothing."""
-
-    caption: str | None = None
-    style: str | None = None
-    emotion: str | None = None
-    license: str | None = None
-    attribution: str | None = None
-    url: str | None = None
-    people: list[dict[str, float]] | None = None
-    split: str | None = None
+_MAX_PATH_CHARS = 4096  # longer texts are no paths
+# Links that lead to themselves and names too long for the system: no later run will read them.
+_NEVER = (errno.ELOOP, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +47,7 @@ class Chunk:
     items: tuple[Any, ...]  # JSON values that only the source's own reader understands
     num_inputs: int
     stamp: tuple[Any, ...]  # sizes and times of the files behind the items
+    notes: tuple[tuple[str, str, int], ...] = ()  # topic, words, count: what planning has to say
 
     def fingerprint(self) -> str:
         """Hash of the source's options and of which files it read, when last changed."""
@@ -75,28 +60,41 @@ def show_path(path: str) -> str:
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
-def read_file(root: Path, relative: str, max_bytes: int, claims: Claims) -> Candidate:
-    """The candidate for one file under `root`; a path that leads elsewhere is refused."""
-    shown = show_path(relative)
+def show_some(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, as text for a message."""
+    more = ", …" if len(names) > most else ""
+    return ", ".join(show_path(name) for name in names[:most]) + more
 
-    def left(reason: str, value: float | None = None) -> Candidate:
-        return Candidate(source_path=shown, reason=reason, value=value, claims=claims)
+
+def read_file(
+    roots: Sequence[Path], name: str, max_bytes: int, claims: Claims, *, listed: bool = False
+) -> Candidate:
+    """The candidate for the file that `name` means under one of `roots`, and nowhere else.
+
+    `listed` says that the file was seen there when the build was planned: one that is gone now has
+    not said so itself, and is tried again by every run.
+    """
+    shown = show_path(name)
+
+    def left(reason: str, value: float | None = None, detail: str | None = None) -> Candidate:
+        return Candidate(
+            source_path=shown, reason=reason, value=value, detail=detail, claims=claims
+        )
 
     try:
-        path = (root / relative).resolve()
-        if not path.is_relative_to(root.resolve()):
-            return left("refused_path")
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return left("refused_path")
-        if status.st_size > max_bytes:
-            return left("too_many_bytes", status.st_size)
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except FileNotFoundError:
+        data = inside.read_plain(inside.find(name, *roots), max_bytes)
+    except ValueError:
+        return left("refused_path")
+    except FileNotFoundError as error:
+        dangling = any(os.path.lexists(root / name) for root in roots)
+        if listed and not dangling:
+            return left("unreachable", detail=error.strerror)
         return left("missing_file")
-    except (OSError, ValueError):
-        return left("unreadable")
+    except OSError as error:
+        reason = "refused_path" if error.errno in _NEVER else "unreachable"
+        return left(reason, detail=error.strerror)
+    if len(data) > max_bytes:
+        return left("too_many_bytes", inside.find(name, *roots).stat().st_size)
     return from_bytes(shown, data, max_bytes, claims)
 
 
@@ -108,62 +106,60 @@ def from_bytes(shown: str, data: bytes | None, max_bytes: int, claims: Claims) -
         return Candidate(source_path=shown, reason="empty", value=0, claims=claims)
     if len(data) > max_bytes:
         return Candidate(source_path=shown, reason="too_many_bytes", value=len(data), claims=claims)
-    return Candidate(source_path=shown, data=data, claims=claims)
+    return Candidate(source_path=shown, data=data, claims=with_picture(claims, data))
 
 
-def claims_from(record: dict[str, Any], source: SourceConfig) -> Claims:
-    """The claims in one table line, with the source's own defaults behind them."""
-    values = {name: _text(record.get(name)) for name in CLAIM_COLUMNS if name != "people"}
-    values["style"] = source.style if source.style not in ("", "clip") else values["style"]
-    for name, mapping in (("style", source.styles), ("emotion", source.emotions)):
-        word = values[name]
-        values[name] = (mapping.get(word) or word) if word is not None else None
-    values["split"] = _split(values["split"]) if source.keep_splits else None
-    values["license"] = values["license"] or source.license or None
-    values["attribution"] = values["attribution"] or source.attribution or None
-    return Claims(**values, people=_people(record.get("people")))
+def from_cell(
+    cell: Any, number: str, roots: Sequence[Path], max_bytes: int, claims: Claims
+) -> Candidate:
+    """The candidate for an image cell of a table, whose row is shown as `number`.
+
+    A cell is bytes, a struct with bytes or a path, a path below one of `roots`, a picture as base64
+    text, or a list with one of these; anything else is a row that leaves with the reason.
+    """
+
+    def bad(why: str) -> Candidate:
+        return Candidate(source_path=number, reason="bad_row", detail=why, claims=claims)
+
+    if isinstance(cell, list) and cell:
+        if len(cell) > 1:
+            what = "numbers" if isinstance(cell[0], int | float) else "pictures"
+            return bad(f"the image column holds a list of {len(cell)} {what}: one row each is read")
+        cell = cell[0]
+    shown, data = number, cell
+    if isinstance(cell, dict):
+        if not {"bytes", "path"} & cell.keys():
+            return bad(f"the image column holds {', '.join(map(str, cell))}: no bytes and no path")
+        data, path = cell.get("bytes"), cell.get("path")
+        shown = show_path(f"{number}/{path}") if path else number
+        data = path if data is None and path else data
+    if isinstance(data, str):
+        return _from_text(data, shown, number, roots, max_bytes, claims)
+    if data in (None, []):
+        return from_bytes(shown, None, max_bytes, claims)
+    if not isinstance(data, bytes):
+        return bad(f"the image column holds {type(data).__name__}: no picture")
+    return from_bytes(shown, data, max_bytes, claims)
 
 
-def _text(value: Any) -> str | None:
-    """`value` as text; None for null, NaN and blanks."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    return str(value).strip() or None
-
-
-def _split(word: str | None) -> str | None:
-    """The split that `word` spells; None for anything else, which is then drawn like the rest."""
-    try:
-        return None if word is None else parse_split(word)
-    except ValueError:
-        return None
-
-
-def parse_split(name: str) -> str:
-    """train, val or test as `name` spells it ("validation", "dev"); ValueError otherwise."""
-    key = name.strip().lower()
-    key = _SPLIT_ALIASES.get(key, key)
-    if key not in SPLITS:
-        raise ValueError(f"unknown split {name!r}. Known: {', '.join(SPLITS)}.")
-    return key
-
-
-def stem_split(path: Path) -> str | None:
-    """The split that a file's name begins with: `train.json`, `val-00000-of-00002.parquet`."""
-    return _split(re.split(r"[-_.]", path.name)[0])
-
-
-def _people(value: Any) -> list[dict[str, float]] | None:
-    """Boxes as a list of x0, y0, x1, y1, score; None where the source did not look."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):  # CSV holds them as JSON
-        value = json.loads(value)
-    boxes = []
-    for box in value:
-        box = dict(box) if isinstance(box, dict) else dict(zip("x0 y0 x1 y1 score".split(), box))
-        boxes.append({"score": 1.0, **{key: float(number) for key, number in box.items()}})
-    return boxes
+def _from_text(
+    text: str, shown: str, number: str, roots: Sequence[Path], max_bytes: int, claims: Claims
+) -> Candidate:
+    """The candidate for a text in an image column: a path, or a picture written as base64."""
+    if re.match(r"https?://", text):
+        why = 'the image column holds links: use kind = "urls" with columns = { url = "…" }'
+        return Candidate(source_path=number, reason="bad_row", detail=why, claims=claims)
+    if text.startswith("data:image/") or len(text) > _MAX_PATH_CHARS:
+        try:
+            content = text.split(",", 1)[-1] if text.startswith("data:") else text
+            data = base64.b64decode(content, validate=True)
+        except ValueError:
+            why = "the image column holds a long text that is no base64"
+            return Candidate(source_path=number, reason="bad_row", detail=why, claims=claims)
+        return from_bytes(number, data, max_bytes, claims)
+    name = text.strip("'")  # the Abstract set writes its file names in single quotes
+    found = read_file(roots, name, max_bytes, claims)
+    return found if shown == number else dataclasses.replace(found, source_path=shown)
 
 
 def check_columns(source: SourceConfig, known: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
 from emo8.core.taxonomy import parse_emotion, parse_style
-from emo8.sources.base import parse_split
+from emo8.sources.claims import parse_split
 
 LAYOUTS = ("split/emotion", "split/style/emotion", "style/split/emotion")
 _PARSERS: dict[str, Callable[[str], str]] = {

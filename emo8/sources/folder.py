@@ -7,23 +7,25 @@ with a `file` column) can add captions, licences and the like.
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
 from emo8.sources import records
-from emo8.sources.base import (
-    CLAIM_COLUMNS,
-    Candidate,
-    Chunk,
-    check_columns,
-    claims_from,
-    read_file,
-)
+from emo8.sources.base import Candidate, Chunk, check_columns, read_file, show_some
+from emo8.sources.claims import CLAIM_COLUMNS, claims_from
 from emo8.sources.emo8_release import with_layout
-from emo8.sources.naming import IMAGE_SUFFIXES, check_folder_style, is_image_name, path_claims
+from emo8.sources.naming import (
+    IMAGE_SUFFIXES,
+    check_folder_style,
+    is_image_name,
+    path_claims,
+    whose,
+)
 
 
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
@@ -33,48 +35,102 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     if not root.is_dir():
         raise SourceError(f"source {source.name!r}: {root} is not a folder; check `path`")
     source = with_layout(source, root)
-    files = sorted(_walk(root, ""), key=lambda file: os.fsencode(file[0]))
+    files = sorted(_walk(root), key=lambda file: os.fsencode(file[0]))
     files = [file for file in files if file[0] != source.sidecar]
     if not any(is_image_name(path) for path, _, _ in files):
         raise SourceError(
             f"source {source.name!r}: no images in {root} ({len(files)} files of other kinds); "
             f"looked for {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    sidecar = _read_sidecar(source, root)
+    sidecar, notes = _read_sidecar(source, root, [path for path, _, _ in files])
     check_folder_style(source, otherwise=any("style" in record for record in sidecar.values()))
     for start in range(0, len(files), part_rows):
         batch = files[start : start + part_rows]
         items = tuple((path, _claims_record(path, sidecar, source)) for path, _, _ in batch)
         stamp = tuple((size, changed) for _, size, changed in batch)
-        yield Chunk(source=source, root=str(root), items=items, num_inputs=len(items), stamp=stamp)
+        yield Chunk(
+            source=source,
+            root=str(root),
+            items=items,
+            num_inputs=len(items),
+            stamp=stamp,
+            notes=notes,
+        )
+        notes = ()
 
 
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """One candidate per file of the chunk."""
+    root, source = Path(chunk.root), chunk.source
     for path, record in chunk.items:
-        yield read_file(Path(chunk.root), path, max_bytes, claims_from(record, chunk.source))
+        claims = claims_from(record, source, whose(source))
+        yield read_file([root], path, max_bytes, claims, listed=True)
 
 
-def _walk(root: Path, below: str) -> Iterator[tuple[str, int, int]]:
-    """(path below root, size, time of last change) of every file that is not hidden."""
-    for entry in os.scandir(root / below):
-        path = f"{below}/{entry.name}" if below else entry.name
-        if entry.name.startswith("."):
+def _walk(root: Path) -> Iterator[tuple[str, int, int]]:
+    """(path below root, size, time of last change) of every file that is not hidden.
+
+    A folder that cannot be listed is an input itself, which then leaves with the cause.
+    """
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        try:
+            entries = list(os.scandir(root / below))
+        except OSError:
+            yield below, 0, 0
             continue
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(root, path)
-        else:
-            status = entry.stat(follow_symlinks=False)
-            yield path, status.st_size, status.st_mtime_ns
+        for entry in entries:
+            path = f"{below}/{entry.name}" if below else entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
+            else:
+                status = entry.stat(follow_symlinks=False)
+                yield path, status.st_size, status.st_mtime_ns
 
 
-def _read_sidecar(source: SourceConfig, root: Path) -> dict[str, dict[str, Any]]:
+def _read_sidecar(
+    source: SourceConfig, root: Path, files: list[str]
+) -> tuple[dict[str, dict[str, Any]], tuple[tuple[str, str, int], ...]]:
+    """What the sidecar says by file, and what it says of nothing, or twice, to be told."""
     if not source.sidecar:
-        return {}
-    path = root / source.sidecar
+        return {}, ()
     mapping = {name: source.columns.get(name, name) for name in CLAIM_COLUMNS}
+    path = root / source.sidecar
     lines = records.read_all(path, {"file": "file", **mapping}, required=("file",), source=source)
-    return {str(line.values.pop("file")): line.values for line in lines}
+    known, found = _by_spelling(files), dict[str, dict[str, Any]]()
+    problems: dict[str, list[str]] = {}
+    for line in lines:
+        named = str(line.values.pop("file") or "")
+        file = next((known[s] for s in _spellings(named) if s in known), None)
+        if line.damaged:
+            problems.setdefault("cannot be understood", []).append(f"line {line.number + 2}")
+        elif file is None:
+            problems.setdefault("fit no file here", []).append(named)
+        elif file in found:
+            problems.setdefault("name a file that an earlier one names: not used", []).append(named)
+        else:
+            found[file] = line.values
+    notes = tuple(
+        (f"sidecar {source.sidecar}", f"{what}: {show_some(names)}", len(names))
+        for what, names in problems.items()
+    )
+    return found, notes
+
+
+def _by_spelling(files: list[str]) -> dict[str, str]:
+    """Each file by every spelling of its name; the file's own spelling wins."""
+    other = {spelling: file for file in files for spelling in _spellings(file)}
+    return other | {file: file for file in files}
+
+
+def _spellings(name: str) -> Iterator[str]:
+    """A name as written and as other machines write it: accents, backslashes, a leading `./`."""
+    for spelling in inside.spellings(name):
+        yield spelling
+        yield posixpath.normpath(spelling) if spelling else spelling
 
 
 def _claims_record(

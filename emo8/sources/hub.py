@@ -11,21 +11,18 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
+from emo8.core.taxonomy import class_name
 from emo8.sources import records
-from emo8.sources.base import (
-    TABLE_COLUMNS,
-    Candidate,
-    Chunk,
-    check_columns,
-    claims_from,
-    from_bytes,
-    read_file,
-)
+from emo8.sources.base import Candidate, Chunk, check_columns, from_cell, show_some
+from emo8.sources.claims import TABLE_COLUMNS, claims_from, parse_split
+from emo8.sources.naming import is_image_name
 
 if TYPE_CHECKING:
     import datasets
@@ -38,10 +35,14 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     """Chunks of consecutive rows, split by split in the dataset's own order."""
     check_columns(source, TABLE_COLUMNS)
     where, revision, stamp = _locate(source, recipe_dir)
-    for split, data in _load(where, revision, source.config, source.name).items():
+    loaded = _load(where, revision, source.config, source.name)
+    notes = _left_out(Path(where), loaded) if not revision else ()
+    for split, data in loaded.data.items():
         mapping = records.map_columns(
             Path(source.path), data.column_names, source, TABLE_COLUMNS, "image"
         )
+        if source.keep_splits and "split" not in mapping:
+            _check_split(str(split), source)
         for start in range(0, len(data), part_rows):
             stop = min(start + part_rows, len(data))
             yield Chunk(
@@ -50,25 +51,56 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
                 items=((revision, str(split), start, stop, mapping),),
                 num_inputs=stop - start,
                 stamp=stamp,
+                notes=notes,
             )
+            notes = ()
 
 
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """One candidate per row of the chunk."""
     (revision, split, start, stop, mapping), source = chunk.items[0], chunk.source
-    data = _load(chunk.root, revision, source.config, source.name)[split]
-    for offset, row in enumerate(data.select(range(start, stop))):
-        record = {ours: _named(row[theirs], data.features[theirs])
-                  for ours, theirs in mapping.items()}  # fmt: skip
-        claims = claims_from({"split": split, **record}, source)
-        image = record["image"] or {}
-        path = image.get("path")
-        shown = f"{split}#{start + offset}" + (f"/{path}" if path else "")
-        if image.get("bytes") is None and path:
-            found = read_file(Path(path).parent, Path(path).name, max_bytes, claims)
-            yield Candidate(**{**vars(found), "source_path": shown})
-        else:
-            yield from_bytes(shown, image.get("bytes"), max_bytes, claims)
+    loaded = _load(chunk.root, revision, source.config, source.name)
+    data = loaded.data[split].select_columns(list(dict.fromkeys(mapping.values())))
+    names = {column: _names(feature) for column, feature in data.features.items()}
+    whose = records.whose(mapping, {column: known for column, known in names.items() if known})
+    roots = inside.roots_of(chunk.root, loaded.loader)
+    # Arrow rows: pictures stay encoded, in whatever the column holds them
+    rows = data.with_format("arrow")[start:stop].to_pylist()
+    for number, row in enumerate(rows, start=start):
+        record = {ours: _named(row[theirs], names[theirs]) for ours, theirs in mapping.items()}
+        shown = f"{split}#{number}"
+        try:
+            claims = claims_from({"split": split, **record}, source, whose)
+        except ValueError as error:
+            yield Candidate(source_path=shown, reason="bad_row", detail=str(error))
+            continue
+        yield from_cell(record["image"], shown, roots, max_bytes, claims)
+
+
+def _check_split(split: str, source: SourceConfig) -> None:
+    try:
+        parse_split(split, source.splits)
+    except ValueError as error:
+        raise SourceError(f"source {source.name!r}: {source.path}: {error}") from None
+
+
+def _left_out(folder: Path, loaded: _Loaded) -> tuple[tuple[str, str, int], ...]:
+    """What lies in a folder of pictures and is not in the dataset that `datasets` makes of it.
+
+    Its loader takes a file whose name holds `train` or `test` for a split and leaves out the other
+    files of that folder, knows neither AVIF nor HEIC, and skips what metadata.jsonl does not list.
+    """
+    if loaded.loader != "imagefolder":
+        return ()
+    there = {str(path.resolve()) for path in folder.rglob("*") if is_image_name(path.name)}
+    for data in loaded.data.values():
+        cells = data.select_columns(["image"]).with_format("arrow")[:].column("image")
+        there -= {str(Path(cell["path"]).resolve()) for cell in cells.to_pylist() if cell}
+    if not there:
+        return ()
+    names = sorted(str(Path(path).relative_to(folder.resolve())) for path in there)
+    words = f'lie there and are not loaded (kind = "folder" takes all): {show_some(names)}'
+    return (("pictures", words, len(names)),)
 
 
 def _locate(source: SourceConfig, recipe_dir: Path) -> tuple[str, str, tuple[Any, ...]]:
@@ -106,9 +138,17 @@ def _commit(name: str, revision: str, source_name: str) -> str:
     return str(found)
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """A dataset, and which loader of `datasets` read it."""
+
+    data: datasets.DatasetDict
+    loader: str
+
+
 @functools.lru_cache(maxsize=2)
-def _load(where: str, revision: str, config: str, source_name: str) -> datasets.DatasetDict:
-    """The dataset with pictures left encoded; its cache makes a second process cheap."""
+def _load(where: str, revision: str, config: str, source_name: str) -> _Loaded:
+    """The dataset; its cache makes a second process cheap."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -121,25 +161,28 @@ def _load(where: str, revision: str, config: str, source_name: str) -> datasets.
                 f"allowed: {', '.join(ALLOWED_LOADERS)}"
             )
         builder.download_and_prepare()
-        data = builder.as_dataset()
+        return _Loaded(builder.as_dataset(), loader)
     except SourceError:
         raise
     except Exception as error:
         raise SourceError(
             f"source {source_name!r}: cannot load {where}@{revision}: {_first_line(error)}"
         ) from error
-    for split in data:
-        for column, feature in data[split].features.items():
-            if isinstance(feature, datasets.Image):
-                data[split] = data[split].cast_column(column, datasets.Image(decode=False))
-    return data
 
 
-def _named(value: Any, feature: Any) -> Any:
-    """A class number as its name: names, not numbers, cross every boundary."""
-    if type(feature).__name__ == "ClassLabel" and value is not None:
-        return feature.int2str(value) if value >= 0 else None
-    return value
+def _names(feature: Any) -> list[str] | None:
+    """The names of a column's classes, also where it holds lists of them."""
+    names = getattr(getattr(feature, "feature", feature), "names", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def _named(value: Any, names: list[str] | None) -> Any:
+    """Class numbers as names: names, not numbers, cross every boundary."""
+    if names is None:
+        return value
+    if isinstance(value, list):
+        return [class_name(item, names) for item in value]
+    return class_name(value, names)
 
 
 def _first_line(error: Exception) -> str:

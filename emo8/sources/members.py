@@ -23,7 +23,8 @@ from typing import IO, Any
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
-from emo8.sources.base import Candidate, Claims, from_bytes, show_path
+from emo8.sources.base import Candidate, from_bytes, show_path
+from emo8.sources.claims import Claims
 
 PLAIN, REFUSED, DAMAGED = "plain", "refused", "damaged"
 _COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}

@@ -17,7 +17,8 @@ from emo8.core.errors import SourceError
 from emo8.core.formats import SUFFIXES
 from emo8.core.settings import SourceConfig
 from emo8.core.taxonomy import parse_emotion, parse_style
-from emo8.sources.base import check_no_column, no_style, parse_split
+from emo8.sources.base import check_no_column, no_style
+from emo8.sources.claims import parse_split
 
 IMAGE_SUFFIXES = frozenset(SUFFIXES)
 _PARSERS: dict[str, Callable[[str], str]] = {
@@ -50,6 +51,19 @@ def path_claims(path: str, source: SourceConfig) -> dict[str, str]:
     return claims
 
 
+def whose(source: SourceConfig) -> dict[str, str]:
+    """Whose word a picture's emotion and style are: folders, names of files or the sidecar."""
+    levels, found = source.layout.split("/"), {}
+    for name, option in (("emotion", source.emotion_from), ("style", source.style_from)):
+        if name in levels or option == "folder":
+            found[name] = "folders"
+        elif option == "name":
+            found[name] = "names of files"
+        elif source.sidecar:
+            found[name] = f"sidecar {source.sidecar}"
+    return found
+
+
 def _words(path: str, source: SourceConfig) -> dict[str, str | None]:
     """The folder or part of the name that stands for each claim; None where it is not there."""
     folders = list(PurePosixPath(path).parts[:-1])
@@ -75,7 +89,7 @@ def _words(path: str, source: SourceConfig) -> dict[str, str | None]:
 def _claim(what: str, word: str | None, source: SourceConfig) -> str:
     if word is None:
         raise ValueError(f"the picture lies in no folder that could name its {what}")
-    mapping = {"style": source.styles, "emotion": source.emotions}.get(what, {})
+    mapping = {"style": source.styles, "emotion": source.emotions, "split": source.splits}[what]
     if word in mapping:
         return mapping[word] or word
     return _PARSERS[what](word)
@@ -85,6 +99,7 @@ def _explain(what: str, path: str, source: SourceConfig, error: ValueError) -> s
     fix = f"move it into one, or map names with {what}s = {{ name = ... }} in the recipe"
     if what == "split":
         fix = 'use folders named train, val and test, or say where they are with `layout = "…"`'
+        fix += ", or map names with splits = { name = ... } in the recipe"
     return f"source {source.name!r}: {path} in {source.path}: {error}; {fix}"
 
 

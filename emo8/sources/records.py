@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from emo8.core.errors import SourceError, TableError
 from emo8.core.settings import SourceConfig
 from emo8.core.table_files import TableFile, open_table
 from emo8.sources.base import no_style
+from emo8.sources.claims import parse_split, stem_split
+
+_READ_ROWS = 4096  # of a narrow column at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,46 @@ def read_all(
     check_required(path, table.columns, mapping, required, source)
     present = {ours: theirs for ours, theirs in mapping.items() if theirs in table.columns}
     return read(path, 0, table.num_rows, present, source)
+
+
+def whose(mapping: Mapping[str, str], label_names: Mapping[str, Any]) -> dict[str, str]:
+    """For each of our names, whose word the claim is: "column mood"."""
+    return {
+        ours: f"column {theirs}"
+        + (", class numbers by the file's own names" if theirs in label_names else "")
+        for ours, theirs in mapping.items()
+    }
+
+
+def check_splits(
+    path: Path, table: TableFile, mapping: dict[str, str], source: SourceConfig
+) -> None:
+    """Raise SourceError where splits are to be kept and a row, or the file's name, names none.
+
+    It says the line to write for a name that means nothing here.
+    """
+    if not source.keep_splits:
+        return
+    if "split" not in mapping:
+        if stem_split(path, source) is None:
+            raise SourceError(
+                f"source {source.name!r}: keep_splits is set, but {path} has no column split and "
+                f"its name begins with none; write splits = {{ {json.dumps(path.stem)} = "
+                '"train" } in the source, or the split that it is'
+            )
+        return
+    for start in range(0, table.num_rows, _READ_ROWS):
+        column = {"split": mapping["split"]}
+        words = {
+            str(record.values["split"]).strip()
+            for record in read(path, start, start + _READ_ROWS, column, source)
+            if record.values["split"] not in (None, "")
+        }
+        for word in sorted(words):
+            try:
+                parse_split(word, source.splits)
+            except ValueError as error:
+                raise SourceError(f"source {source.name!r}: {path}: {error}") from None
 
 
 @contextmanager

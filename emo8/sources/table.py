@@ -13,17 +13,14 @@ from pathlib import Path
 from emo8.core.settings import SourceConfig
 from emo8.sources import records
 from emo8.sources.base import (
-    TABLE_COLUMNS,
     Candidate,
     Chunk,
     check_columns,
-    claims_from,
     common_root,
-    from_bytes,
+    from_cell,
     listed_files,
-    read_file,
-    stem_split,
 )
+from emo8.sources.claims import TABLE_COLUMNS, claims_from, stem_split
 
 
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
@@ -33,6 +30,7 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     for path in listed_files(source, recipe_dir):
         table = records.open_list(path, source)
         mapping = records.map_columns(path, table.columns, source, TABLE_COLUMNS, "image")
+        records.check_splits(path, table, mapping, source)
         status = path.stat()
         total = table.num_rows
         for start in range(0, total, part_rows):
@@ -50,21 +48,14 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """One candidate per row of the chunk."""
     (name, start, stop, mapping), source = chunk.items[0], chunk.source
     path = Path(chunk.root) / name
-    split = stem_split(path) if source.keep_splits and "split" not in mapping else None
+    split = stem_split(path, source) if "split" not in mapping else None
+    whose = records.whose(mapping, records.open_list(path, source).label_names)
     for record in records.read(path, start, stop, mapping, source):
-        shown = f"{name}#{record.number}"
+        number = f"{name}#{record.number}"
         if record.damaged:
-            yield Candidate(source_path=shown, reason="bad_row", detail=record.damaged)
+            yield Candidate(source_path=number, reason="bad_row", detail=record.damaged)
             continue
-        claims = claims_from({"split": split, **record.values}, source)
-        image = record.values["image"]
-        inside = image.get("path") if isinstance(image, dict) else None
-        shown += f"/{inside}" if inside else ""
-        data = image.get("bytes") if isinstance(image, dict) else image
-        if data is None and inside:
-            data = inside
-        if isinstance(data, str):
-            # the Abstract set writes its file names in single quotes
-            yield read_file(path.parent / source.images, data.strip("'"), max_bytes, claims)
-        else:
-            yield from_bytes(shown, data, max_bytes, claims)
+        claims = claims_from({"split": split, **record.values}, source, whose)
+        yield from_cell(
+            record.values["image"], number, [path.parent / source.images], max_bytes, claims
+        )

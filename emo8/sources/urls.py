@@ -16,16 +16,13 @@ from pathlib import Path
 from emo8.core.settings import SourceConfig
 from emo8.sources import records
 from emo8.sources.base import (
-    CLAIM_COLUMNS,
     Candidate,
     Chunk,
-    Claims,
     check_columns,
-    claims_from,
     common_root,
     listed_files,
-    stem_split,
 )
+from emo8.sources.claims import CLAIM_COLUMNS, Claims, claims_from, stem_split
 
 URL_COLUMNS = (*CLAIM_COLUMNS, "sha256")
 MAX_SHOWN_CHARS = 2000  # of a link in our tables; longer ones are no addresses
@@ -52,6 +49,7 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     for path in listed_files(source, recipe_dir):
         table = records.open_list(path, source)
         mapping = records.map_columns(path, table.columns, source, URL_COLUMNS, "url")
+        records.check_splits(path, table, mapping, source)
         total = table.num_rows
         for start in range(0, total, part_rows):
             stop = min(start + part_rows, total)
@@ -72,10 +70,11 @@ def lines(chunk: Chunk) -> list[Line]:
     """The lines of a chunk, in order."""
     (name, start, stop, mapping), source = chunk.items[0], chunk.source
     path = Path(chunk.root) / name
-    split = stem_split(path) if source.keep_splits and "split" not in mapping else None
+    split = stem_split(path, source) if "split" not in mapping else None
+    whose = records.whose(mapping, records.open_list(path, source).label_names)
     found = []
     for record in records.read(path, start, stop, mapping, source):
-        claims = claims_from({"split": split, **record.values}, source)
+        claims = claims_from({"split": split, **record.values}, source, whose)
         digest = record.values.get("sha256")
         found.append(
             Line(

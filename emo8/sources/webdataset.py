@@ -16,15 +16,13 @@ from typing import Any
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
 from emo8.sources.base import (
-    CLAIM_COLUMNS,
     Candidate,
     Chunk,
     check_columns,
-    claims_from,
     common_root,
     no_style,
-    stem_split,
 )
+from emo8.sources.claims import CLAIM_COLUMNS, claims_from, stem_split
 from emo8.sources.members import (
     PLAIN,
     Member,
@@ -94,7 +92,7 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     for key, fields in samples:
         record = _record(path, fields, chunk.source)
         if chunk.source.keep_splits:
-            record.setdefault("split", stem_split(path))
+            record.setdefault("split", stem_split(path, chunk.source))
         claims = claims_from(record, chunk.source)
         if "image" not in fields:
             shown = shown_member(shard, key)
