@@ -22,7 +22,10 @@ interruption; finished parts are kept. A minimal recipe:
 --engine ray works on the parts with Ray: on this machine, or with --address on a cluster whose
 nodes see the recipe's files and BUILD under the same paths. The bytes are the same.
 
-Exit code 0: every part is done, whatever single pictures did. 1: parts failed.
+It ends with what it made of the data, counted: formats, whose labels, splits, boxes, captions.
+
+Exit code 0: every part is done, whatever single pictures did. 1: parts failed, or inputs that are
+listed could not be read (a share that dropped, no permission); the next run tries them again.
 """
 
 
@@ -46,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import Emo8Error
     from emo8.pipeline.run import build
+    from emo8.report import understood
     from emo8.report.numbers import funnel_lines
 
     if arguments.workers is not None and arguments.workers < 1:
@@ -60,11 +64,18 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if result.already_complete:
         print(f"{arguments.out} is already complete: nothing to do")
-    print("\n".join(funnel_lines(result.funnel)))
+    print("\n".join([*funnel_lines(result.funnel), *understood.lines(result.understood)]))
     if result.failed_parts:
         print(
             f"{result.failed_parts} parts failed: `emo8 status {arguments.out}` gives the causes; "
             "run the same command again to retry them",
+            file=sys.stderr,
+        )
+        return 1
+    if result.unread:
+        print(
+            f"{result.unread} inputs could not be read now (reason unreachable): run the same "
+            "command again once they are there",
             file=sys.stderr,
         )
         return 1

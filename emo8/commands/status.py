@@ -51,21 +51,25 @@ def run(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from emo8.engine import build_folder
     from emo8.engine.plan import load_plan, step_status
+    from emo8.report import understood
     from emo8.report.numbers import funnel_lines
 
     build_folder.require_build(arguments.build)
     plan = load_plan(arguments.build)
     funnel = build_folder.read_json(arguments.build / "report" / "funnel.json")
     steps = step_status(arguments.build, plan) if plan else {}
-    complete = bool(plan and plan.dataset)
+    complete = bool(plan and plan.dataset and not plan.unread)
+    stats = build_folder.read_json(arguments.build / "report" / "stats.json") or {}
     damaged = _damaged(arguments.build, plan) if arguments.check else []
     if arguments.json:
         answer = {"funnel": funnel, "steps": steps, "complete": complete}
+        answer["understood"] = stats.get("understood", {})
         print(json.dumps(answer | ({"damaged": damaged} if arguments.check else {}), indent=2))
         return 1 if damaged else 0
     print(f"{arguments.build}: {'complete' if complete else 'not finished'}")
     if funnel:
         print("\n".join(funnel_lines(funnel)))
+    print("\n".join(understood.lines(stats.get("understood", {}))))
     titles = [name.removeprefix("parts_") for name in _NUMBERS]
     print(f"{'step':<32}" + "".join(f"{title:>8}" for title in titles))
     for step, numbers in steps.items():

@@ -27,6 +27,10 @@ class Plan:
     decision: str = ""  # fingerprint of thresholds, splits and everything they read
     removals: str = ""  # fingerprint of the removal list that the decision honoured
     dataset: str = ""  # fingerprint of dataset/ once it is complete, else empty
+    # inputs that could not be read by part, None until it is known; and how often each chunk whose
+    # inputs could not be read was tried again
+    unread: dict[str, int] | None = None
+    tries: dict[str, int] = field(default_factory=dict)
     sums: dict[str, str] = field(default_factory=dict)  # small files of the run -> SHA-256
 
     def stale(self, build: Path, step: str) -> list[int]:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from emo8 import sources
 from emo8.core import schema
 from emo8.engine.files import fingerprint, write_part
+from emo8.engine.plan import Plan
 from emo8.engine.steps import ROWS, part_path
-from emo8.sources.base import Candidate, Chunk
+from emo8.report import understood
+from emo8.sources.base import Candidate, Chunk, show_path
 from emo8.web import fetched
 
-VERSION = 3
+VERSION = 4
+UNREAD = b"emo8.unread"  # in the metadata of a part: inputs that could not be read now
+
+# What Arrow raises for a value that its type cannot hold.
+_UNFIT = (pa.ArrowException, UnicodeError, OverflowError, TypeError, ValueError)
 
 
 def chunk_fingerprint(chunk: Chunk, max_bytes: int) -> str:
@@ -46,12 +55,74 @@ class IngestTask:
             candidates = sources.read(self.chunk, self.max_bytes)
         else:
             candidates = fetched.candidates(self.chunk, self.found, self.build, self.max_bytes)
-        records = [_record(candidate, self.chunk.source.name) for candidate in candidates]
-        table = pa.Table.from_pylist(records, schema=schema.ROWS)
-        table = table.replace_schema_metadata(self.notes)
+        notes: understood.Notes = Counter()
+        records = []
+        for candidate in candidates:
+            notes.update(candidate.claims.notes)
+            records.append(_record(candidate, self.chunk.source.name))
+        unread = sum(record["ingest_reason"] == "unreachable" for record in records)
+        more = {UNREAD: str(unread).encode()} if unread else {}
+        table = _table(records).replace_schema_metadata(
+            self.notes | understood.metadata(notes) | more
+        )
         # Pictures are compressed already; small row groups keep column reads cheap in memory.
         write_part(table, part_path(self.build, ROWS, self.part), self.fingerprint)
         return table.num_rows
+
+
+def unread(build: Path, part: int) -> int:
+    """How many inputs of a part could not be read when it was written, and may be now."""
+    try:
+        noted = pq.read_metadata(part_path(build, ROWS, part)).metadata or {}
+    except (OSError, pa.ArrowException):  # not written, or damaged and soon written again
+        return 0
+    return int(noted.get(UNREAD, b"0"))
+
+
+def tries(previous: Plan | None, chunks: list[Chunk], build: Path) -> dict[str, int]:
+    """How often each chunk is tried again, by its fingerprint: once more where inputs could not be
+    read by the run before."""
+    if previous is None:
+        return {}
+    again = dict(previous.tries)
+    for part, count in _known_unread(previous, chunks, build).items():
+        if count and part < len(chunks):
+            key = chunks[part].fingerprint()
+            again[key] = again.get(key, 0) + 1
+    return again
+
+
+def still_unread(
+    previous: Plan | None, ingested: Collection[int], *, chunks: list[Chunk], build: Path
+) -> dict[str, int]:
+    """Inputs that could not be read by part, after the parts `ingested` were written."""
+    known = _known_unread(previous, chunks, build)
+    known |= {part: unread(build, part) for part in ingested}
+    return {str(part): count for part, count in known.items() if count and part < len(chunks)}
+
+
+def _known_unread(previous: Plan | None, chunks: list[Chunk], build: Path) -> dict[int, int]:
+    if previous is None or previous.unread is None:  # none yet, or killed before it knew
+        return {part: unread(build, part) for part in range(len(chunks))}
+    return {int(part): count for part, count in previous.unread.items()}
+
+
+def _table(records: list[dict[str, Any]]) -> pa.Table:
+    """The rows as a table; a row that Arrow cannot hold leaves with the cause, and alone."""
+    try:
+        return pa.Table.from_pylist(records, schema=schema.ROWS)
+    except _UNFIT:
+        return pa.concat_tables([_row(record) for record in records])
+
+
+def _row(record: dict[str, Any]) -> pa.Table:
+    try:
+        return pa.Table.from_pylist([record], schema=schema.ROWS)
+    except _UNFIT as error:
+        cause = show_path(str(error)[:200])
+        left = {"source": record["source"], "source_path": show_path(record["source_path"])}
+        left |= {"ingest_reason": "bad_row", "ingest_detail": cause}
+        return pa.Table.from_pylist([left], schema=schema.ROWS)
 
 
 def _record(candidate: Candidate, source: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from emo8.engine.verdict_table import write as write_verdicts
 from emo8.pipeline import decide, ingest, integrity, steps
 from emo8.publish import evidence
 from emo8.publish.card import CardInput, write_card
-from emo8.report import numbers
+from emo8.report import numbers, understood
 from emo8.review import votes
 from emo8.review.final_labels import FinalLabels
 from emo8.sources.base import Chunk
@@ -58,6 +58,8 @@ class BuildResult:
     funnel: dict[str, object]
     failed_parts: int
     already_complete: bool
+    unread: int = 0  # inputs that could not be read now; the next run tries them again
+    understood: dict[str, dict[str, int]] = field(default_factory=dict)  # topic -> words -> rows
 
 
 def build(
@@ -109,6 +111,7 @@ class _Run:
         )
         if retry_failed:
             self.fetch.retry_failed()
+        self.tries = ingest.tries(self.previous, chunks, out)
         self.plan = self._plan()
 
     def run(self) -> BuildResult:
@@ -116,13 +119,22 @@ class _Run:
         if not mended and self.previous is not None and self._complete():
             self.previous.sums = integrity.small_files(self.out)
             self.previous.save(self.out)
-            funnel = build_folder.read_json(self.out / "report" / "funnel.json") or {}
-            return BuildResult(funnel=funnel, failed_parts=0, already_complete=True)
+            stats = build_folder.read_json(self.out / "report" / "stats.json") or {}
+            return BuildResult(
+                funnel=stats.get("funnel", {}),
+                failed_parts=0,
+                already_complete=True,
+                understood=stats.get("understood", {}),
+            )
         threading.Thread(target=_import_ahead).start()
         self.plan.save(self.out)
         self._drop_surplus_parts()
         self._make_classifiers()
         self._ingest()
+        self.plan.unread = ingest.still_unread(
+            self.previous, self.ingested, chunks=self.chunks, build=self.out
+        )
+        self.plan.save(self.out)
         for step in self.steps:
             self._run_stage(step.name, self._step_task(step))
         verdicts = self._decide()
@@ -133,6 +145,8 @@ class _Run:
             funnel=numbers.funnel(verdicts),
             failed_parts=len(self.plan.failed_parts()),
             already_complete=False,
+            unread=sum((self.plan.unread or {}).values()),
+            understood=self.understood,
         )
 
     # --- what is asked for -------------------------------------------------------------------
@@ -160,7 +174,7 @@ class _Run:
         decision = fingerprint(
             DECIDE_VERSION, write.VERSION, options, rules, recipe.seed, marks, removals
         )
-        return Plan(fingerprints=marks, decision=decision, removals=removals)
+        return Plan(fingerprints=marks, decision=decision, removals=removals, tries=self.tries)
 
     def _complete(self) -> bool:
         """Whether the last run finished exactly this plan and its dataset is still there."""
@@ -169,6 +183,7 @@ class _Run:
             before is not None
             and before.decision == self.plan.decision
             and not before.failed
+            and before.unread == {}
             and before.dataset == write.dataset_fingerprint(self.out)
             and not any(self.plan.stale(self.out, step) for step in self.plan.fingerprints)
         )
@@ -185,6 +200,8 @@ class _Run:
     def _rows_mark(self, part: int) -> str:
         """The fingerprint of a part of rows/: of links also the rules and the round of tries."""
         mark = ingest.chunk_fingerprint(self.chunks[part], self.recipe.ingest.max_bytes)
+        if again := self.tries.get(self.chunks[part].fingerprint()):
+            mark = fingerprint(mark, again)
         if self.chunks[part].source.kind != "urls":
             return mark
         return fingerprint(mark, self.fetch.policy(part), self.fetch.round(part))
@@ -202,6 +219,7 @@ class _Run:
         """Write the stale parts of rows/: links window by window, everything else at once."""
         stale = self.plan.stale(self.out, ROWS)
         self.plan.reused[ROWS] = len(self.chunks) - len(stale)
+        self.ingested = set(stale)
         links = [part for part in stale if self.chunks[part].source.kind == "urls"]
         here = [self._ingest_task(part) for part in stale if part not in set(links)]
         if here:
@@ -330,6 +348,12 @@ class _Run:
             part=part, row=range(len(rows)), step=step, reason="part_failed", cluster=rows["id"]
         )
 
+    def _understood(self) -> understood.Understood:
+        failed = self.plan.failed_parts()
+        parts = [part for part in range(len(self.chunks)) if part not in failed]
+        planned = [note for chunk in self.chunks for note in chunk.notes]
+        return understood.of_build(self.out, parts, planned)
+
     def _write_dataset(self, verdicts: pd.DataFrame) -> None:
         write_verdicts(self.out, verdicts, self.plan.decision)
         tasks = write.plan_shards(
@@ -346,6 +370,7 @@ class _Run:
         stats["calibration"] = evidence.calibration(self.resolved.calibrations)
         stats["leaks"] = evidence.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
         stats["fetch"] = numbers.fetch_statistics(verdicts, self.recipe)
+        stats["understood"] = self.understood = self._understood()
         numbers.write_report(self.out, verdicts, stats)
         name = self.recipe.name
         given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)

@@ -25,6 +25,7 @@ from emo8.dataset.shards import README
 from emo8.engine.files import write_text
 from emo8.publish import card_numbers, cardyaml
 from emo8.publish.croissant import write_croissant
+from emo8.report import understood
 
 UNRELEASED = "0.0.0"  # the version of a build that was not published
 
@@ -97,6 +98,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "calibration": given.stats.get("calibration"),
         "leaks": given.stats.get("leaks"),
         "fetch": given.stats.get("fetch"),
+        "understood": understood.for_card(given.stats.get("understood") or {}),
         "emotions": EMOTIONS,
         "reasons": REASONS,
         "columns": {column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},

@@ -51,7 +51,11 @@ class Chunk:
 
     def fingerprint(self) -> str:
         """Hash of the source's options and of which files it read, when last changed."""
-        content = [dataclasses.asdict(self.source), self.items, self.stamp]
+        options = dataclasses.asdict(self.source)
+        default = {f.name: f.default for f in dataclasses.fields(self.source)}
+        # An option that is not set is left out: one that is added later makes no old part stale.
+        said = {name: value for name, value in options.items() if value not in (default[name], {})}
+        content = [said, self.items, self.stamp]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -87,7 +91,8 @@ def read_file(
         return left("refused_path")
     except FileNotFoundError as error:
         dangling = any(os.path.lexists(root / name) for root in roots)
-        if listed and not dangling:
+        away = not any(root.is_dir() for root in roots)
+        if (listed or away) and not dangling:
             return left("unreachable", detail=error.strerror)
         return left("missing_file")
     except OSError as error:

@@ -70,6 +70,8 @@ def claims_from(
     values["split"] = _kept_split(values["split"], source, notes)
     values["license"] = values["license"] or source.license or None
     values["attribution"] = values["attribution"] or source.attribution or None
+    if values["caption"]:
+        notes.append(("captions", "given"))
     people, in_pixels = _people(record.get("people"), source, notes)
     return Claims(**values, people=people, people_in_pixels=in_pixels, notes=tuple(notes))
 

@@ -115,8 +115,11 @@ def read_member(
         )
     try:
         data = read_bytes(path, member, max_bytes)
-    except _BROKEN:
-        return Candidate(source_path=shown, reason="unreadable", claims=claims)
+    except _BROKEN as error:
+        # the system's errors have numbers, those of a damaged archive have none
+        away = isinstance(error, OSError) and error.errno is not None
+        reason, cause = ("unreachable", error.strerror) if away else ("unreadable", None)  # type: ignore[union-attr]
+        return Candidate(source_path=shown, reason=reason, detail=cause, claims=claims)
     if len(data) < member.size:
         return Candidate(source_path=shown, reason="truncated", value=len(data), claims=claims)
     return from_bytes(shown, data, max_bytes, claims)

@@ -55,7 +55,11 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
         if record.damaged:
             yield Candidate(source_path=number, reason="bad_row", detail=record.damaged)
             continue
-        claims = claims_from({"split": split, **record.values}, source, whose)
+        try:
+            claims = claims_from({"split": split, **record.values}, source, whose)
+        except ValueError as error:
+            yield Candidate(source_path=number, reason="bad_row", detail=str(error))
+            continue
         yield from_cell(
             record.values["image"], number, [path.parent / source.images], max_bytes, claims
         )

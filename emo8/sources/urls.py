@@ -74,14 +74,18 @@ def lines(chunk: Chunk) -> list[Line]:
     whose = records.whose(mapping, records.open_list(path, source).label_names)
     found = []
     for record in records.read(path, start, stop, mapping, source):
-        claims = claims_from({"split": split, **record.values}, source, whose)
+        damaged = record.damaged
+        try:
+            claims = claims_from({"split": split, **record.values}, source, whose)
+        except ValueError as error:
+            claims, damaged = Claims(), str(error)
         digest = record.values.get("sha256")
         found.append(
             Line(
                 link=claims.url or "",
                 claims=claims,
                 sha256=str(digest).strip().lower() or None if digest is not None else None,
-                damaged=record.damaged,
+                damaged=damaged,
             )
         )
     return found
