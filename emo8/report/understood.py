@@ -22,9 +22,11 @@ MOST_WORDS = 40  # different ones of a topic that a part notes; a shown topic ha
 SHOWN_WORDS = 8
 OTHERS = "others"
 # Of the card: topics in which no name of a file can stand.
-PUBLIC = ("formats", "labels", "styles", "splits", "boxes", "captions", "licences")
-# Topics counted from columns that a step measured: topic -> step and column.
-MEASURED = {"formats": ("measure", "format"), "profiles": ("measure", "profile")}
+PUBLIC = (
+    "formats", "colours", "numbers", "labels", "styles", "splits", "boxes", "captions", "licences",
+)  # fmt: skip
+# Topics counted from what was measured: topic -> column of the step `measure`.
+MEASURED = {"formats": "format", "colours": "colour", "numbers": "numbers"}
 Notes = Counter[tuple[str, str]]  # topic and words -> rows
 Understood = dict[str, dict[str, int]]  # topic -> words -> rows, most rows first
 
@@ -46,12 +48,10 @@ def of_build(
         found = (pq.read_metadata(part_path(build, ROWS, part)).metadata or {}).get(KEY, b"[]")
         for topic, words, count in json.loads(found):
             total[topic, words] += count
-        for topic, (step, column) in MEASURED.items():
-            path = part_path(build, step, part)
-            if column in pq.read_schema(path).names:
-                for value in pc.value_counts(read_columns(path, [column])[column]).to_pylist():
-                    if value["values"]:
-                        total[topic, value["values"]] += value["counts"]
+        measured = read_columns(part_path(build, "measure", part), [*MEASURED.values()])
+        for topic, column in MEASURED.items():
+            for value in pc.value_counts(measured[column].drop_null()).to_pylist():
+                total[topic, value["values"]] += value["counts"]
     found_topics: Understood = {}
     for (topic, words), count in sorted(total.items(), key=lambda item: (-item[1], item[0])):
         found_topics.setdefault(topic, {})[words] = count

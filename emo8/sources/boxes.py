@@ -9,7 +9,6 @@ build says how many there were.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -136,15 +135,11 @@ def _is_number(value: Any) -> bool:
 
 
 def _upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height as people see the picture; BoxError where its header cannot be read."""
-    from PIL import Image
-
-    from emo8.core.images import FORMATS
+    """Width and height as people see the picture; BoxError where it does not decode."""
+    from emo8.core.images import DecodeError, decode
 
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    except Exception:  # PIL's plugins raise anything on damaged data
-        raise BoxError("pixels of a picture that does not open") from None
-    return (height, width) if turned else (width, height)
+        decoded = decode(data)
+    except DecodeError:
+        raise BoxError("pixels of a picture that does not decode") from None
+    return decoded.width, decoded.height
