@@ -111,10 +111,10 @@ def label_scores(rows: pd.DataFrame) -> pd.DataFrame:
     prob = np.maximum(prob, 1e-6)  # cleanlab takes shares of it
     prob /= prob.sum(axis=1, keepdims=True)
     label = labelled["emotion"].map(EMOTIONS.index).to_numpy(dtype=int)
-    return labelled.assign(
-        label_quality=get_label_quality_scores(label, prob),
-        is_issue=find_label_issues(label, prob, n_jobs=1),
-    )
+    issues = np.zeros(len(label), bool)  # of one emotion only: nothing to confuse it with
+    if len(np.unique(label)) > 1:
+        issues = find_label_issues(label, prob, n_jobs=1)
+    return labelled.assign(label_quality=get_label_quality_scores(label, prob), is_issue=issues)
 
 
 def write_sheet(
