@@ -29,7 +29,8 @@ def rows(labels: list[str | None]) -> pd.DataFrame:
 
 @pytest.mark.parametrize(
     "labels",
-    [[], [None, None], ["fear"], ["fear"] * 4, ["fear", "awe"], ["fear"] * 5 + ["awe"], [None, "awe"]],
+    [[], [None, None], ["fear"], ["fear"] * 4, ["fear", "awe"], ["fear"] * 5 + ["awe"],
+     [None, "awe"]],
 )  # fmt: skip
 def test_label_scores__with_any_number_of_emotions(labels: list[str | None]) -> None:
     found = label_scores(rows(labels))
