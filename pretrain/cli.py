@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pretrain.train.quiet import wait_quietly
+
 if TYPE_CHECKING:
     from pretrain.config.settings import PretrainConfig
 
@@ -47,6 +49,7 @@ class Teaching(argparse.RawDescriptionHelpFormatter):
 def main(argv: list[str] | None = None) -> int:
     """Exit code: 0 done, 1 when `evaluate` finds that the run has not learned, 2 user's mistake,
     130 interrupted, 141 whoever read the output stopped."""
+    wait_quietly()
     parser = build_parser()
     args, rest = parser.parse_known_args(argv)
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)

@@ -109,7 +109,7 @@ def store_matrices(tower: nn.Module, precision: str) -> None:
 
     Autocast would cast them anew at every step; norms and embeddings stay as they are.
     """
-    if precision == "fp32":
+    if precision in ("fp32", "auto"):
         return
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     for module in tower.modules():

@@ -93,7 +93,7 @@ def cpu_demo() -> PretrainConfig:
         data=DataConfig(batch_size=64, in_memory=True, store_side_px=96),
         teacher=TeacherConfig(name="embedded"),
         optim=OptimConfig(lr=4e-3, warmup_share=0.1),
-        system=SystemConfig(device="cpu", precision="bf16", save_every=100),
+        system=SystemConfig(device="cpu", precision="auto", save_every=100),
         log=LogConfig(tensorboard=False),  # two minutes are too short to watch
     )
 

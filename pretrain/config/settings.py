@@ -237,8 +237,12 @@ class SystemConfig:
     """What changes speed and safety, not the method. All but `precision` may differ on resume."""
 
     device: str = "auto"  # "auto", "cpu" or "cuda"
-    # "fp32", "bf16" or "fp16": autocast, weights stay fp32; fp16 scales the loss
+    # "fp32", "bf16" or "fp16": autocast, weights stay fp32; fp16 scales the loss. "auto": bf16 on
+    # a GPU; on a CPU what a few steps at the run's start find faster, with the number of threads
     precision: str = "fp32"
+    # of a CPU; 0 = chosen with precision "auto", else torch's own number. Another number gives
+    # other last bits, so a run keeps the one that it chose
+    threads: int = 0
     compile: bool = False  # torch.compile: a minute or more at the start, faster steps on a GPU
     parallel: str = "ddp"  # several processes: "ddp" copies the weights, "fsdp" (FSDP2) shards them
     recompute: bool = False  # activation checkpointing: less memory, about a third more time
@@ -255,7 +259,9 @@ class SystemConfig:
 
     def __post_init__(self) -> None:
         _one_of("system.device", self.device, ("auto", "cpu", "cuda"))
-        _one_of("system.precision", self.precision, ("fp32", "bf16", "fp16"))
+        _one_of("system.precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        if self.threads < 0:
+            raise ValueError(f"system.threads = {self.threads} must not be negative")
         _one_of("system.parallel", self.parallel, ("ddp", "fsdp"))
         if self.precision == "fp16" and self.parallel == "fsdp":
             raise ValueError("system.precision = 'fp16' does not go with fsdp; use bf16, or ddp")

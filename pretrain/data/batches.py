@@ -14,7 +14,7 @@ import itertools
 import logging
 import math
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -24,7 +24,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pretrain.config.settings import PretrainConfig
-from pretrain.data.cache import StoredCrops
+from pretrain.data.ahead import ahead
+from pretrain.data.cache import MemorySource, StoredCrops
 from pretrain.data.dataset import NO_TEXT, Source
 from pretrain.data.streaming import Record, StreamSource
 from pretrain.views.cut import Box, centre_box, cut, jittered, random_box, recolour
@@ -283,9 +284,15 @@ def training_batches(
         generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
         pin_memory=config.system.device != "cpu" and torch.cuda.is_available(),
     )
-    batches = iter(loader)
-    while step := list(itertools.islice(batches, each)):
-        yield step
+    # decoded rows cost too little to send from another process: a thread makes them
+    beside = workers == 0 and isinstance(source, MemorySource)
+    batches = ahead(loader) if beside else iter(loader)
+    try:
+        while step := list(itertools.islice(batches, each)):
+            yield step
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
 
 
 def deaf_to_signals(worker: int) -> None:

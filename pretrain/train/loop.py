@@ -9,6 +9,7 @@ docs/training.md has the lines for several machines and for SLURM.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor
 
 from pretrain.config.resolve import resolve_features, resolve_losses, rows_per_step
-from pretrain.config.settings import PretrainConfig
+from pretrain.config.settings import PretrainConfig, SystemConfig
 from pretrain.data.batches import Batch, training_batches
 from pretrain.data.cache import MemorySource, open_source
 from pretrain.data.dataset import Source
@@ -37,7 +38,9 @@ from pretrain.train.optim import learning_rate
 from pretrain.train.parallelize import World
 from pretrain.train.probes import Watch
 from pretrain.train.progress import Progress
+from pretrain.train.quiet import keep_freed
 from pretrain.train.run_folder import RunIdentity, claim_run, fit_to_run, start_log
+from pretrain.train.settle import settle
 from pretrain.train.step import TrainState
 from pretrain.train.trackers import Trackers
 from pretrain.train.trained_on import remember
@@ -69,6 +72,9 @@ def pretrain(config: PretrainConfig, data: str, out: Path) -> Outcome:
         config = init.resolve_license(config)
         source, config = open_training(config, data, out, world)
         teacher, text_features = open_teacher(config, source, out, world)
+        config = settle(config, source, teacher, world)
+        if world.device.type == "cpu":
+            use_cpu(config.system)
         claim = claim_run(out, config, source, teacher, data, world)
         if world.is_main:
             remember(source, out)
@@ -155,10 +161,11 @@ class Run:
             num_ranks=world.size,
         )
         self.watchdog.alive()
-        for number in range(self.done + 1, config.steps + 1):
-            started = time.perf_counter()
-            batches = [batch.to(world.device) for batch in next(found)]
-            yield number, batches, time.perf_counter() - started
+        with contextlib.closing(found):
+            for number in range(self.done + 1, config.steps + 1):
+                started = time.perf_counter()
+                batches = [batch.to(world.device) for batch in next(found)]
+                yield number, batches, time.perf_counter() - started
 
     def one_step(self, number: int, batches: list[Batch], data_s: float) -> dict[str, Any]:
         """The line of metrics.jsonl, after the step that it is of."""
@@ -270,6 +277,13 @@ def step_line(
 def finite(value: float) -> float | None:
     """The number; None for NaN and infinity, which JSON cannot hold."""
     return value if math.isfinite(value) else None
+
+
+def use_cpu(system: SystemConfig) -> None:
+    """As many threads as the run has, and memory kept from step to step."""
+    keep_freed()
+    if system.threads:
+        torch.set_num_threads(system.threads)
 
 
 def open_training(

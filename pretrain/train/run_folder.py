@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from emo8.engine.files import write_text
 from pretrain.config import recipes
 from pretrain.config.resolve import keep_rows_per_step, resolve_steps, rows_per_step
-from pretrain.config.settings import PretrainConfig, as_dict, differences, from_dict
+from pretrain.config.settings import PretrainConfig, SystemConfig, as_dict, differences, from_dict
 from pretrain.data.dataset import Source, fingerprint
 from pretrain.data.streaming import StreamSource
 from pretrain.teacher import Teacher, describe
@@ -52,8 +52,18 @@ def fit_to_run(config: PretrainConfig, out: Path, num_rows: int, world: World) -
                 "%d rows per step, as before: %d processes, batch %d, %d micro-batches",
                 *(wanted, world.size, kept.data.batch_size, kept.optim.accumulate),
             )
-        config = kept
+        config = _as_measured(kept, from_dict(before["config"]).system)
     return resolve_steps(config, num_rows, world.size)
+
+
+def _as_measured(config: PretrainConfig, before: SystemConfig) -> PretrainConfig:
+    """`config` with the precision and threads that the run chose when it began, where left open."""
+    system = config.system
+    if system.precision == "auto":
+        system = dataclasses.replace(system, precision=before.precision)
+    if system.threads == 0:
+        system = dataclasses.replace(system, threads=before.threads)
+    return dataclasses.replace(config, system=system)
 
 
 @dataclass(frozen=True, kw_only=True)

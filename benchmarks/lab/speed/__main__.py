@@ -25,6 +25,7 @@ from benchmarks.lab.speed.plan import (
     BUILD,
     BY_NAME,
     NEEDS,
+    PEER,
     PHOTOGRAPHS,
     PICTURES,
     VIEWS,
@@ -69,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
                         help="JPEG files or parquet with some (default: --pictures)")  # fmt: skip
     parser.add_argument("--views", metavar="FILE", help="of `uniemox cache`, for a GPU")
     parser.add_argument("--build", metavar="DIR", help="a build of some thousand rows, to browse")
+    parser.add_argument("--peer", metavar="DIR", help="a checkout of an older commit of ours")
     parser.add_argument("--quick", action="store_true", help="tiny settings; numbers mean nothing")
     parser.add_argument("--page-only", action="store_true", help="run nothing")
     parser.add_argument("--into", type=Path, metavar="DIR",
@@ -83,6 +85,7 @@ def _own_files(arguments: argparse.Namespace) -> dict[str, str]:
         PHOTOGRAPHS: arguments.photographs or arguments.pictures,
         VIEWS: arguments.views,
         BUILD: arguments.build,
+        PEER: arguments.peer,
     }
     if arguments.quick:
         given[PICTURES] = given[PICTURES] or str(SAMPLE / "table" / "*.parquet")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.lab.speed.targets import STEP_GFLOP, STEP_TIMES
+from benchmarks.lab.speed.targets import SMALL_STEP_TIMES, SMALL_STEP_WAIT, STEP_GFLOP, STEP_TIMES
 
 Found = Mapping[str, Any]
 
@@ -157,6 +157,21 @@ def step_wallclock(found: Found) -> Iterator[Line]:
         least = STEP_TIMES[name] if (found["model"], on) == ("b16", "") else None
         what = f"{name}, {found['model']}, batch {found['batch']}{on}"
         yield Line(what=what, value=value, unit="x", peer="the paper's public step", least=least)
+        if bound := found.get("bound", {}).get(name):
+            yield Line(
+                what=f"{what}, products alone", value=bound, unit="x", peer="the same: bound"
+            )
+
+
+def small_step(found: Found) -> Iterator[Line]:
+    for one in found["regimes"]:
+        what = f"ViT-Ti/{one['patch']}, batch {found['batch']}, {one['precision']}"
+        own = one["pictures_per_cpu_s"]["ours"]
+        yield Line(what=f"{what}, per CPU second", value=one["ratio"], unit="x", peer="4d54b67",
+                   least=SMALL_STEP_TIMES)  # fmt: skip
+        yield Line(what=f"{what}, per CPU second", value=own, unit="pictures")
+        yield Line(what=what, value=one["data_wait_share"], unit="of the time waiting for data",
+                   most=SMALL_STEP_WAIT)  # fmt: skip
 
 
 def pretrain_gpu(found: Found) -> Iterator[Line]:
@@ -188,5 +203,5 @@ def probes(found: Found) -> Iterator[Line]:
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
     for reader in (ingest, embed, rebuild, memory, duplicates, browse, fetch, loader, step_flops,
-                   step_wallclock, pretrain_gpu, frozen_features, probes)
+                   step_wallclock, small_step, pretrain_gpu, frozen_features, probes)
 }  # fmt: skip
