@@ -22,7 +22,7 @@ WITHOUT_EXTRAS = """
 import sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("datasets", "open_clip", "pyarrow", "emo8"):
+        if name.split(".")[0] in ("datasets", "open_clip", "pyarrow", "pydantic"):
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Blocked())
 from pretrain.cli import main
