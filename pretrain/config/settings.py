@@ -259,7 +259,7 @@ class SystemConfig:
 
     def __post_init__(self) -> None:
         _one_of("system.device", self.device, ("auto", "cpu", "cuda"))
-        _one_of("system.precision", self.precision, ("auto", "fp32", "bf16", "fp16"))
+        _one_of("system.precision", self.precision, ("fp32", "bf16", "fp16", "auto"))
         if self.threads < 0:
             raise ValueError(f"system.threads = {self.threads} must not be negative")
         _one_of("system.parallel", self.parallel, ("ddp", "fsdp"))
