@@ -79,12 +79,16 @@ def recipe_page() -> str:
 def dataset_page() -> str:
     """Columns of a published row, and why inputs leave."""
     columns = ((name, str(kind), text) for name, (kind, text) in schema.PUBLISHED.items())
+    votes = ((name, str(kind), text) for name, (kind, text) in schema.PUBLISHED_VOTES.items())
     return "\n\n".join(
         [
             "# The dataset: columns and reasons",
             NOTE,
             "## Columns",
             _table(("column", "type", "what it is"), columns),
+            "## Votes",
+            'What `load_dataset(name, "votes")` shows, where annotators agreed.',
+            _table(("column", "type", "what it is"), votes),
             "## Reasons why an input leaves",
             _table(("reason", "what it means"), reasons.REASONS.items()),
         ]

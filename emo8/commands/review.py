@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ DESCRIPTION = """\
   emo8 review BUILD --export sheet.csv      rows to vote on; fill in annotator and emotion
   emo8 review BUILD --import sheet.csv      votes in; then `emo8 build` again applies them
   emo8 review BUILD --import                tags and edited labels of `emo8 browse` in
+  emo8 review BUILD --serve                 eight keys in a browser of this machine
   emo8 review BUILD --undo BATCH            take one import back
   emo8 review BUILD --export-votes v.csv    the votes themselves, under pseudonyms
 
@@ -38,7 +40,14 @@ and its place. An import shows what it would change first, and asks where it can
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", type=Path, metavar="BUILD")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--export", type=Path, metavar="FILE", help="write rows to vote on")
+    what.add_argument(
+        "--export",
+        type=Path,
+        nargs="?",
+        const=_APP,
+        metavar="FILE",
+        help="write rows to vote on; default: tasks.csv, or as the tool names it",
+    )
     what.add_argument(
         "--import",
         type=Path,
@@ -48,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="import_",
         help="read votes from a file, or without FILE from the FiftyOne App",
     )
+    what.add_argument("--serve", action="store_true", help="vote in a browser of this machine")
     what.add_argument("--undo", metavar="BATCH", help="take an import back")
     what.add_argument("--export-votes", type=Path, metavar="FILE", help="write the votes")
     what.add_argument("--assign", nargs="+", metavar="NAME", help="share the queue out")
@@ -61,6 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=0, metavar="N", help="for --export and --assign: at most N"
     )
+    parser.add_argument(
+        "--ask",
+        default="emotion",
+        metavar="WHAT,…",
+        help="for --serve: emotion (default), valence, arousal, dominance, one after another",
+    )
+    parser.add_argument("--port", type=int, default=0, help="for --serve: default, a free one")
     parser.add_argument(
         "--overlap", type=int, default=1, metavar="K", help="for --assign: annotators per row"
     )
@@ -77,7 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         default="",
         metavar="TOOL",
-        help="for --import: what the file is, where that is not seen from its content",
+        help="for --import: what the file is, where that is not seen from its content; "
+        "for --export: csv (default), label-studio, cvat or argilla",
     )
     parser.add_argument(
         "--columns",
@@ -96,26 +114,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for --import: leave out answers on pictures that are not in the build",
     )
+    parser.add_argument(
+        "--claims", action="store_true", help="for --export: with CLIP's claims as predictions"
+    )
+    parser.add_argument(
+        "--links",
+        action="store_true",
+        help="for --export: pictures by their address on the web, where they have one",
+    )
     parser.add_argument("--dry-run", action="store_true", help="for --import: only show the change")
     parser.add_argument("--yes", action="store_true", help="for --import: do not ask")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from emo8.engine import build_folder
-    from emo8.review import queue, report, sheets, vote_files
+    from emo8.review import journal, queue, report, sheets, vote_files
 
     build = arguments.build
     build_folder.require_build(build)
     if arguments.export:
-        number = sheets.write_sheet(
-            build,
-            arguments.export,
-            pick=arguments.pick,
-            limit=arguments.limit,
-            yes_no=arguments.yes_no,
-            annotator=arguments.annotator,
-        )
-        print(f"{number} rows to vote on in {arguments.export}")
+        return _export(arguments)
     elif arguments.export_votes:
         number = sheets.write_votes_file(build, arguments.export_votes)
         print(f"{number} votes in {arguments.export_votes}")
@@ -131,10 +149,13 @@ def run(arguments: argparse.Namespace) -> int:
         for name, number in asked["annotator"].value_counts(sort=False).items():
             print(f"{name}: {number} rows")
         print(f"see them: emo8 browse {build}, or --export sheet.csv --annotator NAME")
+    elif arguments.serve:
+        return _serve(arguments)
     elif arguments.import_:
         return _import(arguments)
     elif arguments.undo:
         with build_folder.writing(build):
+            journal.settle(build)
             number = vote_files.undo(build, arguments.undo)
         print(f"{number} votes taken back\napply it: emo8 build RECIPE -o {build}")
     else:
@@ -145,10 +166,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     """Read votes, show what they change, and add them unless that was all, or the user says no."""
     from emo8.engine import build_folder
-    from emo8.review import preview, vote_files
+    from emo8.review import journal, preview, vote_files
 
     build = arguments.build
     with build_folder.writing(build):
+        journal.settle(build)
         if arguments.import_ == _APP:
             new = _from_app(build, arguments.annotator)
         else:
@@ -167,6 +189,56 @@ def _import(arguments: argparse.Namespace) -> int:
         f"{found.num_unanswered} lines without an answer passed over\n"
         f"apply them: emo8 build RECIPE -o {build}; take them back: --undo {found.batch}"
     )
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    """Write rows to vote on: a sheet of ours, or another tool's tasks with their pictures."""
+    from emo8.review import sheets
+    from emo8.review.writers import writer
+    from emo8.review.writers.tasks import tasks_of
+
+    build, tool = arguments.build, arguments.format
+    rows = sheets.chosen_rows(
+        build, pick=arguments.pick, limit=arguments.limit, annotator=arguments.annotator
+    )
+    chosen = writer(tool) if tool not in ("", "csv") else None
+    file = arguments.export
+    if file == _APP:
+        file = Path(f"tasks{chosen.SUFFIX if chosen else '.csv'}")
+    advice = ""
+    if chosen:
+        links = arguments.links and getattr(chosen, "LINKS", True)
+        advice = "\n" + chosen.write(
+            tasks_of(build, rows, file, links=links), file, claims=arguments.claims
+        )
+    else:
+        sheets.write_sheet(rows, file, yes_no=arguments.yes_no, annotator=arguments.annotator)
+    print(f"{len(rows)} rows to vote on in {file}{advice}")
+    return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    """Serve the page until Ctrl-C; whatever was answered is on disk at every moment."""
+    from emo8.engine import build_folder
+    from emo8.review import journal
+    from emo8.review.serve.server import ReviewServer
+    from emo8.review.serve.session import Session
+
+    build = arguments.build
+    with build_folder.writing(build):
+        journal.settle(build)
+    session = Session.open(build, tuple(arguments.ask.split(",")))
+    with ReviewServer(session, arguments.port) as server:
+        print(f"{server.url}\nopen it in a browser of this machine; Ctrl-C ends it", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    session.journal.close()
+    number = len(journal.records(session.journal.path))
+    with build_folder.writing(build):
+        journal.settle(build)
+    print(f"\n{number} pictures answered, as batch {session.journal.batch}")
+    print(f"apply them: emo8 build RECIPE -o {build}")
     return 0
 
 

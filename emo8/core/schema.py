@@ -225,6 +225,38 @@ def published_schema(*, images: bool = True) -> pa.Schema:
     return pa.schema([(name, dtype) for name, dtype in columns if images or name != "image"])
 
 
+PUBLISHED_VOTES: dict[str, tuple[pa.DataType, str]] = {
+    "id": (pa.string(), "of the row that was voted on"),
+    "annotator": (pa.string(), "pseudonym, the same for one person in all votes of the dataset"),
+    "kind": (
+        pa.string(),
+        "choice (one emotion), select (one of several ticked), none (of these), neutral, "
+        "cannot_tell, other (a word outside the eight), yes_no, intensity, valence, arousal, "
+        "dominance, polarity, style or reject",
+    ),
+    "emotion": (pa.string(), "chosen, ticked, asked about (yes_no) or rated (intensity)"),
+    "answer": (pa.bool_(), "yes_no: whether it is that emotion"),
+    "style": (pa.string(), "style: the one that was chosen"),
+    "value": (pa.float64(), "ratings: 0 is the lowest end of the scale, 1 the highest"),
+    "scale": (pa.string(), "ratings: the scale that was shown, for example 1-9"),
+    "word": (pa.string(), "what the annotator said, where emotion says it otherwise"),
+    "consent": (pa.bool_(), "whether the annotator agreed; null = nobody asked"),
+    "time": (pa.date32(), "the day, in UTC"),
+}
+
+
+def votes_schema() -> pa.Schema:
+    """Arrow schema of a published file of votes."""
+    return pa.schema([(name, dtype) for name, (dtype, _) in PUBLISHED_VOTES.items()])
+
+
+def votes_features() -> datasets.Features:
+    """The `datasets` features of a published file of votes."""
+    import datasets
+
+    return datasets.Features.from_arrow_schema(votes_schema())
+
+
 def published_features(*, images: bool = True) -> datasets.Features:
     """The `datasets` features of a published shard; emotion and style become ClassLabels."""
     import datasets

@@ -18,6 +18,7 @@ CLAIMANTS: tuple[Claimant, ...] = get_args(Claimant)
 Precision = Literal["auto", "fp32", "bf16"]
 VoteRule = Literal["majority", "threshold", "distribution", "dawid_skene"]
 VoteCount = Literal["split", "each"]
+PublishedVotes = Literal["consented", "all", "off"]
 ImagePolicy = Literal["bytes", "url"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -271,6 +272,9 @@ class PublishConfig:
     # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
     # hash, no picture) where the wording of a licence forbids passing pictures on.
     image_policy: dict[str, ImagePolicy] = field(default_factory=dict)
+    # Whose votes a release brings as a second config: "consented" (who agreed), "all" (also those
+    # whom nobody asked) or "off". Default: nobody's words are published without a yes.
+    votes: PublishedVotes = "consented"
     # True blurs faces in dataset/ (rows/ keeps the originals). Off: it costs drawn faces their
     # expression, and finds too few to be relied on (docs/labels.md).
     blur_faces: bool = False

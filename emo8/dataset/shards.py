@@ -17,6 +17,7 @@ from emo8.core.taxonomy import SPLITS, STYLES
 from emo8.engine.files import read_fingerprint
 
 LABELS = "labels"  # folder and config of the rows without pictures
+VOTES = "votes"  # folder and config of people's votes
 README = "README.md"
 CROISSANT = "croissant.json"
 RELEASE = "release.json"  # version, history, and the hash of every file

@@ -40,7 +40,7 @@ from emo8.pipeline import decide, ingest, integrity, steps
 from emo8.publish import evidence
 from emo8.publish.card import CardInput, write_card
 from emo8.report import numbers, understood
-from emo8.review import votes
+from emo8.review import journal, votes
 from emo8.review.final_labels import FinalLabels
 from emo8.sources.base import Chunk
 from emo8.tables.rows import as_frame, read_narrow
@@ -103,6 +103,7 @@ class _Run:
         self.recipe_dir = recipe_path.resolve().parent
         self.resolved = steps.resolve(recipe, recipe_path, out)
         self.steps = steps.part_steps(recipe, self.resolved, out)
+        journal.settle(out)
         self.cast = votes.counted(votes.read_votes(out))
         self.removals = removal.learn(out)
         self.previous = load_plan(out)

@@ -95,6 +95,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "removed": funnel["rejected"].get("removed", 0),
         "models": [_model_name(name) for name in given.stats["models"]],
         "agreement": given.stats.get("agreement"),
+        "votes": given.stats.get("votes"),
         "calibration": given.stats.get("calibration"),
         "leaks": given.stats.get("leaks"),
         "fetch": given.stats.get("fetch"),

@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from emo8.core import schema
 from emo8.core.licenses import HUB_LICENSES, OTHER
 from emo8.core.taxonomy import SPLITS, STYLES
-from emo8.dataset.shards import LABELS, README, Shard, list_shards
+from emo8.dataset.shards import LABELS, README, VOTES, Shard, list_shards
+
+if TYPE_CHECKING:
+    import datasets
 
 # Names the Hub knows, from the card documentation; only those this project can produce or that a
 # publisher may reasonably set by hand.
@@ -68,6 +72,11 @@ def front_matter(
         patterns = {s: [f"{LABELS}/{s}-*.parquet"] for s in SPLITS if s in found}
         configs.append(_config(LABELS, patterns))
         infos.append(_info(LABELS, root, by_split))
+    cast = sorted(path.name for path in (root / VOTES).glob("*.parquet"))
+    if cast:
+        by_split = [(name.rpartition("-")[0], f"{VOTES}/{name}") for name in cast]
+        configs.append(_config(VOTES, {s: [f"{VOTES}/{s}-*.parquet"] for s, _ in by_split}))
+        infos.append(_info(VOTES, root, by_split))
     content: dict[str, Any] = {
         "pretty_name": title,
         "language": list(language),
@@ -144,16 +153,30 @@ def _check_configs(card: dict[str, Any], root: Path) -> list[str]:
                 for pattern in item["path"]
                 if not any(root.glob(pattern))
             ]
-    totals = {shard.split: 0 for shard in list_shards(root)}
-    for shard in list_shards(root):
-        totals[shard.split] += pq.read_metadata(root / shard.name).num_rows
+    totals = {config["config_name"]: _rows_of(config, root) for config in card["configs"]}
     for info in card["dataset_info"]:
         counts = {split["name"]: split["num_examples"] for split in info["splits"]}
         if info["config_name"] not in names:
             problems.append(f"dataset_info names no config: {info['config_name']!r}")
-        elif counts != totals:
-            problems.append(f"dataset_info {info['config_name']}: {counts}, the files {totals}")
+        elif counts != totals[info["config_name"]]:
+            own = totals[info["config_name"]]
+            problems.append(f"dataset_info {info['config_name']}: {counts}, the files {own}")
     return problems
+
+
+def _rows_of(config: dict[str, Any], root: Path) -> dict[str, int]:
+    """Rows by split of the files that a config names."""
+    return {
+        item["split"]: sum(_rows_in(path) for one in item["path"] for path in root.glob(one))
+        for item in config["data_files"]
+    }
+
+
+def _rows_in(path: Path) -> int:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid):  # damaged: its hash says so too
+        return 0
 
 
 def _default_patterns(shards: Sequence[Shard]) -> dict[str, list[str]]:
@@ -187,11 +210,17 @@ def _info(name: str, root: Path, files: Sequence[tuple[str, str]]) -> dict[str, 
     ordered = [splits[split] for split in SPLITS if split in splits]
     return {
         "config_name": name,
-        "features": schema.published_features(images=name != LABELS)._to_yaml_list(),
+        "features": _features(name)._to_yaml_list(),
         "splits": ordered,
         "download_size": sum((root / path).stat().st_size for _, path in files),
         "dataset_size": sum(split["num_bytes"] for split in ordered),
     }
+
+
+def _features(config: str) -> datasets.Features:
+    if config == VOTES:
+        return schema.votes_features()
+    return schema.published_features(images=config != LABELS)
 
 
 def _num_rows(info: dict[str, Any]) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from emo8.core import schema
-from emo8.dataset.shards import CROISSANT, LABELS, list_shards, sha256
+from emo8.dataset.shards import CROISSANT, LABELS, VOTES, list_shards, sha256
 from emo8.engine.files import write_text
 
 if TYPE_CHECKING:
@@ -38,8 +38,13 @@ def write_croissant(root: Path, numbers: dict[str, Any], render: Render) -> None
         distribution.append(_file_set(mlc, "labels-files", f"{LABELS}/*.parquet"))
         bare = schema.published_schema(images=False)
         record_sets.append(_record_set(mlc, LABELS, "labels-files", bare))
+    if (root / VOTES).is_dir():
+        distribution.append(_file_set(mlc, "votes-files", f"{VOTES}/*.parquet"))
+        record_sets.append(_record_set(mlc, VOTES, "votes-files", schema.votes_schema()))
     names = [shard.name for shard in list_shards(root)]
-    names += sorted(path.relative_to(root).as_posix() for path in root.glob(f"{LABELS}/*.parquet"))
+    for folder in (LABELS, VOTES):
+        found = root.glob(f"{folder}/*.parquet")
+        names += sorted(path.relative_to(root).as_posix() for path in found)
     distribution += [_file_object(mlc, root, name) for name in names]
     publish = numbers["publish"]
     metadata = mlc.Metadata(
@@ -114,6 +119,7 @@ def _record_set(mlc: Any, name: str, files: str, columns: pa.Schema) -> mlcroiss
 
 
 def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Field:
+    meanings = schema.PUBLISHED_VOTES if files == "votes-files" else schema.PUBLISHED
     is_list = pa.types.is_list(column.type)
     dtype = column.type.value_type if is_list else column.type
     members: list[Any] = []
@@ -132,7 +138,7 @@ def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Fiel
     return mlc.Field(
         id=key,
         name=column.name,
-        description=schema.PUBLISHED[column.name][1],
+        description=meanings[column.name][1],
         data_types=[] if members else [kind],
         is_array=True if is_list else None,
         array_shape="-1" if is_list else None,
@@ -150,4 +156,8 @@ def _source(mlc: Any, files: str, column: str, member: str) -> mlcroissant.Sourc
 def _data_type(mlc: Any, dtype: pa.DataType) -> Any:
     if pa.types.is_floating(dtype):
         return mlc.DataType.FLOAT
+    if pa.types.is_date(dtype):
+        return mlc.DataType.DATE
+    if pa.types.is_boolean(dtype):
+        return mlc.DataType.BOOL
     return mlc.DataType.INTEGER if pa.types.is_integer(dtype) else mlc.DataType.TEXT

@@ -12,6 +12,11 @@ from emo8.duplicates import fingerprints
 from emo8.labels.calibration import Calibrations
 from emo8.review.report import vote_report
 
+_OTHER_ALPHAS = {
+    f"krippendorff_alpha_{name}": f"alpha of {name}"
+    for name in ("style", "valence", "arousal", "dominance", "polarity")
+}
+
 
 def agreement(build: Path) -> dict[str, Any] | None:
     """How far the annotators of a build agree; None when nobody voted.
@@ -19,9 +24,20 @@ def agreement(build: Path) -> dict[str, Any] | None:
     Krippendorff's alpha holds for any numbers of votes per row, Fleiss' kappa for equal ones.
     """
     report = vote_report(build)
-    names = {"krippendorff_alpha": "Krippendorff's alpha", "fleiss_kappa": "Fleiss' kappa"}
-    found = {name: report[key] for key, name in names.items() if report.get(key) is not None}
-    return {"annotators": report["num_annotators"], **found} if report["num_counted"] else None
+    if not report["num_counted"]:
+        return None
+    alpha = f"Krippendorff's alpha ({report.get('krippendorff_alpha_distance')})"
+    names = {"krippendorff_alpha": alpha, "fleiss_kappa": "Fleiss' kappa", **_OTHER_ALPHAS}
+    by_emotion = report.get("krippendorff_alpha_by_emotion", {})
+    return {
+        "annotators": report["num_annotators"],
+        "per_row": report["annotators_per_row"],
+        "measures": {
+            name: report[key] for key, name in names.items() if report.get(key) is not None
+        },
+        "by_emotion": {name: value for name, value in by_emotion.items() if value is not None},
+        "by_style": report.get("krippendorff_alpha_by_style", {}),
+    }
 
 
 def calibration(calibrations: Calibrations) -> dict[str, str] | None:

@@ -31,7 +31,7 @@ from emo8.core.settings import FetchConfig
 from emo8.core.taxonomy import STYLES
 from emo8.dataset.published_picture import publishable, suffix
 from emo8.dataset.removal import Matcher, Removal
-from emo8.dataset.shards import CHANGELOG, LABELS, README, list_shards
+from emo8.dataset.shards import CHANGELOG, LABELS, README, VOTES, list_shards
 from emo8.engine.files import write_text
 from emo8.web.build_fetch import WINDOW_LINKS, manners, policy
 from emo8.web.download_log import read_picture
@@ -236,7 +236,7 @@ class Hydration:
             head, line, body = card.read_text(encoding="utf-8").rpartition("\n---\n")
             notice = "" if NOTICE in body else f"\n{NOTICE}"
             write_text(target / README, f"{head}{line}{notice}{body}")
-        for name in (CHANGELOG, "assets", LABELS):
+        for name in (CHANGELOG, "assets", LABELS, VOTES):
             path = self.data / name
             if path.is_dir():
                 shutil.copytree(path, target / name, dirs_exist_ok=True)

@@ -38,7 +38,7 @@ from emo8.dataset.shards import (
 from emo8.engine import build_folder
 from emo8.engine.files import write_text
 from emo8.engine.plan import load_plan
-from emo8.publish import card_numbers, fiftyone_file, versions
+from emo8.publish import card_numbers, fiftyone_file, versions, votes
 from emo8.publish.card import CardInput, write_card
 from emo8.publish.versions import FIRST, State
 from emo8.report import figures
@@ -93,6 +93,8 @@ def stage(build: Path, root: Path, *, repo: str, previous: Previous | None) -> R
     name = resolved["recipe"]["name"]
     link_shards(build / "dataset", root, publish)
     write_labels(root)
+    num_votes = votes.write_votes(build, root, publish)
+    stats = {**stats, "votes": votes.summary(build, num_votes)}
     fiftyone_file.write(root, name=repo or name)
     pictures = card_numbers.sample_pictures(root)
     (root / "assets").mkdir()

@@ -84,6 +84,9 @@ class PictureIndex:
         if found := self.addresses.get(address_key(text)):
             return Match(found)
         path = _path_in(text)
+        for name in _names(path):  # as `emo8 review --export` names pictures
+            if (stem := posixpath.splitext(posixpath.basename(name))[0]) in self.by_id:
+                return Match(stem)
         for index, key in ((self._by_name, path), (self._by_safe_name, _safe(path))):
             for name in _names(key):
                 if numbers := index.get(posixpath.basename(name)):

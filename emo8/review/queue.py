@@ -91,6 +91,14 @@ def ranked(rows: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["review_value", "id"], ascending=[False, True])
 
 
+def by_value(rows: pd.DataFrame) -> pd.DataFrame:
+    """All rows: those nobody has voted on first, each of both by review value."""
+    found = rows.assign(
+        review_value=numbers(rows)["review_value"], voted=rows["num_votes"].gt(0)
+    ).drop_duplicates("id")
+    return found.sort_values(["voted", "review_value", "id"], ascending=[True, False, True])
+
+
 def assign(
     build: Path, rows: pd.DataFrame, annotators: Sequence[str], *, overlap: int = 1, limit: int = 0
 ) -> pd.DataFrame:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
-from emo8.core.taxonomy import EMOTIONS
+from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.engine.verdict_table import VERDICTS
 from emo8.review import agreement, counting, votes
 from emo8.review.agreement import Marks
 
@@ -30,7 +32,24 @@ def vote_report(build: Path) -> dict[str, Any]:
         "kinds": cast["kind"].value_counts().to_dict(),
         "annotators_per_row": _number(per_row.mean()) if len(per_row) else None,
     }
-    return {**report, **_of_emotions(cast), **_of_styles(cast), **_of_ratings(cast)}
+    found = {**report, **_of_emotions(cast), **_of_styles(cast), **_of_ratings(cast)}
+    by_style = _by_style(build, cast)
+    return {**found, "krippendorff_alpha_by_style": by_style} if by_style else found
+
+
+def _by_style(build: Path, cast: pd.DataFrame) -> dict[str, float]:
+    """Agreement about the emotion on the rows of each style, where it is defined."""
+    path = build / VERDICTS
+    if cast.empty or not path.exists():
+        return {}
+    verdicts = pq.read_table(path, columns=["id", "style"]).to_pandas().drop_duplicates("id")
+    style = cast["id"].map(verdicts.set_index("id")["style"])
+    alphas = {name: _of_emotions(cast[style.eq(name)]) for name in STYLES}
+    return {
+        name: alpha
+        for name, found in alphas.items()
+        if (alpha := found.get("krippendorff_alpha")) is not None
+    }
 
 
 def _of_emotions(cast: pd.DataFrame) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """What people should look at, and what their votes come to.
 
 `BUILD/tables/review_queue.parquet` lists the rows where a label is most likely wrong: people or
-the source say one thing and CLIP, with confidence, another. `write_sheet` turns a choice of rows
-into a vote file to fill in.
+the source say one thing and CLIP, with confidence, another. `chosen_rows` are what a sheet or
+another tool's tasks ask about.
 """
 
 from __future__ import annotations
@@ -117,24 +117,16 @@ def label_scores(rows: pd.DataFrame) -> pd.DataFrame:
     return labelled.assign(label_quality=get_label_quality_scores(label, prob), is_issue=issues)
 
 
-def write_sheet(
-    build: Path,
-    file: Path,
-    *,
-    pick: str = "queue",
-    limit: int = 0,
-    yes_no: bool = False,
-    annotator: str = "",
-) -> int:
-    """Write rows to vote on as CSV or parquet; how many there are.
+def chosen_rows(
+    build: Path, *, pick: str = "queue", limit: int = 0, annotator: str = ""
+) -> pd.DataFrame:
+    """The rows to vote on, in order, with their claims.
 
     `pick`: queue = by expected value (queue.py); errors = labels that are likely wrong, worst
     first; unsure = CLIP's labels, least certain first; unlabelled = rows without a human or source
-    label; all. With `annotator` only the open rows assigned to that person. With `yes_no` each line
-    proposes the label it has now and asks for an `answer`.
+    label; all. With `annotator` only the open rows assigned to that person.
     """
     rows = claims_table(build)
-    rows = rows.assign(emotion_now=rows["emotion"], rule_now=rows["emotion_rule"])
     if annotator:
         rows = rows.set_index("id", drop=False)
         rows = rows.loc[[key for key in open_rows(build, annotator) if key in rows.index]]
@@ -149,13 +141,18 @@ def write_sheet(
             rows = rows.sort_values(["emotion_margin", "id"])
     elif pick != "all":
         raise Emo8Error(f"--pick {pick!r}: use {', '.join(PICKS)}")
-    sheet = (rows.head(limit) if limit else rows)[list(_SHEET)].copy()
+    return rows.head(limit) if limit else rows
+
+
+def write_sheet(rows: pd.DataFrame, file: Path, *, yes_no: bool, annotator: str) -> None:
+    """Write a sheet of ours to fill in; with `yes_no` it proposes labels and asks for answers."""
+    rows = rows.assign(emotion_now=rows["emotion"], rule_now=rows["emotion_rule"])
+    sheet = rows[list(_SHEET)].copy()
     sheet["annotator"] = annotator
     sheet["emotion"] = sheet["emotion_now"].fillna(sheet["emotion_clip"]) if yes_no else ""
     for column in _ANSWERS if yes_no else _ANSWERS[1:]:
         sheet[column] = ""
     _write(sheet, file)
-    return len(sheet)
 
 
 def write_votes_file(build: Path, file: Path) -> int:

@@ -23,13 +23,13 @@ from emo8.core.errors import Emo8Error, RecipeError
 from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import VotesConfig
 from emo8.engine import build_folder
-from emo8.review import parse
+from emo8.review import journal, parse
 from emo8.review.annotators import salt_of
 from emo8.review.find_rows import pictures_of
 from emo8.review.parse import ReadVotes
 from emo8.review.readers import read_answers
 from emo8.review.readers.base import VoteFile
-from emo8.review.votes import counted, questions, read_votes, write_votes
+from emo8.review.votes import counted, questions, read_votes, stored_votes, write_votes
 from emo8.review.words import Words
 
 
@@ -128,7 +128,8 @@ def _batch(file: VoteFile, asked: Asked) -> str:
 def add(build: Path, ballots: ReadVotes) -> Imported:
     """Import votes that were read and checked."""
     old, new = read_votes(build), ballots.votes
-    write_votes(build, pd.concat([old, new], ignore_index=True) if len(old) else new)
+    stored = stored_votes(build)
+    write_votes(build, pd.concat([stored, new], ignore_index=True) if len(stored) else new)
     keys = ["id", "annotator", "question"]
     asked = new.assign(question=questions(new))[keys].drop_duplicates()
     before = counted(old)
@@ -161,7 +162,9 @@ def _key(line: dict[str, object]) -> str:
 
 def undo(build: Path, batch: str) -> int:
     """Take one import back; how many votes that were. Answers it had replaced count again."""
-    votes = read_votes(build)
+    votes = stored_votes(build)
+    if batch in {path.stem for path in journal.journals(build)}:
+        raise Emo8Error(f"batch {batch} is still being answered: end its `--serve` first")
     batches = list(dict.fromkeys(votes["batch"]))
     if batch not in batches:
         known = ", ".join(batches) or "none"

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from emo8.core import schema
 from emo8.core.errors import BuildError
 from emo8.engine.files import write_part
+from emo8.review import journal
 
 NAME = "votes.parquet"
 NO_EMOTION = ("none", "neutral", "cannot_tell", "other")  # answers that name no emotion of ours
@@ -43,6 +44,23 @@ def path_of(build: Path) -> Path:
 
 def read_votes(build: Path) -> pd.DataFrame:
     """Every vote of a build, in the order of import; empty when nobody voted."""
+    return with_journals(stored_votes(build), journal.journals(build))
+
+
+def with_journals(votes: pd.DataFrame, paths: list[Path]) -> pd.DataFrame:
+    """`votes` and those of journals that are not among them yet."""
+    fresh = journal.read(paths, set(votes["batch"].unique()))
+    if fresh.empty:
+        return votes
+    tables = [
+        pa.Table.from_pandas(frame, schema=schema.VOTES, preserve_index=False)
+        for frame in (votes, fresh)
+    ]
+    return pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).to_pandas()
+
+
+def stored_votes(build: Path) -> pd.DataFrame:
+    """The votes in the table alone, without those that a server is taking."""
     path = path_of(build)
     if not path.exists():
         return schema.VOTES.empty_table().to_pandas()
