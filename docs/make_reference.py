@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from emo8.core import reasons, schema, settings
+from emo8.core import checks, reasons, schema, settings
 from pretrain.config import help, recipes
 from pretrain.config.settings import PretrainConfig, as_dict, differences
 
@@ -194,9 +194,9 @@ def _section(each: dataclasses.Field[Any]) -> type | None:
 
 
 def _fields(cls: type, only: list[str] | None = None) -> str:
-    said: dict[str, str] = {}
+    said = {check.threshold: check.why for check in checks.registered()}
     for base in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(base):
+        if dataclasses.is_dataclass(base) and base is not settings.Thresholds:
             said |= help.comments(base)
     rows = [
         (each.name, _default(each), _spelled(said.get(each.name, "")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from emo8.core.checks import registered
+
 REASONS: dict[str, str] = {
     # what arrived is not usable
     "no_image": "the table row holds no image",
@@ -21,18 +23,7 @@ REASONS: dict[str, str] = {
     "corrupt": "the picture is damaged and does not decode",
     "too_many_pixels": "the header claims more than ingest.max_pixels; value = pixels",
     # what was measured crosses a threshold of [decide]
-    "animated": "more frames or pages than decide.max_frames; value = frames",
-    "too_small": "the shorter side is under decide.min_side_px; value = pixels",
-    "extreme_aspect": "long side by short side is over decide.max_aspect; value = ratio",
-    "transparent": "fewer visible pixels than decide.min_visible; value = share",
-    "blank": "less contrast than decide.min_contrast; value = standard deviation of grey, 0..255",
-    "low_information": "less entropy than decide.min_entropy_bits; value = bits per pixel",
-    "blurry": "less detail than decide.min_sharpness; value = variance of the Laplacian",
-    "too_dark": "its 99th percentile of brightness is under decide.min_bright_p99; value = 0..1",
-    "too_bright": "its 5th percentile of brightness is over decide.max_bright_p5; value = 0..1",
-    "greyscale": "it has no colour, and decide.max_greyscale is 0",
-    "caption_mismatch": "CLIP sees less of the caption than decide.min_caption_sim; value = cosine",
-    "unsafe": "safety score over decide.max_unsafe_prob; value = probability",
+    **{check.reason: check.meaning for check in registered()},
     # copies and leaks
     "duplicate_exact": "the same bytes or pixels as a row that stays; detail = its id",
     "duplicate_near": "a near copy of a row that stays; value = hash distance, detail = its id",

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
+
+from emo8.core.checks import registered
 
 SOURCE_KINDS = ("folder", "archive", "table", "urls", "hub", "webdataset")
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
@@ -170,26 +172,9 @@ class PeopleConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """What a picture must reach to stay; the reason codes are in emo8/core/reasons.py."""
+class NearThresholds:
+    """When two pictures are copies; docs/duplicates.md says what each was measured on."""
 
-    max_frames: int = 1  # an animation is not one picture
-    min_side_px: int = 64  # under this a ViT at 224 px sees mostly interpolation
-    max_aspect: float = 5.0  # long side / short side; a square crop of more shows a fifth
-    min_visible: float = 0.02  # share of pixels that are not transparent
-    min_contrast: float = 2.0  # standard deviation of grey, 0 to 255; under 2 it looks blank
-    min_entropy_bits: float = 0.3  # of the grey histogram; flat drawings reach 0.5 and more
-    min_sharpness: float = 0.0  # variance of the Laplacian; 0 = off, drawings are smooth by design
-    min_bright_p99: float = 0.05  # even the brightest 1 % darker is black; cleanvision flags 0.32
-    max_bright_p5: float = 1.0  # 1 = off: drawings stand on white paper; cleanvision flags 0.95
-    max_greyscale: float = 1.0  # 1 = greyscale pictures stay, 0 = they leave
-    # CLIP's probability of an unsafe kind; 1 = off, because zero-shot scores differ per model:
-    # look with `emo8 decide BUILD --try max_unsafe_prob=0.9` before you set it
-    max_unsafe_prob: float = 1.0
-    # cosine of picture and caption; -1 = off, because captions of drawings are often mere names;
-    # LAION kept 0.28 and more with ViT-B-32
-    min_caption_sim: float = -1.0
-    # Near copies; docs/duplicates.md says what each was measured on.
     max_near_distance: Annotated[int, Field(ge=0, le=3)] = (
         3  # bits of 64 up to which hashes are searched, exactly; at most 3
     )
@@ -199,6 +184,18 @@ class Thresholds:
     max_crop_residual: float = 12.0  # the same after aligning one as a crop of the other
     max_near_colour: float = 0.7  # share of the colours that no tint explains; 2 = off
     min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
+
+
+# What a picture must reach to stay: the thresholds of the checks, each with the default that is
+# declared beside what it measures (emo8/core/checks.py), and those of copies.
+Thresholds = dataclasses.make_dataclass(
+    "Thresholds",
+    [(check.threshold, type(check.default), check.default) for check in registered()],
+    bases=(NearThresholds,),
+    namespace={"__module__": __name__},
+    frozen=True,
+    kw_only=True,
+)
 
 
 # Where a style was measured to need another threshold, and the recipe leaves the common one alone.
@@ -211,7 +208,7 @@ STYLE_DEFAULTS: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecideConfig(Thresholds):
+class DecideConfig(Thresholds):  # type: ignore[misc, valid-type]
     """`[decide]`: thresholds for all rows, and `[decide.style.NAME]` where a style differs."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -219,7 +216,7 @@ class DecideConfig(Thresholds):
     # style -> threshold -> value, where a style differs: [decide.style.cartoon]
     style: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def for_style(self, style: str) -> Thresholds:
+    def for_style(self, style: str) -> Any:
         """The thresholds of one style: the common ones with that style's own laid over."""
         fields = dataclasses.fields(Thresholds)
         common = {f.name: getattr(self, f.name) for f in fields}

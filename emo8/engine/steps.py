@@ -52,7 +52,8 @@ class Step(ABC):
     def fingerprint(self, inputs: dict[str, str]) -> str:
         """Fingerprint of this step's output for inputs with these fingerprints."""
         used = {table: inputs[table] for table in self.reads}
-        return fingerprint(self.name, self.version, self.options(), used)
+        columns = [(item.name, str(item.type)) for item in self.adds]
+        return fingerprint(self.name, self.version, self.options(), columns, used)
 
 
 def part_path(build: Path, table: str, number: int) -> Path:

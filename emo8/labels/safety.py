@@ -1,4 +1,4 @@
-"""CLIP scores that thresholds can act on: how unsafe a picture is, how well its caption fits.
+"""CLIP scores that `safety_checks` act on: how unsafe a picture is, how well its caption fits.
 
 Both read the embeddings of the first model. What counts as unsafe is a list of prompts
 (`[safety.NAME]` in the prompts file), so another notion of safety is another prompts file.
@@ -16,27 +16,9 @@ import pyarrow as pa
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.labels.clip_steps import Model, embeddings
-from emo8.measure.filters.base import Check
 
 if TYPE_CHECKING:
     from emo8.labels.clip.encoder import Encoder
-
-CHECKS: tuple[Check, ...] = (
-    Check(
-        reason="unsafe",
-        column="unsafe_prob",
-        threshold="max_unsafe_prob",
-        below=False,
-        table="safety",
-    ),
-    Check(
-        reason="caption_mismatch",
-        column="caption_sim",
-        threshold="min_caption_sim",
-        below=True,
-        table="caption",
-    ),
-)
 
 
 @dataclass(frozen=True, kw_only=True)

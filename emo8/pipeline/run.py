@@ -44,6 +44,7 @@ from emo8.review import journal, votes
 from emo8.review.final_labels import FinalLabels
 from emo8.sources.base import Chunk
 from emo8.tables.rows import as_frame, read_narrow
+from emo8.tables.thresholds import CHECKS
 from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
 from emo8.web.store import mark
@@ -163,6 +164,7 @@ class _Run:
         recipe = self.recipe
         configs = (recipe.decide, recipe.leaks, recipe.splits, recipe.publish, recipe.votes)
         options: list[Any] = [dataclasses.asdict(item) for item in configs]
+        options += [(check.reason, check.column, check.below) for check in CHECKS]
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
         rules = [
             recipe.labels.rule,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from emo8.core.errors import BuildError, Emo8Error
 from emo8.core.read_recipe import parse_recipe
@@ -71,7 +72,19 @@ def thresholds_of(build: Path) -> DecideConfig:
     plan = load_plan(build)
     if plan is None or read_fingerprint(build / VERDICTS) != plan.decision:
         raise BuildError(f"{build} is not decided yet: run `emo8 build` to its end first")
+    _require_numbers(build)
     return parse_recipe(resolved["recipe"], where=str(build / build_folder.RESOLVED)).decide
+
+
+def _require_numbers(build: Path) -> None:
+    """Raise BuildError where a check came after the build: its number was never measured."""
+    for check in CHECKS:
+        first = next((build / "columns" / check.table).glob("part-*.parquet"), None)
+        if first is not None and check.column not in pq.read_schema(first).names:
+            raise BuildError(
+                f"{build} has no {check.column}, which decides {check.reason!r}: it was built "
+                "before that check was there. Run `emo8 build` with its recipe, which measures it"
+            )
 
 
 def changed(config: DecideConfig, settings: list[str]) -> DecideConfig:

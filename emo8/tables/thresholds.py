@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from emo8.core.checks import Check, registered
 from emo8.core.settings import DecideConfig
 from emo8.core.taxonomy import STYLES
-from emo8.labels import safety
-from emo8.measure import filters
-from emo8.measure.filters.base import Check
 
-CHECKS: tuple[Check, ...] = (
-    *(check for item in filters.FILTERS for check in item.checks),
-    *safety.CHECKS,
-)
+CHECKS: tuple[Check, ...] = registered()
 
 
 def failures(

@@ -6,6 +6,9 @@ A folder may come from anywhere, so it is data only: no code, no pickle, no file
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +56,26 @@ def untrained(folder: Path, **options: Any) -> torch.nn.Module:
     import open_clip
 
     _config(folder)
-    model: torch.nn.Module = open_clip.create_model(
-        f"{models.LOCAL}{folder}", load_weights=False, pretrained_text=False, **options
-    )
+    with _without_warnings():
+        model: torch.nn.Module = open_clip.create_model(
+            f"{models.LOCAL}{folder}", load_weights=False, pretrained_text=False, **options
+        )
     return model
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """While open_clip builds a model without weights: it warns that there are none."""
+
+    def other(record: logging.LogRecord) -> bool:
+        return "No pretrained weights" not in record.getMessage()
+
+    root = logging.getLogger()  # which open_clip uses
+    root.addFilter(other)
+    try:
+        yield
+    finally:
+        root.removeFilter(other)
 
 
 def tokenizer(folder: Path) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
+from emo8.core.checks import Check
 from emo8.core.images import Decoded
 
 # Quality is measured on a picture scaled down to this, so that a number means the same at any size.
@@ -17,17 +19,6 @@ MEASURED_SIDE_PX = 512
 # Colours and light, whose statistics need no detail, on this or up to half of it.
 COLOUR_SIDE_PX = 256
 PHASH_RECIPE = "dct64-v3"  # hashes of different recipes must never be compared
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One threshold: `column` under (or over) the recipe's `threshold` gives `reason`."""
-
-    reason: str
-    column: str
-    threshold: str  # a field of emo8.config.Thresholds
-    below: bool  # True: leaves when the value is under the threshold; False: when over
-    table: str = "measure"  # the step that adds the column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +35,49 @@ class Picture:
     blue: np.ndarray
 
 
-class Filter(Protocol):
-    """One family of measurements."""
+_classes: list[type[Filter]] = []
 
+
+class Filter(ABC):
+    """One family of measurements: a subclass in a file of this folder, found by lying here.
+
+    A check whose threshold, default or reason is missing, or whose column the filter does not
+    measure, is an error when the file is imported.
+    """
+
+    order: ClassVar[int] = 100  # when its checks are asked; equal ones by the file's name
     columns: ClassVar[dict[str, pa.DataType]]
-    checks: ClassVar[tuple[Check, ...]]
+    checks: ClassVar[tuple[Check, ...]] = ()
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        columns = getattr(cls, "columns", None)
+        if not columns:
+            raise TypeError(f"the filter {cls.__qualname__} names no columns")
+        for check in cls.checks:
+            if check.table == "measure" and check.column not in columns:
+                raise TypeError(
+                    f"the filter {cls.__qualname__} checks {check.column!r}, which it does not "
+                    f"measure: {', '.join(columns)}"
+                )
+        _classes.append(cls)
+
+    @abstractmethod
     def measure(self, picture: Picture) -> dict[str, Any]:
         """A value for each of `columns`."""
+
+
+def found(package: str) -> tuple[Filter, ...]:
+    """One of every filter that was imported from a package, in the order in which they are asked.
+
+    TypeError where two measure columns of one name.
+    """
+    inside = [cls for cls in _classes if cls.__module__.startswith(f"{package}.")]
+    inside.sort(key=lambda cls: (cls.order, cls.__module__, cls.__qualname__))
+    names = [name for cls in inside for name in cls.columns]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise TypeError(f"two filters measure {', '.join(sorted(twice))}")
+    return tuple(cls() for cls in inside)
 
 
 def prepare(data: bytes, decoded: Decoded, name: str = "") -> Picture:

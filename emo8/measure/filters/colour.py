@@ -12,20 +12,20 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from emo8.measure.filters.base import Check, Picture
+from emo8.measure.filters.base import Filter, Picture
 
 # The opponent-colour measure that counts as 1.0: saturated test charts reach about 1.25.
 FULL_COLOR = 1.25
 
 
-class Colour:
+class Colour(Filter):
     """Values from 0.0 to 1.0 in steps of 0.1."""
 
+    order: ClassVar[int] = 4
     columns: ClassVar[dict[str, pa.DataType]] = {
         "brightness": pa.float32(),
         "colorfulness": pa.float32(),
     }
-    checks: ClassVar[tuple[Check, ...]] = ()
 
     def measure(self, picture: Picture) -> dict[str, Any]:
         channels = (picture.red, picture.green, picture.blue)

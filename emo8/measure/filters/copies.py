@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from emo8.measure.filters.base import Check, Picture, hash_square, square_hash
+from emo8.measure.filters.base import Filter, Picture, hash_square, square_hash
 
 VIEWS_RECIPE = "views64-v2"  # of everything below: values of different recipes never compare
 THUMB_SIDE_PX = 64
@@ -22,9 +22,10 @@ BORDER_ODD_SHARE = 0.02  # of the pixels of a border row may stray further
 MIN_CONTENT = 0.2  # of each side must be left: less is a picture of mostly one colour
 
 
-class DuplicateViews:
+class DuplicateViews(Filter):
     """Hashes and thumbnails of the views; the trimmed ones equal the plain ones without border."""
 
+    order: ClassVar[int] = 5
     columns: ClassVar[dict[str, pa.DataType]] = {
         "phash_trimmed": pa.uint64(),
         "phash_mirrored": pa.uint64(),
@@ -34,7 +35,6 @@ class DuplicateViews:
         "chroma": pa.binary(2 * CHROMA_SIDE_PX**2),  # Cr and Cb of every pixel, row by row
         "chroma_trimmed": pa.binary(2 * CHROMA_SIDE_PX**2),  # null where there is no border
     }
-    checks: ClassVar[tuple[Check, ...]] = ()
 
     def measure(self, picture: Picture) -> dict[str, Any]:
         grey, box = picture.grey, content_box(picture.grey)

@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from emo8.measure.filters.base import Check, Picture
+from emo8.core.checks import Check
+from emo8.measure.filters.base import Filter, Picture
 
 
-class Geometry:
+class Geometry(Filter):
     """Width, height, the shorter side and the aspect ratio."""
 
+    order: ClassVar[int] = 1
     columns: ClassVar[dict[str, pa.DataType]] = {
         "width": pa.int32(),  # pixels, upright
         "height": pa.int32(),
@@ -19,8 +21,24 @@ class Geometry:
         "aspect": pa.float32(),  # long side / short side, at least 1
     }
     checks: ClassVar[tuple[Check, ...]] = (
-        Check(reason="extreme_aspect", column="aspect", threshold="max_aspect", below=False),
-        Check(reason="too_small", column="min_side_px", threshold="min_side_px", below=True),
+        Check(
+            reason="extreme_aspect",
+            meaning="long side by short side is over decide.max_aspect; value = ratio",
+            column="aspect",
+            threshold="max_aspect",
+            default=5.0,
+            why="long side / short side; a square crop of more shows a fifth",
+            below=False,
+        ),
+        Check(
+            reason="too_small",
+            meaning="the shorter side is under decide.min_side_px; value = pixels",
+            column="min_side_px",
+            threshold="min_side_px",
+            default=64,
+            why="under this a ViT at 224 px sees mostly interpolation",
+            below=True,
+        ),
     )
 
     def measure(self, picture: Picture) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from emo8.core.checks import Check
 from emo8.core.formats import SUFFIXES
-from emo8.measure.filters.base import Check, Picture, square_hash
+from emo8.measure.filters.base import Filter, Picture, square_hash
 
 
-class Integrity:
+class Integrity(Filter):
     """Format, frames, and the two hashes by which copies are found."""
 
+    order: ClassVar[int] = 0
     columns: ClassVar[dict[str, pa.DataType]] = {
         "format": pa.string(),  # from the content, as PIL names it
         "mode": pa.string(),  # PIL mode as stored
@@ -27,7 +29,15 @@ class Integrity:
         "phash": pa.uint64(),
     }
     checks: ClassVar[tuple[Check, ...]] = (
-        Check(reason="animated", column="num_frames", threshold="max_frames", below=False),
+        Check(
+            reason="animated",
+            meaning="more frames or pages than decide.max_frames; value = frames",
+            column="num_frames",
+            threshold="max_frames",
+            default=1,
+            why="an animation is not one picture",
+            below=False,
+        ),
     )
 
     def measure(self, picture: Picture) -> dict[str, Any]:

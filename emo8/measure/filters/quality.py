@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from emo8.measure.filters.base import Check, Picture
+from emo8.core.checks import Check
+from emo8.measure.filters.base import Filter, Picture
 
 
-class Quality:
+class Quality(Filter):
     """Numbers that blank, empty or blurred pictures give away."""
 
+    order: ClassVar[int] = 2
     columns: ClassVar[dict[str, pa.DataType]] = {
         "visible": pa.float32(),  # share of pixels that are not transparent
         "contrast": pa.float32(),  # standard deviation of grey, 0 to 255
@@ -22,16 +24,52 @@ class Quality:
         "greyscale": pa.bool_(),  # no pixel's channels differ by more than 8
     }
     checks: ClassVar[tuple[Check, ...]] = (
-        Check(reason="transparent", column="visible", threshold="min_visible", below=True),
-        Check(reason="blank", column="contrast", threshold="min_contrast", below=True),
         Check(
-            reason="low_information",
-            column="entropy_bits",
-            threshold="min_entropy_bits",
+            reason="transparent",
+            meaning="fewer visible pixels than decide.min_visible; value = share",
+            column="visible",
+            threshold="min_visible",
+            default=0.02,
+            why="share of pixels that are not transparent",
             below=True,
         ),
-        Check(reason="blurry", column="sharpness", threshold="min_sharpness", below=True),
-        Check(reason="greyscale", column="greyscale", threshold="max_greyscale", below=False),
+        Check(
+            reason="blank",
+            meaning="less contrast than decide.min_contrast; "
+            "value = standard deviation of grey, 0..255",
+            column="contrast",
+            threshold="min_contrast",
+            default=2.0,
+            why="standard deviation of grey, 0 to 255; under 2 it looks blank",
+            below=True,
+        ),
+        Check(
+            reason="low_information",
+            meaning="less entropy than decide.min_entropy_bits; value = bits per pixel",
+            column="entropy_bits",
+            threshold="min_entropy_bits",
+            default=0.3,
+            why="of the grey histogram; flat drawings reach 0.5 and more",
+            below=True,
+        ),
+        Check(
+            reason="blurry",
+            meaning="less detail than decide.min_sharpness; value = variance of the Laplacian",
+            column="sharpness",
+            threshold="min_sharpness",
+            default=0.0,
+            why="variance of the Laplacian; 0 = off, drawings are smooth by design",
+            below=True,
+        ),
+        Check(
+            reason="greyscale",
+            meaning="it has no colour, and decide.max_greyscale is 0",
+            column="greyscale",
+            threshold="max_greyscale",
+            default=1.0,
+            why="1 = greyscale pictures stay, 0 = they leave",
+            below=False,
+        ),
     )
 
     def measure(self, picture: Picture) -> dict[str, Any]:
