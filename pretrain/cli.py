@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EPILOG = """
 examples:
+  uniemox plan --data BUILD/dataset
   uniemox pretrain cpu_demo --data BUILD/dataset --out RUN
   uniemox pretrain b16 --data user/name --out RUN --optim.lr 1e-4 --data.batch_size 128
   torchrun --nproc-per-node 8 -m pretrain.cli pretrain b16 --data user/name --out RUN
@@ -55,10 +56,12 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
     logging.getLogger("pretrain").setLevel(logging.INFO)
     try:
-        if rest and args.command not in ("pretrain", "cache"):
+        if rest and args.command not in ("plan", "pretrain", "cache"):
             raise ValueError(f"unknown argument {rest[0]!r}; see `uniemox {args.command} --help`")
         commands = {
+            "plan": run_plan,
             "pretrain": run_pretrain,
+            "replay": run_replay,
             "evaluate": run_evaluate,
             "show": run_show,
             "embed": run_embed,
@@ -93,6 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_plan(commands)
     _add_pretrain(commands)
 
     evaluate = commands.add_parser("evaluate", help="held-out losses against an untrained model")
@@ -173,8 +177,52 @@ def _add_pretrain(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     pretrain.add_argument("--seed", type=int)
 
 
+def _add_plan(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="what a run on DATA costs, and what it can be expected to reach",
+        description=f"Counts the data, computes the run, trains nothing. Also {OVERRIDES}.",
+    )
+    _add_data(plan)
+    plan.add_argument("--recipe", default="", help="default: the one that fits")
+    plan.add_argument("--device", default="auto", help="auto, cpu, or a GPU as H100, A100, L4")
+    plan.add_argument("--price-per-hour", type=float, default=0.0, help="of the device")
+    plan.add_argument("--json", action="store_true")
+
+    replay = commands.add_parser(
+        "replay", help="the newest step of RUN that was not finite, once more, on one device"
+    )
+    replay.add_argument("run", metavar="RUN", type=Path)
+    replay.add_argument("--step", type=int, help="default: the newest that was kept")
+    replay.add_argument("--device", default="auto")
+
+
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="dataset folder, Hub id or parquet file")
+
+
+def run_plan(args: argparse.Namespace, rest: list[str]) -> int:
+    """What a run would cost."""
+    from pretrain import plan
+
+    found = plan.plan(
+        args.data,
+        recipe=args.recipe,
+        device=args.device,
+        settings=_dotted(rest),
+        price_per_hour=args.price_per_hour,
+    )
+    sys.stdout.write(json.dumps(found, indent=1) + "\n" if args.json else plan.told(found))
+    return 0
+
+
+def run_replay(args: argparse.Namespace, rest: list[str]) -> int:
+    """Where a number stopped being one."""
+    from pretrain.train import replay
+
+    found = replay.replay(args.run, step=args.step, device=args.device)
+    sys.stdout.write(replay.told(found))
+    return 0
 
 
 def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:

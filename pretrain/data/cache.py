@@ -205,7 +205,7 @@ def write_cache(
 
 def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
     """One split of a cache file; ValueError if it is another format or another teacher's."""
-    tensors, facts = _read_file(path)
+    tensors, facts = read_file(path)
     teacher = CachedTeacher(facts["teacher"])
     if teacher.name != config.teacher.name:
         raise ValueError(
@@ -267,7 +267,7 @@ def _made_for(config: PretrainConfig) -> dict[str, Any]:
     }
 
 
-def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():

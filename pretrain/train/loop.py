@@ -30,7 +30,7 @@ from pretrain.data.streaming import StreamSource, is_stream, open_stream
 from pretrain.losses import further_weights
 from pretrain.losses.base import RESERVED
 from pretrain.teacher import Teacher, cached_text_features, load_teacher
-from pretrain.train import checkpoints, parallelize, run_folder, step
+from pretrain.train import checkpoints, parallelize, replay, run_folder, step
 from pretrain.train.checkpoints import Saver, Score
 from pretrain.train.guards import FiniteGuard, SpikeWatch, StopRequest, Watchdog
 from pretrain.train.metrics import rows_hash
@@ -174,12 +174,14 @@ class Run:
         rate = learning_rate(
             number, steps=config.steps, global_batch=self.global_batch, config=config.optim
         )
+        random = torch.get_rng_state()
         found = step.backward(state, batches)
         values = dict(zip(found, torch.stack(list(found.values())).tolist(), strict=True))
         counts = self.finite.accepts(values, state.scaler and state.scaler.get_scale())
         if counts:
             step.update(state, rate)
         else:
+            replay.keep(self.out, state, number, batches, random)
             step.skip(state)
         line, ids = step_line(number, rate, values, batches, state.world, self.stop)
         if not counts:

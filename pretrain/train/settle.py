@@ -62,7 +62,7 @@ def _fastest(
         torch.set_num_threads(threads)
         for precision in PRECISIONS:
             alone = with_system(config, precision, threads)
-            seconds[precision, threads] = _step_seconds(alone, batches, teacher)
+            seconds[precision, threads] = step_seconds(alone, batches, teacher)
     torch.set_num_threads(before)
     best = next(iter(seconds))
     for choice, took in seconds.items():
@@ -73,7 +73,7 @@ def _fastest(
     return best
 
 
-def _step_seconds(config: PretrainConfig, batches: list[Batch], teacher: Teacher) -> float:
+def step_seconds(config: PretrainConfig, batches: list[Batch], teacher: Teacher) -> float:
     """The fastest of a few steps of a model of its own; the teacher's part is left out."""
     world = World(rank=0, size=1, device=torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)

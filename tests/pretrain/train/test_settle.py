@@ -30,7 +30,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[str, int], flo
     def taken(config: Any, batches: Any, teacher: Any) -> float:
         return seconds[config.system.precision, config.system.threads]
 
-    monkeypatch.setattr(settle, "_step_seconds", taken)
+    monkeypatch.setattr(settle, "step_seconds", taken)
     monkeypatch.setattr(settle, "training_batches", lambda *_, **__: iter([[]]))
     monkeypatch.setattr(settle.torch, "get_num_threads", lambda: 2)
 
