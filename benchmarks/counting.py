@@ -16,8 +16,7 @@ from benchmarks.problem import folds
 from benchmarks.problem.folds import Index
 from benchmarks.problem.tasks import CLASS_TASKS, Targets
 from emo8.core.errors import SourceError
-
-COUNTED_RULES = ("human", "source")
+from emo8.dataset.open import COUNTED_RULES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,17 @@ import numpy as np
 
 from benchmarks.adapters.base import Numbers
 from emo8.core.errors import SourceError
+from emo8.dataset.open import label_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def label_of(asked: str, columns: Sequence[str]) -> str:
+    """The label column: the one asked for, or where `emotion` is not there, what stands for it."""
+    if asked != "emotion" or asked in columns:
+        return asked
+    return label_column(columns) or asked
 
 
 def require_columns(wanted: Sequence[tuple[str, str]], found: Sequence[str], origin: str) -> None:

@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from emo8.core import taxonomy
 from emo8.core.errors import SourceError
 from emo8.core.inside import read_plain
 from emo8.core.taxonomy import parse_emotion
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-_SPLIT_ALIASES = {"validation": "val", "valid": "val", "dev": "val", "eval": "test"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +83,8 @@ class LabelledRows:
 
 
 def split_name(name: str | None) -> str | None:
-    """`name` with the spellings of "val" and "test" unified."""
-    return None if name is None else _SPLIT_ALIASES.get(name, name)
+    """train, val or test where `name` is a spelling of one, else `name` itself."""
+    return None if name is None else taxonomy.split_name(name)
 
 
 def emotion_names(labels: Sequence[str | None]) -> tuple[list[str | None], tuple[str, ...]]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.adapters.base import IMAGE_SUFFIXES, LabelledRows, emotion_names, read_file
+from benchmarks.adapters.base import LabelledRows, emotion_names, read_file
 from emo8.core.errors import SourceError
 from emo8.core.inside import find
+from emo8.dataset.open import SUFFIXES
 
 MAX_TEXT_BYTES = 512 * 1024 * 1024  # of an annotation file: more is no annotation file
 
@@ -69,7 +70,7 @@ def pictures(folder: Path, root: Path) -> list[str]:
         (Path(parent) / name).relative_to(root).as_posix()
         for parent, _, names in os.walk(folder)
         for name in names
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
     ]
     return sorted(found)
 

@@ -1,14 +1,15 @@
-"""Whatever `datasets.load_dataset` reads: a dataset folder or an id on the Hub."""
+"""A dataset of several files, of `save_to_disk` or on the Hub, as `emo8.dataset.open` finds it."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.adapters.arrow import (
     emotion_labels,
+    label_of,
     narrow_columns,
     people_facts,
     require_columns,
@@ -16,22 +17,25 @@ from benchmarks.adapters.arrow import (
 )
 from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
 from emo8.core.errors import SourceError
-from emo8.core.inside import cell_bytes, roots_of
+from emo8.core.inside import cell_bytes
 from emo8.core.taxonomy import EMOTIONS
+from emo8.dataset.open import ALL, FoundData, open_split, roots
 
 if TYPE_CHECKING:
     import datasets
 
 
 def read(
-    where: str, *, name: str | None = None, image: str = "image", emotion: str = "emotion"
+    found: FoundData, *, name: str | None = None, image: str = "image", emotion: str = "emotion"
 ) -> LabelledRows:
     """All splits of a dataset as one list of rows, each row knowing its split."""
-    splits = _load(where)
+    where = found.where
+    opened = {split: open_split(found, split, image=image) for split in found.splits}
+    splits = {split: part for split, part in opened.items() if len(part)}
     first = next(iter(splits.values()))
-    wanted = [(image, "--image-column"), (emotion, "--emotion-column")]
+    emotion = label_of(emotion, first.column_names)
     for split in splits.values():
-        require_columns(wanted, split.column_names, where)
+        require_columns([(emotion, "--emotion-column")], split.column_names, where)
     parts = list(splits.values())
     features = first.features
     schema = features.arrow_schema
@@ -48,36 +52,26 @@ def read(
     )
     has_rule = "emotion_rule" in first.column_names
     return LabelledRows(
-        name=name or _short_name(where),
+        name=name or _short_name(found),
         origin=where,
         emotion=spelled,
         rule=column("emotion_rule") if has_rule else ["source"] * len(spelled),
-        split=[split_name(s) for s, part in splits.items() for _ in range(len(part))],
-        images=_Images(parts, image, roots_of(where, first.info.builder_name or "")),
+        split=_splits(splits, column),
+        images=_Images(parts, "image", roots(found, first)),
         column=column,
-        column_names=narrow_columns(schema, without=(image,)),
+        column_names=narrow_columns(schema, without=("image",)),
         notes=notes,
         **people_facts(values, EMOTIONS, first.column_names),
     )
 
 
-def _load(where: str) -> dict[str, datasets.Dataset]:
-    import datasets
-
-    try:
-        if (Path(where) / "dataset_dict.json").is_file() or (Path(where) / "state.json").is_file():
-            loaded = datasets.load_from_disk(where)
-        else:
-            loaded = datasets.load_dataset(where)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise SourceError(
-            f"--data {where}: load_dataset could not read it ({type(error).__name__}: {error}). "
-            "It must be a dataset folder, a parquet file, a Hub id that can be reached, or a "
-            "registered benchmark (see `emo8-bench list`)."
-        ) from error
-    if isinstance(loaded, datasets.Dataset):
-        loaded = {str(loaded.split or "all"): loaded}
-    return {name: part for name, part in loaded.items() if len(part)}
+def _splits(splits: dict[str, Any], column: Callable[[str], list[str | None]]) -> list[str | None]:
+    """The split of every row: its part's, or where the parts have no name, its own column's."""
+    if list(splits) == [ALL]:
+        (part,) = splits.values()
+        own = "split" in part.column_names
+        return [split_name(s) for s in column("split")] if own else [None] * len(part)
+    return [s for s, part in splits.items() for _ in range(len(part))]
 
 
 def _require_same_labels(splits: dict[str, Any], emotion: str, where: str) -> None:
@@ -91,11 +85,11 @@ def _require_same_labels(splits: dict[str, Any], emotion: str, where: str) -> No
         )
 
 
-def _short_name(where: str) -> str:
+def _short_name(found: FoundData) -> str:
     """The Hub id, or the last two parts of a folder: `build/dataset`; never a whole path."""
-    path = Path(where)
+    path = Path(found.where)
     if not path.exists():
-        return where
+        return found.name
     parts = path.resolve().parts
     return "/".join(parts[-2:]) if parts[-1] == "dataset" else parts[-1]
 

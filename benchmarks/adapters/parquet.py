@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.adapters.arrow import (
     emotion_labels,
+    label_of,
     narrow_columns,
     people_facts,
     require_columns,
@@ -33,6 +34,7 @@ def read(
     schema = file.schema_arrow
     features: dict[str, Any] = dict(datasets.Features.from_arrow_schema(schema))
     origin = str(path)
+    emotion = label_of(emotion, schema.names)
     require_columns(
         [(image, "--image-column"), (emotion, "--emotion-column")], schema.names, origin
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emo8.core.errors import SourceError
-from emo8.core.suggest import suggest
 
 if TYPE_CHECKING:
     from benchmarks.adapters.base import Benchmark, LabelledRows
@@ -29,8 +27,6 @@ MODULES: dict[str, str] = {
 # the same for those that a TOML file describes
 TABLES: dict[str, Path] = {path.stem: path for path in sorted(FOLDER.glob("*.toml"))}
 BENCHMARKS: tuple[str, ...] = (*MODULES, *TABLES)
-_TABLE_SUFFIXES = (".parquet", ".arrow")
-_SAVED_BY_DATASETS = ("dataset_dict.json", "state.json")
 
 
 def info(name: str) -> Benchmark:
@@ -51,7 +47,7 @@ def read(
     emotion: str = "emotion",
     split_seed: int = 0,
 ) -> LabelledRows:
-    """The rows of `--data`: a registered name, a TOML, a parquet file, a folder, or a Hub id."""
+    """The rows of `--data`: a registered name, a TOML, or whatever `emo8.dataset.open` reads."""
     if data in BENCHMARKS or data.endswith(".toml"):
         return _read_registered(data, path, split_seed)
     if path is not None:
@@ -59,24 +55,28 @@ def read(
             f"--path {path} goes with a registered benchmark, and {data!r} is none. "
             f"Registered: {', '.join(BENCHMARKS)}."
         )
-    where = Path(data)
-    if where.suffix == ".parquet":
-        from benchmarks.adapters import parquet
+    from benchmarks.adapters import hub, parquet, tree
+    from emo8.dataset.open import find
 
-        return parquet.read(where, image=image, emotion=emotion)
-    if where.is_file():
-        raise SourceError(f"--data {data}: of single files only .parquet can be read.")
-    if (where / "resolved.json").is_file() and (where / "dataset").is_dir():
-        where, data = where / "dataset", str(where / "dataset")  # a build
-    if where.is_dir() and not _holds_tables(where):
-        from benchmarks.adapters import tree
+    found = find(data)
+    if found.form == "registered":
+        name, _, folder = data.partition(":")
+        return _read_registered(name, Path(folder), split_seed)
+    if found.form == "parquet" and found.where.endswith(".parquet"):
+        return parquet.read(Path(found.where), image=image, emotion=emotion)
+    if found.form == "pictures":
+        return tree.read(Path(found.where))
+    return hub.read(found, image=image, emotion=emotion)
 
-        return tree.read(where)
-    if not where.exists():
-        _require_hub_id(data)
-    from benchmarks.adapters import hub
 
-    return hub.read(data, image=image, emotion=emotion)
+def names() -> tuple[str, ...]:
+    """The registered names, for `emo8.dataset.open`, which reads NAME:PATH in every command."""
+    return BENCHMARKS
+
+
+def read_registered(name: str, path: Path) -> LabelledRows:
+    """The rows of a registered benchmark that lies at `path`; SourceError says what is wrong."""
+    return _read_registered(name, path, 0)
 
 
 def _read_registered(name: str, path: Path | None, split_seed: int) -> LabelledRows:
@@ -96,20 +96,3 @@ def _read_registered(name: str, path: Path | None, split_seed: int) -> LabelledR
         return module.read(path, seed=split_seed)  # type: ignore[no-any-return]
     rows: LabelledRows = module.read(path)
     return rows
-
-
-def _holds_tables(folder: Path) -> bool:
-    """Whether a folder is a dataset for `load_dataset` rather than a tree of images."""
-    if any((folder / name).is_file() for name in _SAVED_BY_DATASETS):
-        return True
-    files = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-    return any(file.suffix in _TABLE_SUFFIXES for file in files)
-
-
-def _require_hub_id(data: str) -> None:
-    if data.count("/") == 1 and not data.startswith((".", "/", "~")):
-        return
-    raise SourceError(
-        f"--data {data}: no such file or folder, no Hub id (user/name) and no registered "
-        f"benchmark; {suggest(data, BENCHMARKS)}"
-    )

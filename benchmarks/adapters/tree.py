@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.adapters.base import (
-    IMAGE_SUFFIXES,
     LabelledRows,
     emotion_names,
     read_file,
     split_name,
 )
 from emo8.core.errors import SourceError
+from emo8.dataset.open import SUFFIXES
 
 SPLITS = ("train", "val", "validation", "valid", "test")
 
@@ -71,6 +71,6 @@ def _pictures(folder: Path) -> list[Path]:
         Path(parent) / name
         for parent, _, names in os.walk(folder)
         for name in names
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
     ]
     return sorted(files)

@@ -18,7 +18,7 @@ is no reason to change anything. Choose on one part of your data and check on an
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", choices=["score"], help="what to do")
-    parser.add_argument("--data", type=Path, required=True, metavar="DATA", help="labelled rows")
+    parser.add_argument("--data", required=True, metavar="DATA", help="labelled rows")
     parser.add_argument("--prompts", type=Path, metavar="FILE", help="default: the ones shipped")
     parser.add_argument("--model", default="embedded", metavar="M", help="as in labels.clip")
     parser.add_argument("--where", default="", metavar="COLUMN=VALUES", help="only these rows")
@@ -31,10 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     import json
 
     from emo8.core.images import decode
+    from emo8.dataset.labelled_pictures import read_labelled
     from emo8.labels.clip.encoder import load
     from emo8.labels.clip.prompts import load_prompts
     from emo8.labels.clip.scoring import emotion_counts, score_prompts
-    from emo8.labels.labelled_pictures import read_labelled
 
     prompts = load_prompts(arguments.prompts)
     pictures, truth = read_labelled(arguments.data, arguments.where)

@@ -35,6 +35,8 @@ STYLES: tuple[str, ...] = (
 )
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
+# Who must have made a label that something is measured by: never the model that is measured.
+COUNTED_RULES: tuple[str, ...] = ("human", "source")
 
 # One fixed colour per emotion and per style, the same in every figure and in the App. They were
 # searched for so that any two differ by at least 20 (emotions) and 17 (styles) CIEDE2000 for normal
@@ -78,6 +80,15 @@ _STYLE_ALIASES: dict[str, str] = {
     "cartoons": "cartoon",
 }
 
+_SPLIT_ALIASES: dict[str, str] = {
+    "training": "train",
+    "validation": "val",
+    "valid": "val",
+    "dev": "val",
+    "testing": "test",
+    "eval": "test",
+}
+
 
 def polarity(emotion: str) -> str:
     """ "positive" or "negative", the two-class form of EmoSet and FI."""
@@ -92,6 +103,13 @@ def parse_emotion(name: str) -> str:
 def parse_style(name: str) -> str:
     """The style that `name` spells ("science fiction" and "sci-fi" too); ValueError otherwise."""
     return _parse(name, STYLES, _STYLE_ALIASES, "style")
+
+
+def split_name(name: str) -> str:
+    """train, val or test where `name` is a spelling of one, else `name` itself."""
+    key = name.strip().lower()
+    key = _SPLIT_ALIASES.get(key, key)
+    return key if key in SPLITS else name
 
 
 def class_name(value: Any, names: Sequence[str]) -> Any:

@@ -1,25 +1,26 @@
-"""Pictures of any published dataset: a build, a dataset folder, a parquet file, a Hub id, a folder.
+"""The reader of DATA: whatever form a dataset has, for every command of the three programs.
 
-Nothing of ours is expected: the image column is found by its type, splits by the names of splits,
-files or folders, and a label by the names such columns usually have.
+Nothing of ours is expected in it. The picture column is found by its type, the label by the names
+that such columns have, splits by the names of splits, files or folders; docs/data.md has the table.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.formats import SUFFIXES
+from emo8.core.taxonomy import COUNTED_RULES, class_name, split_name
+from emo8.dataset.find_data import ALL, FoundData, find, short_name
+from emo8.dataset.open_forms import OPENERS
+
+__all__ = ["ALL", "COUNTED_RULES", "SUFFIXES", "FoundData", "OpenPicture", "find"]
+__all__ += ["choose_split", "label_column", "label_text", "open_split", "read", "short_name"]
 
 LABELS = ("emotion", "label", "labels")
-_SPLITS = {"train": "train", "val": "val", "test": "test", "validation": "val", "valid": "val",
-           "dev": "val", "eval": "test"}  # fmt: skip
-_TABLES = (".parquet", ".arrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,119 +32,148 @@ class OpenPicture:
     label: str | None
     style: str | None
     data: bytes | None  # encoded; None where the row has no picture
+    rule: str | None = None  # who made the label, where the dataset says so
 
 
-def short_name(data: str) -> str:
-    """What a dataset is called: its Hub id, or the last part of its path that says something."""
-    path = Path(data)
-    if not path.exists():
-        return data
-    parts = [part for part in path.resolve().parts if part not in ("dataset", "data")]
-    return Path(parts[-1]).stem if path.is_file() else parts[-1]
+def read(data: str, *, revision: str = "") -> Iterator[OpenPicture]:
+    """The pictures of DATA one by one; SourceError when there is nothing to read there."""
+    found = find(data, revision=revision)
+    return _read(found)
 
 
-def read(data: str) -> Iterator[OpenPicture]:
-    """The pictures of `data` one by one; SourceError when there is nothing to read there."""
-    path = Path(data)
-    if path.is_dir() and (path / "dataset").is_dir() and (path / "resolved.json").is_file():
-        path = path / "dataset"  # a build
-    if path.is_file():
-        if path.suffix != ".parquet":
-            raise SourceError(f"{data}: of single files only .parquet can be read")
-        return _tables({"all": [str(path)]}, data)
-    if path.is_dir():
-        if any(file.suffix in _TABLES for file in path.rglob("*")):
-            return _tables(_shards(path), data)
-        return _folder(path)
-    if data.count("/") != 1 or data.startswith((".", "/", "~")):
-        raise SourceError(f"{data}: no such file or folder, and not a Hub id (user/name)")
-    return _hub(data)
+def _read(found: FoundData) -> Iterator[OpenPicture]:
+    for number, split in enumerate(found.splits):
+        stream = open_split(found, split, streaming=True)
+        yield from _rows(stream, split, number, roots(found, stream))
 
 
-def _shards(path: Path) -> dict[str, list[str]]:
-    """Parquet files by the split in their name or in a folder's name."""
-    found: dict[str, list[str]] = {}
-    for file in sorted(path.rglob("*.parquet")):
-        words = [*file.relative_to(path).parts[:-1], file.stem.split("-")[0]]
-        split = next((_SPLITS[w.lower()] for w in reversed(words) if w.lower() in _SPLITS), "all")
-        found.setdefault(split, []).append(str(file))
-    if not found:
-        raise SourceError(f"{path} holds no parquet files; give it as parquet or as pictures")
-    return found
+def open_split(
+    found: FoundData,
+    split: str,
+    *,
+    streaming: bool = False,
+    columns: Sequence[str] = (),
+    image: str = "image",
+) -> Any:
+    """One split as a `Dataset` (or `IterableDataset`) whose column `image` is not decoded.
 
-
-def _tables(files: dict[str, list[str]], data: str) -> Iterator[OpenPicture]:
-    import datasets
-
-    for number, (split, names) in enumerate(files.items()):
-        try:
-            stream = datasets.load_dataset(
-                "parquet", data_files={"all": names}, split="all", streaming=True
-            )
-            yield from _rows(stream, split, data, number)
-        except (OSError, ValueError, RuntimeError) as error:
-            if isinstance(error, SourceError):
-                raise
-            raise SourceError(f"{data} cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _hub(data: str) -> Iterator[OpenPicture]:
-    import datasets
-
+    `split` is a key of `found.splits`. Files are memory-mapped or streamed by `datasets`.
+    `columns` are those wanted of a stream, by default all; `image` is the dataset's own name of the
+    picture column, found by its type where it has none of that name. SourceError says what cannot
+    be read.
+    """
     try:
-        splits = datasets.load_dataset(data, streaming=True)
-    except Exception as error:  # clients raise anything from OSError to their own kinds
-        cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SourceError(f"{data} could not be read from the Hub: {cause}") from error
-    for number, (split, stream) in enumerate(splits.items()):
-        yield from _rows(stream, _SPLITS.get(str(split), str(split)), data, number)
+        dataset = OPENERS[found.form](found, split, streaming, list(columns) or None)
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, SourceError):
+            raise
+        cause = (str(error).strip().splitlines() or [""])[0]
+        raise SourceError(
+            f"{found.where} cannot be read: {type(error).__name__}: {cause}"
+        ) from error
+    return dataset if columns and "image" not in columns else _undecoded(dataset, found, image)
 
 
-def _rows(stream: Any, split: str, data: str, part: int) -> Iterator[OpenPicture]:
+def choose_split(found: FoundData, split: str | None, *, own_column: bool = False) -> str:
+    """The key of `found.splits` that `split` spells; None means the only one, or `train`.
+
+    Rows without any split count as `train`. With `own_column` the rows of a single file may still
+    say their split themselves (`rows_of_split`). SourceError names the splits that there are.
+    """
+    known = list(found.splits)
+    if split is None:
+        return known[0] if len(known) == 1 or "train" not in known else "train"
+    for name in (split, split_name(split)):
+        if name in known:
+            return name
+    if known == [ALL] and (own_column or split_name(split) == "train"):
+        return ALL
+    raise SourceError(f"{found.where}: no split {split!r}; it has {', '.join(known)}")
+
+
+def rows_of_split(dataset: Any, split: str | None, found: FoundData) -> Any:
+    """The rows of a dataset without splits that name this one in their own column `split`.
+
+    All rows where there is no such column and `train` or nothing is asked for.
+    """
+    wanted = split_name(split or "train")
+    if "split" not in dataset.column_names:
+        if wanted in ("train", ALL):
+            return dataset
+        raise SourceError(f"{found.where}: no split {split!r}; its rows name none")
+    feature = dataset.features["split"]
+    named = [label_text(value, feature) for value in dataset["split"]]
+    if split is None and not any(named):
+        return dataset
+    inside_it = [row for row, name in enumerate(named) if name and split_name(name) == wanted]
+    if not inside_it:
+        known = ", ".join(sorted({split_name(name) for name in named if name}))
+        raise SourceError(f"{found.where}: no split {split or wanted!r}; it has {known}")
+    return dataset.select(inside_it)
+
+
+def roots(found: FoundData, dataset: Any) -> tuple[Any, ...]:
+    """The folders that pictures which a dataset names by path may lie in."""
+    info = getattr(dataset, "info", None)
+    return inside.roots_of(found.where, (info.builder_name if info else "") or "")
+
+
+def label_column(names: Sequence[str]) -> str | None:
+    """The column that holds the label, by the names such columns have; None where there is none."""
+    return next((name for name in LABELS if name in names), None)
+
+
+def require_names(feature: Any, column: str, where: str) -> None:
+    """Raise SourceError for a label column of numbers that nothing names."""
+    kind = str(getattr(feature, "dtype", ""))
+    if getattr(feature, "names", None) is None and kind.startswith(("int", "uint", "float")):
+        raise SourceError(
+            f"{where}: column {column} holds numbers and does not say which emotion each one is; "
+            "write names, or a ClassLabel with names"
+        )
+
+
+def label_text(value: Any, feature: Any) -> str | None:
+    """A label as its name: class numbers by the names of their feature, -1 is no label."""
+    names = getattr(feature, "names", None)
+    found = class_name(value, names) if names is not None else value
+    return None if found is None else str(found)
+
+
+def _undecoded(dataset: Any, found: FoundData, wanted: str) -> Any:
+    """The dataset with its pictures as bytes or paths, in a column called `image`."""
     import datasets
 
+    features = dict(dataset.features or {})
+    images = [name for name, feature in features.items() if isinstance(feature, datasets.Image)]
+    column = wanted if wanted in features else next(iter(images), None)
+    if column is None or (column != wanted and wanted != "image"):
+        raise SourceError(
+            f"{found.where} has no column {wanted!r} and no other image column; "
+            f"found: {', '.join(features)}"
+        )
+    if isinstance(features[column], datasets.Image):
+        dataset = dataset.cast_column(column, datasets.Image(decode=False))
+    if column == "image":
+        return dataset
+    dataset = dataset.remove_columns("image") if "image" in features else dataset
+    return dataset.rename_column(column, "image")
+
+
+def _rows(stream: Any, split: str, part: int, folders: tuple[Any, ...]) -> Iterator[OpenPicture]:
     features = dict(stream.features or {})
-    image = next((name for name, f in features.items() if isinstance(f, datasets.Image)), "image")
-    if image not in features:
-        raise SourceError(f"{data} has no image column; found: {', '.join(features)}")
-    if isinstance(features[image], datasets.Image):
-        stream = stream.cast_column(image, datasets.Image(decode=False))
-    label = next((name for name in LABELS if name in features), None)
-    named, roots = "split" in features, inside.roots_of(data)
+    label = label_column(list(features))
+
+    def text(row: dict[str, Any], column: str | None) -> str | None:
+        return label_text(row[column], features[column]) if column and column in features else None
+
     for number, row in enumerate(stream):
-        own = _text(row["split"], features["split"]) if named else None
+        own = text(row, "split")
         yield OpenPicture(
             id=str(row.get("id") or f"{split}-{part}#{number}"),
-            split=_SPLITS.get(own.lower(), own) if own else split,
-            label=_text(row[label], features[label]) if label else None,
-            style=_text(row["style"], features["style"]) if "style" in features else None,
-            data=inside.cell_bytes(row[image], *roots),
+            split=split_name(own) if own else split,
+            label=text(row, label),
+            style=text(row, "style"),
+            rule=text(row, "emotion_rule"),
+            data=inside.cell_bytes(row["image"], *folders),
         )
-
-
-def _folder(root: Path) -> Iterator[OpenPicture]:
-    """`split/label/picture` or `label/picture`, in sorted order."""
-    files = sorted(
-        Path(parent) / name
-        for parent, _, names in os.walk(root)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES
-    )
-    if not files:
-        raise SourceError(f"{root} holds no pictures and no parquet files")
-    for file in files:
-        folders = file.relative_to(root).parts[:-1]
-        split = next((_SPLITS[f.lower()] for f in folders if f.lower() in _SPLITS), "all")
-        label = folders[-1] if folders and folders[-1].lower() not in _SPLITS else None
-        name = file.relative_to(root).as_posix().encode(errors="backslashreplace").decode()
-        yield OpenPicture(
-            id=name, split=split, label=label, style=None, data=inside.read(file.name, file.parent)
-        )
-
-
-def _text(value: Any, feature: Any) -> str | None:
-    """A label as its name; lists and the like as text."""
-    names = getattr(feature, "names", None)
-    if value is None or (names is not None and value < 0):
-        return None
-    return str(names[value]) if names is not None else str(value)

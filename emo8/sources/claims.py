@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8.core.settings import SourceConfig
-from emo8.core.taxonomy import SPLITS, parse_emotion, parse_style
+from emo8.core.taxonomy import SPLITS, parse_emotion, parse_style, split_name
 from emo8.sources import boxes
 
 # Our names for what a table can say about a picture; `columns` maps them to the table's names.
@@ -30,8 +30,6 @@ _TEXTS = tuple(name for name in CLAIM_COLUMNS if name != "people")
 NOTHING = frozenset(("", "nan", "none", "null", "n/a", "na", "#n/a", "<na>", "nat", "nil"))
 _CAPTION_KEYS = ("raw", "caption", "text")  # of captions that are objects, as COCO's are
 _MAX_LIST_CHARS = 100_000  # of a text that may be a list
-_SPLIT_ALIASES = {"training": "train", "validation": "val", "valid": "val", "dev": "val",
-                  "testing": "test"}  # fmt: skip
 Note = tuple[str, str]  # topic and words: "labels", "named by folders"
 
 
@@ -223,7 +221,7 @@ def parse_split(name: str, mapping: Mapping[str, str] | None = None) -> str:
     if mapping and name in mapping:
         return mapping[name]
     key = name.strip().lower()
-    key = _SPLIT_ALIASES.get(key, key)
+    key = split_name(key)
     if key not in SPLITS:
         guess = next((split for split in ("val", "test", "train") if split in key), "val")
         raise ValueError(

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Callable
 from typing import TypedDict
 
-from emo8.core.suggest import suggest
 from pretrain.config.settings import (
     DataConfig,
     LogConfig,
@@ -223,5 +222,7 @@ def get(name: str) -> PretrainConfig:
     """The config of the recipe of that name, old or new; ValueError names the nearest one."""
     name = RENAMED.get(name, name)
     if name not in RECIPES:
+        from emo8.core.suggest import suggest
+
         raise ValueError(f"unknown recipe {name!r}; {suggest(name, RECIPES)}")
     return RECIPES[name]()

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from emo8.core.suggest import nearest
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -354,6 +352,8 @@ def _rebuild(cls: type, values: Mapping[str, Any]) -> Any:
 
 def unknown_setting(name: str, known: Sequence[str]) -> str:
     """The message for a setting that does not exist, with the nearest one that does."""
+    from emo8.core.suggest import nearest
+
     near = nearest(name, known) or nearest(name.rpartition(".")[2], known)
     hint = f"; did you mean --{near[0]}?" if near else ""
     return f"unknown setting --{name}{hint}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -104,27 +104,22 @@ class DatasetSource:
 
 
 def open_dataset(data: str, split: str | None, *, revision: str = "") -> datasets.Dataset:
-    """One split of a dataset folder, a Hub id or a single parquet file, images left encoded.
+    """One split of DATA, whatever its form (`emo8.dataset.open`), pictures left encoded.
 
-    "val" and "validation" mean the same; None means the only split, or "train"; "train+val" joins.
+    All spellings of a split mean the same; None means the only split, or "train"; "train+val"
+    joins. A single file is split by its column `split`, where it has one.
     """
     import datasets
+
+    import emo8.dataset.open as opendata
 
     if split and "+" in split:
         parts = [open_dataset(data, part, revision=revision) for part in split.split("+")]
         return datasets.concatenate_datasets(parts)
-    name, files = locate(data, revision=revision)
-    wanted = choose_split(data, split, list(files))
-    if name is None:
-        dataset = datasets.load_dataset(data, split=wanted, revision=revision or None)
-    else:
-        dataset = datasets.load_dataset(name, data_files=files, split=wanted)
-    if "image" not in dataset.column_names:
-        names = ", ".join(dataset.column_names)
-        raise ValueError(f"--data {data}: no column 'image' among {names}")
-    if isinstance(dataset.features["image"], datasets.Image):
-        dataset = dataset.cast_column("image", datasets.Image(decode=False))
-    return dataset
+    found = opendata.find(data, revision=revision)
+    wanted = opendata.choose_split(found, split, own_column=True)
+    dataset = opendata.open_split(found, wanted)
+    return opendata.rows_of_split(dataset, split, found) if wanted == opendata.ALL else dataset
 
 
 def roots(data: str, dataset: datasets.Dataset | datasets.IterableDataset) -> tuple[Path, ...]:
@@ -136,36 +131,13 @@ def roots(data: str, dataset: datasets.Dataset | datasets.IterableDataset) -> tu
 
 def split_names(data: str) -> list[str]:
     """The splits of a dataset."""
-    return list(locate(data)[1])
+    from emo8.dataset.open import find
 
-
-def locate(data: str, *, revision: str = "") -> tuple[str | None, Mapping[str, Any]]:
-    """Builder name (None: let `datasets` find it) and files by split.
-
-    A folder's parquet files are named one by one: `datasets` caches a folder by its card alone,
-    and would go on giving the rows of before when the folder is built anew under the same card.
-    """
-    import datasets
-
-    path = Path(data)
-    if path.suffix == ".parquet":
-        if not path.is_file():
-            raise ValueError(f"--data {data}: no such file")
-        return "parquet", {"train": [str(path)]}
-    try:
-        builder = datasets.load_dataset_builder(data, revision=revision or None)
-    except (FileNotFoundError, datasets.exceptions.DatasetNotFoundError) as problem:
-        raise ValueError(f"--data {data}: neither a dataset folder nor a Hub id") from problem
-    files = builder.config.data_files
-    if not files:
-        return None, dict.fromkeys(builder.info.splits or ["train"])
-    only_parquet = all(str(f).endswith(".parquet") for part in files.values() for f in part)
-    by_name = {str(name): part for name, part in files.items()}
-    return ("parquet" if path.is_dir() and only_parquet else None), by_name
+    return list(find(data).splits)
 
 
 def choose_split(data: str, split: str | None, known: Sequence[str]) -> str:
-    """The name under which `known` holds the split asked for."""
+    """The name under which `known`, the splits of a cache file, holds the split asked for."""
     if split is None:
         return known[0] if len(known) == 1 or "train" not in known else "train"
     for name in (split, SPLIT_ALIASES.get(split, split)):

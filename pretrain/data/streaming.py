@@ -25,9 +25,7 @@ from pretrain.config.settings import DataConfig, PretrainConfig
 from pretrain.data.dataset import (
     LABELS,
     NO_TEXT,
-    choose_split,
     distinct,
-    locate,
     roots,
     row_labels,
     row_texts,
@@ -225,31 +223,22 @@ def _open(
     data: str, split: str, config: DataConfig
 ) -> tuple[datasets.IterableDataset, datasets.IterableDataset]:
     """The narrow columns of a split, and its pictures with people, left encoded."""
-    import datasets
+    import emo8.dataset.open as opendata
 
-    name, files = locate(data, revision=config.revision)
-    wanted = choose_split(data, split, list(files))
-    paths = files[wanted] or []
-    if name is None and paths and all(str(path).endswith(".parquet") for path in paths):
-        name = "parquet"
-
-    def load(columns: list[str] | None) -> datasets.IterableDataset:
-        if name is None:
-            revision = config.revision or None
-            return datasets.load_dataset(data, split=wanted, streaming=True, revision=revision)
-        return datasets.load_dataset(
-            name, data_files={wanted: paths}, split=wanted, streaming=True, columns=columns
+    found = opendata.find(data, revision=config.revision)
+    wanted = opendata.choose_split(found, split)
+    known = opendata.open_split(found, wanted, streaming=True).features
+    if wanted == opendata.ALL and "split" in known:
+        raise ValueError(
+            f"--data {data}: its rows name their split themselves; read it without "
+            "--data.streaming true"
         )
-
-    known = load(None).features
-    if known is None or "image" not in known:
-        raise ValueError(f"--data {data}: streaming needs a column 'image'; it has {known}")
     narrow = [n for n in ("id", *config.text_columns, *LABELS) if n in known]
     wide = [n for n in ("image", "people") if n in known]
-    pictures = load(wide).select_columns(wide)
-    if isinstance(known["image"], datasets.Image):
-        pictures = pictures.cast_column("image", datasets.Image(decode=False))
-    return load(narrow).select_columns(narrow), pictures
+    return (
+        opendata.open_split(found, wanted, streaming=True, columns=narrow).select_columns(narrow),
+        opendata.open_split(found, wanted, streaming=True, columns=wide).select_columns(wide),
+    )
 
 
 def _table(rows: datasets.IterableDataset) -> datasets.Dataset:

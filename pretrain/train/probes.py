@@ -28,7 +28,6 @@ from pretrain.views.cut import normalise
 logger = logging.getLogger(__name__)
 
 NEIGHBOURS, TEMPERATURE = 20, 0.07  # as in Caron et al. (2021), "DINO", sec. 4.1
-TRUSTED = ("human", "source")  # who may have said a row's emotion: not the teacher
 FEWEST_ROWS = 20
 SHOWN_ROWS = 6
 
@@ -97,13 +96,15 @@ def whole_model(state: TrainState) -> UniEmoX:
 
 def probe_rows(source: Source, config: PretrainConfig) -> list[int]:
     """Rows with a label that may be used, drawn once and for all; none where there are too few."""
+    from emo8.core.taxonomy import COUNTED_RULES
+
     column = config.log.probe_column
     values = source.labels.get(column, [])
     rules = source.labels.get("emotion_rule") if column == "emotion" else None
     rows = [
         row
         for row, value in enumerate(values)
-        if value is not None and (rules is None or rules[row] in TRUSTED)
+        if value is not None and (rules is None or rules[row] in COUNTED_RULES)
     ]
     if len(rows) < FEWEST_ROWS or len({values[row] for row in rows}) < 2:
         logger.warning("kNN probe left out: %d rows with a usable %s", len(rows), column)

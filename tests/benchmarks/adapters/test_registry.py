@@ -32,7 +32,7 @@ def test_read__mistakes_say_the_value_and_the_fix(data, path, message):
 
 
 def test_read__hub_id_out_of_reach_names_it():
-    with pytest.raises(SourceError, match="--data nobody/nothing-here: load_dataset"):
+    with pytest.raises(SourceError, match="nobody/nothing-here: neither a dataset folder"):
         registry.read("nobody/nothing-here")
 
 

@@ -40,8 +40,8 @@ def test_open_dataset__both_names_of_the_validation_split(dataset_dir: Path) -> 
 
 
 def test_open_dataset__unknown_split_names_the_known(dataset_dir: Path) -> None:
-    with pytest.raises(ValueError, match=r"no split 'dev'; it has train, val, test"):
-        dataset.open_dataset(str(dataset_dir), "dev")
+    with pytest.raises(ValueError, match=r"no split 'minival'; it has train, val, test"):
+        dataset.open_dataset(str(dataset_dir), "minival")
 
 
 def test_open_dataset__missing_folder_is_named(tmp_path: Path) -> None:
@@ -72,7 +72,9 @@ def test_parquet_file__ids_are_the_hash_of_the_bytes(tmp_path: Path) -> None:
 
 def test_parquet_file__without_images_names_its_columns(tmp_path: Path) -> None:
     pq.write_table(pa.table({"picture": [b"x"]}), tmp_path / "rows.parquet")
-    with pytest.raises(ValueError, match="no column 'image' among picture"):
+    with pytest.raises(
+        ValueError, match="no column 'image' and no other image column; found: picture"
+    ):
         dataset.open_dataset(str(tmp_path / "rows.parquet"), None)
 
 

@@ -16,9 +16,9 @@ from sklearn.metrics import f1_score
 from emo8.cli import main
 from emo8.core.errors import Emo8Error
 from emo8.core.taxonomy import EMOTIONS
+from emo8.dataset.labelled_pictures import read_labelled
 from emo8.labels.clip.prompts import PromptSet, fill
 from emo8.labels.clip.scoring import RESAMPLES, _f1, resamples, score_prompts
-from emo8.labels.labelled_pictures import read_labelled
 from tests.conftest import encoded, picture
 
 
@@ -104,7 +104,7 @@ def test_prompts_score__command_on_real_pictures(
 def test_read_labelled__never_measures_against_clips_own_labels(tmp_path: Path) -> None:
     rules = ["clip", "source", "human", "abstain"]
     path = _faces(tmp_path / "f.parquet", ["awe", "fear", "anger", None], emotion_rule=rules)
-    _, truth = read_labelled(path)
+    _, truth = read_labelled(str(path))
     assert [EMOTIONS[k] for k in truth] == ["fear", "anger"]
 
 
@@ -121,9 +121,9 @@ def test_read_labelled__unusable_data_say_what_to_do(
     tmp_path: Path, emotions: list[object], where: str, said: str
 ) -> None:
     with pytest.raises(Emo8Error, match=said):
-        read_labelled(_faces(tmp_path / "f.parquet", emotions), where)
-    with pytest.raises(Emo8Error, match="give a parquet file or a folder"):
-        read_labelled(tmp_path / "none")
+        read_labelled(str(_faces(tmp_path / "f.parquet", emotions)), where)
+    with pytest.raises(Emo8Error, match="no such file or folder"):
+        read_labelled(str(tmp_path / "none"))
 
 
 def test_read_labelled__minus_one_is_no_label(tmp_path: Path) -> None:
@@ -136,5 +136,5 @@ def test_read_labelled__minus_one_is_no_label(tmp_path: Path) -> None:
     rows = {"image": [image] * 4, "emotion": [0, -1, None, 1]}
     path = tmp_path / "d.parquet"
     datasets.Dataset.from_dict(rows, features=features).to_parquet(str(path))
-    _, truth = read_labelled(path)
+    _, truth = read_labelled(str(path))
     assert [EMOTIONS[k] for k in truth] == ["fear", "awe"]
