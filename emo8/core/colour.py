@@ -45,15 +45,39 @@ class MatrixConversion:
     matrix: np.ndarray  # (3, 3) float64
 
     def bytes_to_srgb(self, rgb: np.ndarray) -> None:
+        if not rgb.flags.c_contiguous:
+            whole = np.ascontiguousarray(rgb)
+            self.bytes_to_srgb(whole)
+            rgb[:] = whole
+            return
+        flat = rgb.reshape(-1, 3)
+        band = min(BAND_PIXELS, len(flat))
+        light = np.empty((1, band + 1, 3), np.float32)  # one to spare: values go in pairs
+        mixed = np.empty((1, band, 3), np.float32)
+        index = np.empty((1, 3 * band), np.uint16)
+        for start in range(0, len(flat), band):
+            part = flat[start : start + band].reshape(1, -1)
+            self._convert(part, light, mixed[:, : part.size // 3], index[:, : part.size])
+
+    def _convert(
+        self, part: np.ndarray, light: np.ndarray, mixed: np.ndarray, index: np.ndarray
+    ) -> None:
+        """Convert uint8 (1, 3N) in place, by way of three arrays of that many values."""
         import cv2
 
-        rows = max(1, BAND_PIXELS // max(1, rgb.shape[1]))
-        for top in range(0, len(rgb), rows):
-            band = rgb[top : top + rows]
-            light = cv2.transform(cv2.LUT(band, self._byte_table), self._indexer)
-            if self._leaves_table:
-                np.clip(light, 0, 65535, out=light)
-            band[:] = cv2.LUT(light.astype(np.uint16), _output_table())
+        size = part.size
+        if self._pair_table is None:
+            cv2.LUT(part.reshape(1, -1, 3), self._byte_table, light[:, : size // 3])
+        else:
+            # two values in one look-up; the last one of an odd number is looked up with a zero
+            pairs = part if size % 2 == 0 else np.append(part, np.uint8(0))
+            doubles = light.reshape(-1)[: 2 * (pairs.size // 2)].view(np.float64)
+            cv2.LUT(pairs.view(np.uint16).reshape(1, -1), self._pair_table, doubles[None])
+        cv2.transform(light[:, : size // 3], self._indexer, mixed)
+        if self._leaves_table:
+            np.clip(mixed, 0, 65535, out=mixed)
+        np.copyto(index, mixed.reshape(1, -1), casting="unsafe")
+        cv2.LUT(index, _output_table(), part)
 
     def shares_to_srgb(self, shares: np.ndarray) -> np.ndarray:
         light = np.stack([curve(shares[..., k]) for k, curve in enumerate(self.curves)], -1)
@@ -65,6 +89,21 @@ class MatrixConversion:
         """(256, 1, 3) float32: linear light of every stored byte, per channel."""
         steps = np.arange(256) / 255
         return np.stack([curve(steps) for curve in self.curves], -1)[:, None].astype(np.float32)
+
+    @cached_property
+    def _pair_table(self) -> np.ndarray | None:
+        """(65536,) of two float32 in a float64: the light of two stored bytes read as one number.
+
+        Half the look-ups; None where the curves differ. Which byte is first does not matter, since
+        both lie in memory as they came.
+        """
+        table = self._byte_table[:, 0]
+        if not (
+            np.array_equal(table[:, 0], table[:, 1]) and np.array_equal(table[:, 1], table[:, 2])
+        ):
+            return None
+        first, second = np.arange(65536, dtype=np.uint16).view(np.uint8).reshape(-1, 2).T
+        return np.stack([table[first, 0], table[second, 0]], -1).view(np.float64).ravel()
 
     @cached_property
     def _indexer(self) -> np.ndarray:

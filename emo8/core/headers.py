@@ -38,6 +38,17 @@ def unsupported(data: bytes, name: str) -> str:
     return ""
 
 
+def png_exif(data: bytes) -> bytes | None:
+    """The EXIF of a PNG, before its pixels or behind them."""
+    at = 8
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] == b"eXIf":
+            return data[at + 8 : at + 8 + size]
+        at += 12 + size
+    return None
+
+
 def has_own_turn(data: bytes) -> bool:
     """Whether a HEIF file turns or mirrors a picture by a property of its own."""
     return any(data.find(name, 0, 1 << 16) >= 0 for name in (b"irot", b"imir"))

@@ -162,7 +162,7 @@ def _to_first_page(image: Image.Image, count: int) -> int:
 
 
 def _load(image: Image.Image, data: bytes, num_frames: int) -> Decoded:
-    seen, mode, exif = Seen(), image.mode, image.getexif()
+    seen, mode, exif = Seen(), image.mode, _exif(image, data)
     turn, rgb = _turn(image, exif, data), None
     if data and image.format in ("JPEG", "MPO") and mode in ("RGB", "L"):
         rgb = _fast_jpeg(data)
@@ -182,6 +182,15 @@ def _load(image: Image.Image, data: bytes, num_frames: int) -> Decoded:
         colour=seen.colour,
         numbers=seen.numbers,
     )
+
+
+def _exif(image: Image.Image, data: bytes) -> Image.Exif:
+    """The picture's EXIF; of a PNG that another decoder reads, without decoding it for that."""
+    if image.format == "PNG" and data and headers.has_wide_colour(data, image):
+        if found := headers.png_exif(data):
+            image.info["exif"] = b"Exif\0\0" + found
+        return Image.Image.getexif(image)
+    return image.getexif()
 
 
 def _turn(image: Image.Image, exif: Image.Exif, data: bytes) -> int:

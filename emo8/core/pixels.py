@@ -24,6 +24,7 @@ COLOURS: dict[str, str] = {
     "broken": "a profile that cannot be used: pixels as if there were none",
 }
 _BAND_PIXELS = 1 << 20
+_LARGE_PIXELS = 1 << 24  # PIL takes 16 bytes a pixel for a WebP: larger ones go another way
 _CLEAR_MODES = ("RGBA", "LA", "PA", "La", "RGBa")
 _GREY_MODES = ("L", "1", "LA", "La")
 _STRAIGHT = {"La": "LA", "RGBa": "RGBA"}  # alpha not multiplied in, PIL's way there
@@ -50,12 +51,34 @@ def to_srgb(image: Image.Image, data: bytes, seen: Seen) -> np.ndarray:
         values = wide_values(data)
         if values is not None:
             return from_wide(values, image, data, seen)
+    if data and image.format == "WEBP" and image.width * image.height > _LARGE_PIXELS:
+        image = _by_opencv(image, data)
     image.load()
     if image.mode.startswith("I") or image.mode == "F":
         return from_wide(np.asarray(image), image, data, seen)
     frame = getattr(image, "dispose_extent", None) if image.format == "GIF" else None
     rgb = _in_bands(image, _converter(image, data, seen), seen)
     return rgb if frame is None else _outside_on_background(rgb, frame, seen)
+
+
+def _by_opencv(image: Image.Image, data: bytes) -> Image.Image:
+    """The same picture with its pixels decoded by OpenCV; the picture itself where it cannot."""
+    import cv2
+
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if found is None or found.shape[:2] != image.size[::-1] or found.dtype != np.uint8:
+        return image
+    _swap_blue(found)
+    decoded = Image.fromarray(np.asarray(found))
+    decoded.info, decoded.format = image.info, image.format
+    return decoded
+
+
+def _swap_blue(found: np.ndarray) -> None:
+    """OpenCV's order, blue first, into red first, in place and with little memory."""
+    blue = found[..., 0].copy()
+    found[..., 0] = found[..., 2]
+    found[..., 2] = blue
 
 
 def _in_bands(
@@ -256,8 +279,6 @@ def wide_values(data: bytes) -> np.ndarray | None:
     found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if found is None or found.dtype == np.uint8:
         return None
-    if found.ndim == 3:  # OpenCV's order is blue, green, red
-        blue = found[..., 0].copy()
-        found[..., 0] = found[..., 2]
-        found[..., 2] = blue
+    if found.ndim == 3:
+        _swap_blue(found)
     return np.asarray(found)

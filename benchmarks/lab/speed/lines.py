@@ -55,6 +55,22 @@ def ingest(found: Found) -> Iterator[Line]:
         yield Line(what=what, value=pil, unit="x", peer="PIL decode alone")
 
 
+def colours(found: Found) -> Iterator[Line]:
+    for size in found["sizes"]:
+        what, before = f"decode, {size['size']}", "the decoder without a look at profiles"
+        yield Line(
+            what=f"{what}, no profile", value=size["plain_to_without"], unit="x", peer=before,
+            least=0.97,
+        )  # fmt: skip
+        for name, least in (("srgb", 0.97), ("display_p3", 0.7), ("adobe_rgb", None)):
+            words = name.replace("_", " ")
+            for way, step in (("build", "hash, decode and measure"), ("decode", "decode")):
+                yield Line(
+                    what=f"{step}, {size['size']}, {words}", value=size[f"{way}_{name}_to_plain"],
+                    unit="x", peer="no profile", least=least if way == "build" else None,
+                )  # fmt: skip
+
+
 def embed(found: Found) -> Iterator[Line]:
     model, precision = found["model"], found["precision"]
     what = f"{model}, {precision}"
@@ -202,6 +218,6 @@ def probes(found: Found) -> Iterator[Line]:
 
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
-    for reader in (ingest, embed, rebuild, memory, duplicates, browse, fetch, loader, step_flops,
-                   step_wallclock, small_step, pretrain_gpu, frozen_features, probes)
+    for reader in (ingest, colours, embed, rebuild, memory, duplicates, browse, fetch, loader,
+                   step_flops, step_wallclock, small_step, pretrain_gpu, frozen_features, probes)
 }  # fmt: skip

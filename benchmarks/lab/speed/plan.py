@@ -62,6 +62,15 @@ SCRIPTS = (
         "much as that decode.",
     ),
     Script(
+        name="colours",
+        what="colour profiles, converted to sRGB",
+        arguments=("--pictures", PHOTOGRAPHS, "--count", "16", "--rounds", "9"),
+        quick=("--pictures", PHOTOGRAPHS, "--count", "2", "--rounds", "1"),
+        note="CPU time of one thread on the same JPEGs with another profile. A profile of curves "
+        "and a matrix is two look-ups and a matrix product for every pixel; LittleCMS itself "
+        "takes five times as long.",
+    ),
+    Script(
         name="embed",
         what="the embedding step of a build",
         arguments=("--pictures", PHOTOGRAPHS, "--count", "96", "--rounds", "3"),

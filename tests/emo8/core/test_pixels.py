@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import struct
 import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from emo8.core import formats, images
+from emo8.core import formats, images, pixels
 from emo8.core.images import DecodeError, decode, decode_pil
 from tests.conftest import encoded, picture
 from tests.emo8.core.profiles import P3, seen_as
@@ -226,6 +227,32 @@ def test_decode__jxl_keeps_profile_alpha_and_depth() -> None:
     clear = picture(1).convert("LA")
     clear.putalpha(0)
     assert decode(encoded(clear, "JXL", lossless=True)).visible == 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_decode__large_webp_has_the_same_pixels(
+    mode: str, lossless: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = picture(1).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(picture(2).convert("L"))
+    data = encoded(image, "WEBP", lossless=lossless)
+    usual = decode(data)
+    monkeypatch.setattr(pixels, "_LARGE_PIXELS", 100)
+    large = decode(data)
+    assert large.pixel_sha256() == usual.pixel_sha256() and large.visible == usual.visible
+
+
+def test_decode__wide_png_is_turned_by_exif_behind_its_pixels() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = exif.tobytes()[6:]
+    tail = struct.pack(">I", len(body)) + b"eXIf" + body
+    tail += struct.pack(">I", zlib.crc32(tail[4:]))
+    data = by_opencv(np.ascontiguousarray(np.rot90(RGB.astype(np.uint16) * 257)), ".png")
+    turned = data[:-12] + tail + data[-12:]
+    assert off(decode(turned).rgb, RGB) <= 1
 
 
 HEIC_HEAD = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
