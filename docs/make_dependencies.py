@@ -77,6 +77,8 @@ REASONS = {
     "selenium": "the App's tests in a browser",
     "scikit-image": "reference for colour and blur in tests",
     "openpyxl": "votes in an Excel workbook, where it is installed",
+    "polars": "a published dataset is read with it in a test",
+    "GitPython": "mlcroissant clones repositories with it in a test",
     "duckdb": "a published dataset is read with it in a test",
     "pandas-stubs": "types",
     "types-PyYAML": "types",

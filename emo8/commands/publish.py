@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+VENUES = ("neurips",)  # see emo8/publish/submission.py
 HELP = "check a finished build and publish it to a folder or the Hub"
 DESCRIPTION = """\
 Publish a finished build: parquet shards, card, Croissant, changelog. Everything passes a gate
@@ -15,12 +16,17 @@ pictures, labels outside the vocabulary, copies across splits), and is read back
   emo8 publish BUILD --to DIR                 a folder that load_dataset and others read
   emo8 publish BUILD user/name [--private]    the same content on the Hub, tagged v<version>
   emo8 publish BUILD user/name --dry-run      what would go up, how many bytes, what blocks
+  emo8 publish BUILD --audit                  metadata, paths and secrets in what would go out
+  emo8 publish BUILD --check neurips          what a submission still lacks, with the line to write
   emo8 publish A B --diff [--json]            what changed from A to B, and which version that makes
 
 With --diff, A and B are a BUILD, a published folder, or user/name[@TAG]; they are compared row by
 row: added, removed, moved to another split, other labels, licences or pictures; columns that came
 or went. Major: a column is gone or retyped, or rows changed split. Minor: rows or labels. Patch:
 the rest. A release's version follows from the same comparison.
+
+With --audit, BUILD may also be a published folder. --audit and --check exit with 1 where something
+is to mend, with 0 where nothing is.
 
 Exit code 2: the gate or the Hub found something for you to mend; 1: run it again.
 """
@@ -33,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--private", action="store_true", help="when the repository is new")
     parser.add_argument("--tag", default="", help="default: v<version>")
     parser.add_argument("--dry-run", action="store_true", help="publish nothing")
+    parser.add_argument(
+        "--audit", action="store_true", help="scan every file that would go out, publish nothing"
+    )
+    parser.add_argument(
+        "--check", choices=VENUES, help="what a submission to a venue lacks, publish nothing"
+    )
     parser.add_argument("--diff", action="store_true", help="compare two datasets, publish nothing")
     parser.add_argument("--json", action="store_true", help="with --diff: all ids, for scripts")
     parser.add_argument(
@@ -41,7 +53,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return _diff(arguments) if arguments.diff else _publish(arguments)
+    if arguments.diff:
+        return _diff(arguments)
+    if arguments.audit or arguments.check:
+        return _look(arguments)
+    return _publish(arguments)
+
+
+def _look(arguments: argparse.Namespace) -> int:
+    """Say what is wrong with a release that is not sent."""
+    from emo8.publish import audit, send, submission
+
+    with send.looked_at(Path(arguments.build), arguments.repo) as (root, forbidden):
+        lines = [str(find) for find in audit.audit(root, forbidden)] if arguments.audit else []
+        if arguments.check:
+            lines += submission.lacking(root)
+    print("\n".join(lines) or f"{arguments.build}: nothing found")
+    return 1 if lines else 0
 
 
 def _publish(arguments: argparse.Namespace) -> int:

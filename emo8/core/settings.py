@@ -264,6 +264,9 @@ class PublishConfig:
     authors: tuple[str, ...] = ()  # for the citation; empty: the card asks for them
     contact: str = ""  # where removal requests go; empty: the dataset's discussion page
     homepage: str = ""  # address of a page about the dataset
+    repo: str = ""  # user/name on the Hub: where Croissant says that the files are
+    date: str = ""  # of publication, YYYY-MM-DD; empty: not stated
+    synthetic: Literal["", "no", "yes", "partly"] = ""  # were pictures made by a generator?
     # Answers to questions of the datasheet by key (cards/datasheet.toml); they replace ours.
     answers: dict[str, str] = field(default_factory=dict)
     # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and

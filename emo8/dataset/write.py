@@ -140,7 +140,7 @@ class ShardTask:
             own = verdicts.to_dict("records")
             for number, verdict in enumerate(own):
                 values = {name: column[number] for name, column in columns.items()}
-                records.append({**values, **{key: verdict[key] for key in _FROM_VERDICT}})
+                records.append({**values, **{key: _value(verdict[key]) for key in _FROM_VERDICT}})
         return sorted(records, key=lambda record: record["rank"])
 
     def _write(self, stale: dict[tuple[str, str], tuple[Path, str, list[dict[str, Any]]]]) -> None:
@@ -182,6 +182,11 @@ _FROM_VERDICT = (
     "emotion_ticks", "vote_result", "num_votes", "valence", "arousal", "dominance", "cluster",
     "split", "also_from",
 )  # fmt: skip
+
+
+def _value(value: Any) -> Any:
+    """A value of the verdicts; pandas says NaN where there is none."""
+    return None if isinstance(value, float) and value != value else value
 
 
 def _without_part(record: dict[str, Any]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class CardInput:
     version: str = UNRELEASED
     history: str = "Not released yet."  # Markdown
     grid: str = ""  # path of the sample picture below the folder
+    tag: str = ""  # of the release on the Hub
 
 
 def write_card(root: Path, given: CardInput) -> None:
@@ -89,6 +90,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "summary": summary,
         "publish": given.publish,
         "version": given.version,
+        "tag": given.tag,
         "history": Markdown(given.history),
         "grid": given.grid,
         "funnel": funnel,
@@ -102,8 +104,19 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "understood": understood.for_card(given.stats.get("understood") or {}),
         "emotions": EMOTIONS,
         "reasons": REASONS,
+        "cite_as": _citation(given),
         "columns": {column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},
     }
+
+
+def _citation(given: CardInput) -> str:
+    """How to cite a release, in one line: authors, year, title, version, address."""
+    publish = given.publish
+    year = f" ({publish.date[:4]})" if publish.date else ""
+    where = publish.homepage or (given.repo if given.repo.count("/") == 1 else "")
+    title = publish.title or given.name
+    parts = [f"{', '.join(publish.authors)}{year}", title, f"version {given.version}", where]
+    return ". ".join(part for part in parts if part) + "."
 
 
 def questions() -> dict[str, str]:

@@ -127,6 +127,20 @@ def check(root: Path) -> list[str]:
     return problems + _check_configs(card, root)
 
 
+def recounted(text: str, root: Path) -> str:
+    """A card whose YAML block counts the rows that a folder holds now."""
+    content = read_front_matter(text)
+    shards = list_shards(root)
+    files = {"default": [(shard.split, shard.name) for shard in shards]}
+    for folder in (LABELS, VOTES):
+        names = sorted(path.name for path in (root / folder).glob("*.parquet"))
+        files[folder] = [(name.rpartition("-")[0], f"{folder}/{name}") for name in names]
+    known = [info["config_name"] for info in content.get("dataset_info", [])]
+    content["dataset_info"] = [_info(name, root, files[name]) for name in known if files.get(name)]
+    block = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return f"---\n{block}---\n" + text.split("\n---\n", 1)[1]
+
+
 def _check_license(card: dict[str, Any]) -> list[str]:
     declared = card.get("license") or []
     declared = [declared] if isinstance(declared, str) else declared

@@ -1,6 +1,8 @@
 """`croissant.json`: the dataset in the vocabulary that search engines and other loaders read.
 
-Format: MLCommons Croissant 1.0 with the responsible-AI extension (docs.mlcommons.org/croissant).
+Format: MLCommons Croissant 1.1 with the responsible-AI extension (docs.mlcommons.org/croissant).
+Where the repository is known, the file works alone: its sources are the repository at its tag.
+Else its sources are the folders beside it, and it raises an error anywhere else.
 """
 
 from __future__ import annotations
@@ -24,6 +26,17 @@ if TYPE_CHECKING:
 
 _PARQUET = "application/x-parquet"
 _RAI = "croissant_rai.toml"
+_REPO = "repo"
+VERSION = "http://mlcommons.org/croissant/1.1"
+# What mlcroissant's own context lacks of version 1.1: without it `containedIn` is not read.
+_CONTEXT: dict[str, Any] = {
+    "arrayShape": "cr:arrayShape",
+    "containedIn": "cr:containedIn",
+    "description": {"@container": "@language"},
+    "isArray": "cr:isArray",
+    "name": {"@container": "@language"},
+    "prov": "http://www.w3.org/ns/prov#",
+}
 Render = Callable[[str, dict[str, Any]], str]
 
 
@@ -32,20 +45,24 @@ def write_croissant(root: Path, numbers: dict[str, Any], render: Render) -> None
     import mlcroissant as mlc
 
     has_labels = (root / LABELS).is_dir()
-    distribution: list[Any] = [_file_set(mlc, "pictures", "data/*/*.parquet")]
+    base = _base(numbers)
+    distribution = _source(mlc, base, "pictures", "data", "*/*.parquet")
     record_sets = [_record_set(mlc, "default", "pictures", schema.published_schema())]
     if has_labels:
-        distribution.append(_file_set(mlc, "labels-files", f"{LABELS}/*.parquet"))
+        distribution += _source(mlc, base, "labels-files", LABELS, "*.parquet")
         bare = schema.published_schema(images=False)
         record_sets.append(_record_set(mlc, LABELS, "labels-files", bare))
     if (root / VOTES).is_dir():
-        distribution.append(_file_set(mlc, "votes-files", f"{VOTES}/*.parquet"))
+        distribution += _source(mlc, base, "votes-files", VOTES, "*.parquet")
         record_sets.append(_record_set(mlc, VOTES, "votes-files", schema.votes_schema()))
+    if base:
+        distribution.insert(0, _folder(mlc, _REPO, f"{base}/tree/refs%2Ftags%2F{numbers['tag']}"))
     names = [shard.name for shard in list_shards(root)]
     for folder in (LABELS, VOTES):
         found = root.glob(f"{folder}/*.parquet")
         names += sorted(path.relative_to(root).as_posix() for path in found)
-    distribution += [_file_object(mlc, root, name) for name in names]
+    place = f"{base}/resolve/{numbers['tag']}/" if base else ""
+    distribution += [_file_object(mlc, root, name, place) for name in names]
     publish = numbers["publish"]
     metadata = mlc.Metadata(
         name=numbers["name"],
@@ -60,8 +77,9 @@ def write_croissant(root: Path, numbers: dict[str, Any], render: Render) -> None
         record_sets=record_sets,
         **_responsible(numbers, render),
     )
-    metadata.ctx.conforms_to = mlc.Metadata(name="x").ctx.conforms_to
-    content = metadata.to_json()
+    versions = type(metadata.ctx.conforms_to)
+    metadata.ctx.conforms_to = versions(VERSION)  # before to_json: the context depends on it
+    content = _with_provenance(metadata.to_json(), numbers)
     write_text(root / CROISSANT, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -89,23 +107,91 @@ def _responsible(numbers: dict[str, Any], render: Render) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value}
 
 
+def _with_provenance(content: dict[str, Any], numbers: dict[str, Any]) -> dict[str, Any]:
+    """The file with what mlcroissant does not write: RAI 1.0, provenance (PROV-O), synthetic data.
+
+    One entity per source, one activity per way in which rows and labels were made.
+    """
+    publish = numbers["publish"]
+    content["@context"] |= _CONTEXT
+    content["conformsTo"] = [VERSION, f"{content['@context']['rai']}1.0"]
+    content["prov:wasDerivedFrom"] = [
+        {"@type": "prov:Entity", "name": name, "description": f"{rows} rows of this dataset"}
+        for name, rows in numbers["sources"].items()
+    ]
+    content["prov:wasGeneratedBy"] = [
+        {"@type": "prov:Activity", "name": name, "description": text}
+        for name, text in _activities(numbers).items()
+    ]
+    if publish.synthetic:
+        content["rai:hasSyntheticData"] = publish.synthetic != "no"
+    if publish.date:
+        content["datePublished"] = publish.date
+    if publish.authors:
+        content["citeAs"] = numbers["cite_as"]
+    return content
+
+
+def _activities(numbers: dict[str, Any]) -> dict[str, str]:
+    funnel, rules = numbers["funnel"], numbers["emotion_rules"]
+    claims = ", ".join(f"{rule} ({rows} rows)" for rule, rows in rules.items())
+    models = ", ".join(numbers["models"])
+    return {
+        "collection": f"{funnel['inputs']} inputs read from the sources; each that left has a "
+        "reason code",
+        "preprocessing": "decoded, turned upright, metadata removed, exact and near copies "
+        f"removed; {funnel['kept']} rows kept; splits by cluster of copies",
+        "annotation": f"final emotions by {claims}; distributions by {models}",
+    }
+
+
+def _base(numbers: dict[str, Any]) -> str:
+    """The address of the dataset's repository; "" where it is not known."""
+    repo = numbers["repo"]
+    return f"https://huggingface.co/datasets/{repo}" if repo.count("/") == 1 else ""
+
+
 def _address(numbers: dict[str, Any]) -> str | None:
     """The dataset's page: the publisher's own, else the one on the Hub, else none."""
     if numbers["publish"].homepage:
         return str(numbers["publish"].homepage)
-    repo = numbers["repo"]
-    return f"https://huggingface.co/datasets/{repo}" if repo.count("/") == 1 else None
+    return _base(numbers) or None
 
 
-def _file_set(mlc: Any, name: str, pattern: str) -> mlcroissant.FileSet:
-    return mlc.FileSet(id=name, name=name, encoding_formats=[_PARQUET], includes=[pattern])
+def _source(mlc: Any, base: str, name: str, folder: str, pattern: str) -> list[Any]:
+    """The files of a record set: in the repository, or in a folder that must be beside."""
+    if base:
+        return [_file_set(mlc, name, f"{folder}/{pattern}", _REPO)]
+    beside = f"{folder}-folder"
+    return [_folder(mlc, beside, folder), _file_set(mlc, name, pattern, beside)]
 
 
-def _file_object(mlc: Any, root: Path, name: str) -> mlcroissant.FileObject:
+def _folder(mlc: Any, name: str, address: str) -> mlcroissant.FileObject:
+    """A repository or a folder; what is in it has hashes of its own."""
     return mlc.FileObject(
         id=name,
         name=name,
-        content_url=name,
+        content_url=address,
+        encoding_formats=["git+https"],
+        sha256="the files of this folder have theirs",
+    )
+
+
+def _file_set(mlc: Any, name: str, pattern: str, inside: str) -> mlcroissant.FileSet:
+    return mlc.FileSet(
+        id=name,
+        name=name,
+        encoding_formats=[_PARQUET],
+        includes=[pattern],
+        contained_in=[inside],
+    )
+
+
+def _file_object(mlc: Any, root: Path, name: str, place: str) -> mlcroissant.FileObject:
+    return mlc.FileObject(
+        id=name,
+        name=name,
+        content_url=f"{place}{name}",
         content_size=f"{(root / name).stat().st_size} B",
         encoding_formats=[_PARQUET],
         sha256=sha256(root / name),
@@ -129,7 +215,7 @@ def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Fiel
                 id=f"{key}/{member.name}",
                 name=member.name,
                 data_types=[_data_type(mlc, member.type)],
-                source=_source(mlc, files, column.name, member.name),
+                source=_column(mlc, files, column.name, member.name),
             )
             for member in dtype
         ]
@@ -142,12 +228,12 @@ def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Fiel
         data_types=[] if members else [kind],
         is_array=True if is_list else None,
         array_shape="-1" if is_list else None,
-        source=None if members else _source(mlc, files, column.name, "bytes" if is_image else ""),
+        source=None if members else _column(mlc, files, column.name, "bytes" if is_image else ""),
         sub_fields=members,
     )
 
 
-def _source(mlc: Any, files: str, column: str, member: str) -> mlcroissant.Source:
+def _column(mlc: Any, files: str, column: str, member: str) -> mlcroissant.Source:
     """A column, or one member of the structs in it."""
     transforms = [mlc.Transform(json_path=member)] if member else []
     return mlc.Source(file_set=files, extract=mlc.Extract(column=column), transforms=transforms)

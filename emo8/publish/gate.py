@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +28,14 @@ from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.removal import Matcher, Removal
 from emo8.dataset.shards import LABELS, Shard, all_files, list_shards, read_rows
 from emo8.publish import cardyaml, croissant
+from emo8.publish.audit import file_finds
 from emo8.publish.picture_scan import scan
+from emo8.publish.text_scan import TextScan, host_names
 
 ABSTAIN = "abstain"  # the only rule under which a row has no emotion
 EXAMPLES = 3  # places named per blocker
 BLOCKERS: dict[str, str] = {
-    "metadata": "pictures carry metadata (place, camera, comments)",
+    "metadata": "pictures or files carry more than their content (place, camera, comments)",
     "undecodable": "pictures do not decode, or are not what the row says",
     "missing_license": "rows without a licence; name it in the recipe, or allow_missing_license",
     "removed": "rows are on the removal list; run `emo8 build` again",
@@ -53,20 +54,6 @@ WARNINGS: dict[str, str] = {
     "other_license": "licences without an identifier on the Hub are listed as `other`",
 }
 MAX_GROUP_BYTES = 300_000_000  # the viewer refuses larger row groups
-# Folders in which people keep files. Addresses are taken out before: a web path is no local path.
-_LOCAL_PATH = re.compile(
-    r"file://|(?<![\w/.:-])(?:/(?:home|Users|root|tmp|mnt|media|srv|Volumes|private|var/folders)/"
-    r"|~/|[A-Za-z]:\\\w|\\\\\w+\\)[^\s\"')]*"
-)
-_ADDRESS = re.compile(r"https?://[^\s\"'<>)]+")
-_SECRET = re.compile(
-    r"\bhf_[A-Za-z0-9]{20,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b"
-    r"|\bsk-[A-Za-z0-9_-]{20,}|\bxox[abps]-[A-Za-z0-9-]{10,}|\bAIza[0-9A-Za-z_-]{35}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY|https?://[^\s/@:]+:[^\s/@]+@"
-    r"|[?&](?:X-Amz-Signature|X-Goog-Signature|Signature|sig|token|access_token|api_key|apikey"
-    r"|password|secret)=[^\s&\"']{8,}"
-    r"|(?i:\b(?:password|passwd|api[_-]?key|secret[_-]?key|auth[_-]?token)\s*[:=]\s*\S{6,})"
-)
 
 
 @dataclass(kw_only=True)
@@ -130,17 +117,17 @@ def inspect(
         found.add("stale_removals", "emo8 remove was used since")
     for pair in split_leaks:
         found.add("split_leak", pair)
-    looker = _Looker(root=root, matcher=Matcher(removals), texts=_Texts(forbidden))
+    looker = _Looker(root=root, matcher=Matcher(removals), texts=TextScan(forbidden))
     shards = list_shards(root)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # decoding and hashing free the GIL
         for one in pool.map(looker.shard, shards):
             found.merge(one)
     _check_rows(root, found)
     _check_licenses(root, publish, found, warned)
+    with_host = TextScan([*looker.texts.forbidden, *host_names()])
     for name in all_files(root):
-        if name.endswith((".md", ".json")):
-            text = (root / name).read_text(encoding="utf-8")
-            looker.texts.check(text, name, found)
+        for find in file_finds(root, name, with_host):
+            found.add(find.kind if find.kind in BLOCKERS else "metadata", str(find))
     for problem in [*cardyaml.check(root), *croissant.problems(root)]:
         found.add("card", problem)
     return Verdict(
@@ -156,7 +143,7 @@ class _Looker:
 
     root: Path
     matcher: Matcher
-    texts: _Texts
+    texts: TextScan
 
     def shard(self, shard: Shard) -> Findings:
         found = Findings()
@@ -179,7 +166,7 @@ class _Looker:
             found.add("removed", places[row])
         for row, entry in enumerate(table.drop_columns(["image"]).to_pylist()):
             _check_labels(entry, shard, places[row], found)
-            self.texts.check_row(entry, places[row], found)
+            _check_texts(entry, places[row], self.texts, found)
             _check_picture(table["image"][row].as_py(), entry, places[row], found)
 
 
@@ -227,28 +214,16 @@ def _check_picture(
         found.add("undecodable", f"{decoded.width} x {decoded.height} {place}")
     if hashlib.sha256(data).hexdigest() != entry["published_sha256"]:
         found.add("undecodable", f"another published_sha256 {place}")
-    for item in scan(data):
-        found.add("metadata", f"{item} in {place}")
+    for one in scan(data):
+        found.add("metadata", f"{one} in {place}")
 
 
-class _Texts:
-    """Looks for what a text must not say. What it finds is named by place, never quoted."""
-
-    def __init__(self, forbidden: Iterable[str]) -> None:
-        self.forbidden = [text for text in forbidden if len(text) > 3]
-
-    def check_row(self, entry: dict[str, Any], place: str, found: Findings) -> None:
-        for name, value in entry.items():
-            if name not in _HASHES:
-                for text in _strings(value):
-                    self.check(text, f"{name} of {place}", found)
-
-    def check(self, text: str, place: str, found: Findings) -> None:
-        if _SECRET.search(text):
-            found.add("secret", place)
-        bare = _ADDRESS.sub("", text)
-        if _LOCAL_PATH.search(bare) or any(word in text for word in self.forbidden):
-            found.add("local_path", place)
+def _check_texts(entry: dict[str, Any], place: str, texts: TextScan, found: Findings) -> None:
+    for name, value in entry.items():
+        if name not in _HASHES:
+            for text in _strings(value):
+                for kind in {kind for kind, _ in texts(text)}:
+                    found.add(kind, f"{name} of {place}")
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -15,12 +15,14 @@ import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emo8.core import schema
@@ -30,9 +32,12 @@ from emo8.core.plain_text import cell
 from emo8.core.settings import FetchConfig
 from emo8.core.taxonomy import STYLES
 from emo8.dataset.published_picture import publishable, suffix
-from emo8.dataset.removal import Matcher, Removal
+from emo8.dataset.removal import MAX_COPY_DISTANCE, Matcher, Removal
 from emo8.dataset.shards import CHANGELOG, LABELS, README, VOTES, list_shards
-from emo8.engine.files import write_text
+from emo8.engine.files import parquet_writer, write_text
+from emo8.measure.filters.base import prepare, square_hash
+from emo8.publish import cardyaml
+from emo8.publish.gate import copy_addresses
 from emo8.web.build_fetch import WINDOW_LINKS, manners, policy
 from emo8.web.download_log import read_picture
 from emo8.web.img2dataset_run import Rules, Workers, fetch_links
@@ -45,8 +50,8 @@ NOTICE = (
     "> Completed by `emo8 hydrate`: pictures that this dataset's publisher gave as addresses were "
     "fetched from there and checked by hash. Their licences may forbid passing this copy on.\n"
 )
-_LOOKED_AT = ["id", "source_url", "pixel_sha256", "cluster", "published_sha256"]
-_KEYS = ("id", "pixel_sha256", "source_url", "cluster")
+_LOOKED_AT = ["id", "source_url", "pixel_sha256", "cluster", "published_sha256", "also_from"]
+_KEYS = ("id", "pixel_sha256", "source_url", "cluster", "published_sha256")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +95,7 @@ class Hydration:
         self.work = out.with_name(f".{out.name}.partial")  # a killed run goes on from here
         self.store = Store(self.work, self.work / "fetch")
         self.lost: list[tuple[str, str, str, str]] = []  # id, address, reason, cause
+        self.removed: set[str] = set()  # ids of rows that left
         self.counts: Counter[str] = Counter()
 
     def run(self) -> Hydrated:
@@ -155,6 +161,7 @@ class Hydration:
         for name in names:
             table = self._narrow(name)
             removed = self.matcher.exact(*(table[key] for key in _KEYS))
+            removed |= self.matcher.any_of(copy_addresses(table["also_from"]))
             for row in np.flatnonzero(self._needed(name, table) & ~removed).tolist():
                 url = _address(table["source_url"][row].as_py())
                 if url:
@@ -173,24 +180,27 @@ class Hydration:
         metadata = schema.published_features().arrow_schema.metadata
         wide = schema.published_schema().with_metadata(metadata)
         writers: dict[str, pq.ParquetWriter] = {}
-        with pq.ParquetFile(self.data / name) as file:
+        options = schema.parquet_options(wide)
+        with ExitStack() as files, pq.ParquetFile(self.data / name) as file:
             for group in range(file.metadata.num_row_groups):
                 by_file = defaultdict(list)
                 for row in file.read_row_group(group).to_pylist():
-                    by_file[_target_name(name, row)].append(self._filled(row, found))
+                    filled = self._filled(row, found)
+                    if filled is not None:
+                        by_file[_target_name(name, row)].append(filled)
                 for place, rows in by_file.items():
                     if place not in writers:
-                        (target / place).parent.mkdir(parents=True, exist_ok=True)
-                        options = schema.parquet_options(wide)
-                        writers[place] = pq.ParquetWriter(target / place, wide, **options)
+                        writer = parquet_writer(target / place, wide, **options)
+                        writers[place] = files.enter_context(writer)
                     writers[place].write_table(pa.Table.from_pylist(rows, schema=wide))
-        for writer in writers.values():
-            writer.close()
 
-    def _filled(self, row: dict[str, Any], found: dict[str, Location]) -> dict[str, Any]:
-        """A row with its picture, or as it was, its loss noted."""
+    def _filled(self, row: dict[str, Any], found: dict[str, Location]) -> dict[str, Any] | None:
+        """A row with its picture, or as it was, its loss noted; None where it must go."""
         self.counts["rows"] += 1
         image = row.get("image")
+        if self._is_removed(row, image["bytes"] if image else None):
+            self._leaves(row)
+            return None
         if image and image["bytes"]:
             self.counts["had"] += 1
             return row
@@ -200,15 +210,37 @@ class Hydration:
         except FetchFailed as lost:
             self.lost.append((row["id"], row["source_url"] or "", lost.reason, lost.cause))
             return empty
+        if self._is_copy(clean):
+            self._leaves(row)
+            return None
         self.counts["filled"] += 1
         name = f"{row['id']}.{suffix(clean)}"
         digest = hashlib.sha256(clean).hexdigest()
         return {**row, "image": {"bytes": clean, "path": name}, "published_sha256": digest}
 
+    def _is_removed(self, row: dict[str, Any], picture: bytes | None) -> bool:
+        """Whether a row is on the removal list, by any of its names, or a copy of one that is."""
+        named = self.matcher.exact(*([row[key]] for key in _KEYS))[0]
+        also = self.matcher.any_of([[copy["source_url"] for copy in row["also_from"] or []]])[0]
+        return bool(named or also or (picture is not None and self._is_copy(picture)))
+
+    def _is_copy(self, picture: bytes) -> bool:
+        """Whether a picture looks like one that was removed."""
+        if not len(self.matcher.phashes):
+            return False
+        try:
+            square = prepare(picture, decode(picture, max_pixels=self.max_pixels)).square
+        except DecodeError:
+            return False
+        hashes = np.array([square_hash(square)], np.uint64)
+        return bool(self.matcher.copies(hashes)[0] <= MAX_COPY_DISTANCE)
+
+    def _leaves(self, row: dict[str, Any]) -> None:
+        self.lost.append((row["id"], row["source_url"] or "", "removed", "on the removal list"))
+        self.removed.add(row["id"])
+
     def _picture(self, row: dict[str, Any], found: dict[str, Location]) -> bytes:
         """The published form of a row's picture; LostError when it is not to be had, or not it."""
-        if self.matcher.exact(*([row[key]] for key in _KEYS))[0]:
-            raise FetchFailed("removed", "on the removal list")
         place = found.get(_address(row["source_url"]) or "")
         if place is None:
             raise FetchFailed("fetch_failed", "no_address")
@@ -231,17 +263,28 @@ class Hydration:
         table.writerow(["id", "source_url", "reason", "cause"])
         table.writerows([cell(value) for value in line] for line in self.lost)
         write_text(target / REPORT, out.getvalue())
+        for folder in (LABELS, VOTES):
+            for path in sorted(self.data.glob(f"{folder}/*.parquet")):
+                self._copy_rows(path, target / folder / path.name)
+        if (self.data / CHANGELOG).exists():
+            shutil.copyfile(self.data / CHANGELOG, target / CHANGELOG)
+        if (self.data / "assets").is_dir() and not self.removed:  # it may show one of them
+            shutil.copytree(self.data / "assets", target / "assets")
         card = self.data / README
         if card.exists():
-            head, line, body = card.read_text(encoding="utf-8").rpartition("\n---\n")
+            text = card.read_text(encoding="utf-8")
+            if self.removed:
+                text = cardyaml.recounted(text, target)
+            head, line, body = text.rpartition("\n---\n")
             notice = "" if NOTICE in body else f"\n{NOTICE}"
             write_text(target / README, f"{head}{line}{notice}{body}")
-        for name in (CHANGELOG, "assets", LABELS, VOTES):
-            path = self.data / name
-            if path.is_dir():
-                shutil.copytree(path, target / name, dirs_exist_ok=True)
-            elif path.exists():
-                shutil.copyfile(path, target / name)
+
+    def _copy_rows(self, source: Path, target: Path) -> None:
+        """Rows without pictures, or votes, less those that left."""
+        table = pq.read_table(source)
+        keep = pc.invert(pc.is_in(table["id"], pa.array(sorted(self.removed), pa.string())))
+        with parquet_writer(target, table.schema, **schema.parquet_options(table.schema)) as writer:
+            writer.write_table(table.filter(keep))
 
 
 def fetch_options(texts: list[str]) -> FetchConfig:

@@ -1,17 +1,14 @@
 """A release in a folder: what goes to the Hub, or stays on a disk, byte for byte the same.
 
-Shards are linked from the build, not copied. Where a licence forbids passing pictures on, the
-shard is written again without those pictures. Beside them: the rows without pictures, the card,
-Croissant, `fiftyone.yml`, the changelog, and `release.json` with the hash of every file.
+Shards are copied from the build, after their checksums were compared. Where a licence forbids
+passing pictures on, the shard is written again without those pictures. Beside them: the rows
+without pictures, the card, Croissant, `fiftyone.yml`, the changelog, and `release.json` with the
+hash of every file.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,7 @@ from emo8.core import schema
 from emo8.core.errors import BuildError
 from emo8.core.licenses import may_redistribute
 from emo8.core.settings import PublishConfig
-from emo8.dataset import write
+from emo8.dataset import row_order, write
 from emo8.dataset.shards import (
     CHANGELOG,
     CROISSANT,
@@ -36,7 +33,7 @@ from emo8.dataset.shards import (
     sha256,
 )
 from emo8.engine import build_folder
-from emo8.engine.files import write_text
+from emo8.engine.files import copy, damage, parquet_writer, write_text
 from emo8.engine.plan import load_plan
 from emo8.publish import card_numbers, fiftyone_file, versions, votes
 from emo8.publish.card import CardInput, write_card
@@ -44,6 +41,7 @@ from emo8.publish.versions import FIRST, State
 from emo8.report import figures
 
 GRID = "assets/grid.png"
+PUBLISHED = "published.json"  # in a build: hashes of the release notes it made public
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +80,24 @@ def finished_build(build: Path) -> tuple[dict[str, Any], PublishConfig, dict[str
         raise BuildError(f"{build} is not finished: {again}; `emo8 status {build}` says why")
     if plan.dataset != write.dataset_fingerprint(build):
         raise BuildError(f"the shards in {build / 'dataset'} are not what the build wrote: {again}")
+    for shard in list_shards(build / "dataset"):
+        cause = damage(build / "dataset" / shard.name)
+        if cause:
+            raise BuildError(f"{build / 'dataset' / shard.name} {cause}: {again}")
     options = resolved["recipe"]["publish"]
     tuples = {key: tuple(options[key]) for key in ("language", "authors")}
     return resolved, PublishConfig(**{**options, **tuples}), stats
 
 
-def stage(build: Path, root: Path, *, repo: str, previous: Previous | None) -> Release:
-    """Write the release of a finished build into the empty folder `root`."""
+def stage(
+    build: Path, root: Path, *, repo: str, previous: Previous | None, tag: str = ""
+) -> Release:
+    """Write the release of a finished build into the empty folder `root`.
+
+    With a `repo`, `user/name` on the Hub, Croissant names its sources there, at `tag`.
+    """
     resolved, publish, stats = finished_build(build)
-    name = resolved["recipe"]["name"]
+    name, repo = resolved["recipe"]["name"], repo or publish.repo
     link_shards(build / "dataset", root, publish)
     write_labels(root)
     num_votes = votes.write_votes(build, root, publish)
@@ -105,7 +112,7 @@ def stage(build: Path, root: Path, *, repo: str, previous: Previous | None) -> R
         version = history[-1]["version"]
         given = CardInput(
             name=name, repo=repo or name, publish=publish, stats=stats, version=version,
-            history=versions.history_lines(history), grid=GRID,
+            history=versions.history_lines(history), grid=GRID, tag=tag or f"v{version}",
         )  # fmt: skip
         write_card(root, given)
         write_text(root / CHANGELOG, versions.changelog(history))
@@ -153,7 +160,10 @@ def _write_notes(root: Path, name: str, history: list[dict[str, Any]]) -> dict[s
 
 
 def link_shards(source: Path, root: Path, publish: PublishConfig) -> None:
-    """The shards of `source` in `root`: linked, or written anew where pictures are withheld."""
+    """The shards of `source` in `root`: copied, or written anew where pictures are withheld.
+
+    A copy shares its blocks with the build where the file system can, and no later change.
+    """
     for shard in list_shards(source):
         target = root / shard.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -161,10 +171,7 @@ def link_shards(source: Path, root: Path, publish: PublishConfig) -> None:
         if any(_withheld(license, publish) for license in licenses.unique().to_pylist()):
             _write_withheld(source / shard.name, target, publish)
             continue
-        try:
-            os.link(source / shard.name, target)
-        except OSError:  # another file system
-            shutil.copyfile(source / shard.name, target)
+        copy(source / shard.name, target)
 
 
 def _withheld(license: str | None, publish: PublishConfig) -> bool:
@@ -177,7 +184,7 @@ def _write_withheld(source: Path, target: Path, publish: PublishConfig) -> None:
     metadata = dict(pq.read_schema(source).metadata or {})
     target_schema = schema.published_schema().with_metadata(metadata)
     options = schema.parquet_options(target_schema)
-    with pq.ParquetWriter(target, target_schema, **options) as writer:
+    with parquet_writer(target, target_schema, **options) as writer:
         for table in row_groups(source):
             keep = pa.array([not _withheld(item.as_py(), publish) for item in table["license"]])
             for name in ("image", "published_sha256"):
@@ -207,7 +214,7 @@ def write_labels(root: Path) -> None:
         )
     (root / LABELS).mkdir(exist_ok=True)
     for name, shards in groups.items():
-        with pq.ParquetWriter(root / name, target_schema, **options) as writer:
+        with parquet_writer(root / name, target_schema, **options) as writer:
             for shard_name in shards:
                 table = pq.read_table(root / shard_name, columns=columns.names)
                 writer.write_table(table.select(columns.names).cast(target_schema))
@@ -226,26 +233,37 @@ def previous_in(folder: Path) -> Previous | None:
     return Previous(notes=notes, state=versions.read_state(folder))
 
 
-@contextmanager
-def staging(beside: Path) -> Iterator[Path]:
-    """An empty hidden folder next to `beside`, removed afterwards unless it was renamed away."""
-    root = beside.with_name(f".{beside.name}.partial")
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    try:
-        yield root
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
+def require_own(build: Path, resolved: dict[str, Any], folder: Path) -> None:
+    """Raise BuildError when `folder` holds a release that is not of this build's line.
+
+    That is one which the build published itself, or which its recipe keeps the splits of.
+    """
+    notes = build_folder.read_json(folder / RELEASE)
+    if notes is None:
+        return
+    recipe, recipe_dir = resolved["recipe"], Path(resolved["recipe_path"]).parent
+    kept = {(recipe_dir / name).resolve() for name in recipe["splits"]["keep"]}
+    known = (build_folder.read_json(build / PUBLISHED) or {}).get("releases")
+    before = known is None and (build / "tables" / row_order.TABLE).exists()  # by an older emo8
+    same_name = notes["name"] == recipe["name"]
+    if same_name and (before or folder.resolve() in kept or _digest(folder) in (known or [])):
+        return
+    raise BuildError(
+        f"{folder} holds release {notes['version']} of {notes['name']!r}, which this build of "
+        f"{recipe['name']!r} did not publish: give another folder, or, to go on from that release, "
+        f'keep its name and write [splits] keep = ["{folder}"] in the recipe and build again'
+    )
 
 
-def replace_folder(root: Path, folder: Path) -> None:
-    """Let the staged release appear as `folder`, in place of the one before."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    root.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+def note_published(build: Path, root: Path) -> None:
+    """Note in the build that it makes the release in `root` public."""
+    known = (build_folder.read_json(build / PUBLISHED) or {}).get("releases", [])
+    releases = [*known, _digest(root)]
+    write_text(build / PUBLISHED, json.dumps({"releases": releases}, indent=1) + "\n")
+
+
+def _digest(folder: Path) -> str:
+    return sha256(folder / RELEASE)
 
 
 def verify_folder(folder: Path) -> list[str]:

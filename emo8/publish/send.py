@@ -8,6 +8,8 @@ read back. The token is found by `huggingface_hub` and never shown or kept here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from emo8.duplicates import check_splits
 from emo8.engine import build_folder
 from emo8.engine.plan import load_plan
 from emo8.publish import gate, release, versions
+from emo8.publish.folder import replace_folder, staging, target
 from emo8.publish.hub import (
     KEEP,
     head,
@@ -30,6 +33,7 @@ from emo8.publish.hub import (
     verify_hub,
 )
 from emo8.publish.release import Previous, Release
+from emo8.publish.text_scan import host_names
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -55,7 +59,8 @@ def to_folder(
     build: Path, folder: Path, *, dry_run: bool = False, allow_missing_license: bool = False
 ) -> Published:
     """Write the release of a finished build as `folder`, read back; GateError when blocked."""
-    with build_folder.writing(build), release.staging(folder.absolute()) as root:
+    folder = target(folder, build)
+    with build_folder.writing(build), staging(folder) as root:
         previous = release.previous_in(folder)
         staged, verdict = _staged(build, root, "", previous, allow_missing_license)
         outcome = Published(where=str(folder), release=staged, verdict=verdict)
@@ -64,7 +69,9 @@ def to_folder(
         _require_open(verdict)
         if not staged.changes and not release.verify_folder(folder):
             return outcome
-        release.replace_folder(root, folder)
+        release.require_own(build, build_folder.require_build(build), folder)
+        release.note_published(build, root)
+        replace_folder(root, folder)
     problems = release.verify_folder(folder)
     if problems:
         raise HubError(f"{folder} reads back wrong: {'; '.join(problems)}")
@@ -72,19 +79,42 @@ def to_folder(
     return replace(outcome, sent=True)
 
 
-def _staged(
-    build: Path, root: Path, repo: str, previous: Previous | None, allow_missing_license: bool
-) -> tuple[Release, gate.Verdict]:
-    """The release staged in `root`, and what the gate says about it."""
+@contextmanager
+def looked_at(build: Path, repo: str = "") -> Iterator[tuple[Path, list[str]]]:
+    """A release that is not sent, and the words that must appear nowhere in it.
+
+    `build` is a build, whose release is staged, or a published folder.
+    """
+    if (build / RELEASE).exists():
+        yield build, _forbidden(build)
+        return
+    with build_folder.writing(build), staging(build / "release") as root:
+        release.stage(build, root, repo=repo, previous=None)
+        yield root, [*_forbidden(build), *host_names()]
+
+
+def _forbidden(build: Path) -> list[str]:
+    """The build's own path, the home folder, and the token of the Hub."""
     from huggingface_hub import get_token
 
+    return [str(build.resolve()), f"{Path.home()}/", get_token() or ""]
+
+
+def _staged(
+    build: Path,
+    root: Path,
+    repo: str,
+    previous: Previous | None,
+    allow_missing_license: bool,
+    tag: str = "",
+) -> tuple[Release, gate.Verdict]:
+    """The release staged in `root`, and what the gate says about it."""
     _, publish, _ = release.finished_build(build)
     if allow_missing_license:
         publish = replace(publish, allow_missing_license=True)
-    staged = release.stage(build, root, repo=repo, previous=previous)
+    staged = release.stage(build, root, repo=repo, previous=previous, tag=tag)
     removals = removal.load()
     plan = load_plan(build)
-    forbidden = [str(build.resolve()), f"{Path.home()}/", get_token() or ""]
     shared = check_splits.audit_build(build)
     verdict = gate.inspect(
         root,
@@ -92,7 +122,7 @@ def _staged(
         publish=publish,
         removals=removals,
         removals_current=plan is not None and plan.removals == removal.list_fingerprint(removals),
-        forbidden=forbidden,
+        forbidden=_forbidden(build),
     )
     return staged, verdict
 
@@ -120,7 +150,7 @@ def to_hub(
     if repo.count("/") != 1:
         raise Emo8Error(f"{repo!r} is no user/name; for a folder use --to DIR")
     api = HfApi()
-    with build_folder.writing(build), release.staging(build / "release") as root:
+    with build_folder.writing(build), staging(build / "release") as root:
         release.finished_build(build)
         with hub_errors(repo):
             if dry_run:
@@ -130,7 +160,7 @@ def to_hub(
                                                exist_ok=True))  # fmt: skip
                 parent = head(api, repo)
                 previous = _previous(api, repo, parent)
-        staged, verdict = _staged(build, root, repo, previous, allow_missing_license)
+        staged, verdict = _staged(build, root, repo, previous, allow_missing_license, tag)
         tag = tag or f"v{staged.version}"
         outcome = Published(where=repo, release=staged, verdict=verdict, tag=tag)
         if dry_run:

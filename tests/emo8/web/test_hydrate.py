@@ -16,7 +16,9 @@ from datasets import load_dataset
 
 from emo8.cli import main
 from emo8.core import schema
+from emo8.core.images import decode
 from emo8.dataset.removal import add
+from emo8.measure.filters.base import prepare, square_hash
 from tests.emo8.web.conftest import Site
 
 Row = dict[str, Any]
@@ -76,7 +78,7 @@ def test_hydrate__fills_checks_and_honours_removals(
     }
     assert f"/{removed[:8]}.jpg" not in site.asked
     found = read(out)
-    assert set(found) == set(rows)
+    assert set(found) == set(rows) - {removed}  # who asked to be out is out
     for key, row in found.items():
         whole = key not in lost
         assert (row["image"] is not None) == whole == (row["published_sha256"] is not None)
@@ -96,6 +98,24 @@ def test_hydrate__fills_checks_and_honours_removals(
     assert main(["hydrate", str(out), "-o", str(tmp_path / "OUT2"), *ALLOW]) == 0
     assert read(tmp_path / "OUT2")[gone]["image"]["bytes"] == rows[gone]["image"]["bytes"]
     assert site.pictures().total() == asked.total() + 3
+
+
+def test_hydrate__pictures_that_were_there_leave_too(
+    released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = read(released)
+    by_id, by_hash, by_look = sorted(rows)[:3]
+    removals = tmp_path / "removals.jsonl"
+    monkeypatch.setenv("EMO8_REMOVALS", str(removals))
+    square = prepare(b"", decode(rows[by_look]["image"]["bytes"])).square
+    for key in (by_id, rows[by_hash]["published_sha256"], f"{square_hash(square):016x}"):
+        add(key, "asked for", [], removals)
+    assert main(["hydrate", str(released), "-o", str(tmp_path / "OUT")]) == 0
+    left = read(tmp_path / "OUT")
+    assert set(rows) - set(left) >= {by_id, by_hash, by_look}
+    for config in ("default", "labels"):
+        parts = load_dataset(str(tmp_path / "OUT"), config).values()
+        assert {key for part in parts for key in part["id"]} == set(left)
 
 
 def test_hydrate__from_the_rows_without_pictures(spoiled: Path, site: Site, tmp_path: Path) -> None:
