@@ -28,6 +28,7 @@ from emo8.commands import (
     review,
     search,
     status,
+    verify,
 )
 from emo8.core.version import __version__
 
@@ -43,6 +44,7 @@ COMMANDS: dict[str, ModuleType] = {
     "prompts": prompts,
     "leaks": leaks,
     "publish": publish,
+    "verify": verify,
     "remove": remove,
     "search": search,
     "hydrate": hydrate,
@@ -72,6 +74,7 @@ Build, label and publish emotion datasets of images.
   emo8 prompts score --data DATA     which templates and words name emotions best
   emo8 leaks take|check DATA         fingerprints of a benchmark; copies across splits
   emo8 publish BUILD user/name       check, publish to the Hub (or --to DIR), read back
+  emo8 verify DATASET                whether a published dataset is what it says; proofs of rows
   emo8 remove ID --reason TEXT       take a picture out of every later build
   emo8 search openverse -o urls.csv  search terms, and links to licensed pictures for them
   emo8 hydrate DATA -o OUT           complete a dataset published without pictures

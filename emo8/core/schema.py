@@ -22,7 +22,7 @@ ROW_GROUP_ROWS = 100
 # A row group ends where the rows themselves say so, between these sizes and at 92 rows on average:
 # rows that come or go then change the groups around them and move few others.
 MIN_GROUP_ROWS, MAX_GROUP_ROWS = 32, 200
-MAX_GROUP_BYTES = 100_000_000  # of pictures, whatever the number of rows
+MAX_GROUP_BYTES = 64_000_000  # of pictures, whatever the number of rows
 # Decimals kept of every published float, so that builds on different worker counts are equal.
 PUBLISHED_DECIMALS = 4
 

@@ -245,8 +245,11 @@ class _ShardWriter:
         self.waiting_bytes = 0
 
     def add(self, record: dict[str, Any]) -> None:
+        size = len(record["image"]["bytes"])
+        if self.waiting and self.waiting_bytes + size > schema.MAX_GROUP_BYTES:
+            self.flush()
         self.waiting.append(record)
-        self.waiting_bytes += len(record["image"]["bytes"])
+        self.waiting_bytes += size
         if schema.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
             self.flush()
 

@@ -37,7 +37,7 @@ from emo8.engine.steps import ROWS, PartTask, Step, part_path
 from emo8.engine.verdict_table import provenance_of_copies
 from emo8.engine.verdict_table import write as write_verdicts
 from emo8.pipeline import decide, ingest, integrity, steps
-from emo8.publish import evidence
+from emo8.publish import card_numbers
 from emo8.publish.card import CardInput, write_card
 from emo8.report import numbers, understood
 from emo8.review import journal, votes
@@ -369,9 +369,9 @@ class _Run:
             self._run_tasks("dataset", list(tasks))
         write.remove_surplus(self.out, tasks)
         stats = numbers.statistics(verdicts, [model.name for model in self.resolved.models])
-        stats["agreement"] = evidence.agreement(self.out)
-        stats["calibration"] = evidence.calibration(self.resolved.calibrations)
-        stats["leaks"] = evidence.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
+        stats["agreement"] = card_numbers.agreement(self.out)
+        stats["calibration"] = card_numbers.calibration(self.resolved.calibrations)
+        stats["leaks"] = card_numbers.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
         stats["fetch"] = numbers.fetch_statistics(verdicts, self.recipe)
         stats["understood"] = self.understood = self._understood()
         numbers.write_report(self.out, verdicts, stats)

@@ -42,6 +42,7 @@ class CardInput:
     history: str = "Not released yet."  # Markdown
     grid: str = ""  # path of the sample picture below the folder
     tag: str = ""  # of the release on the Hub
+    rows_root: str = ""  # the hash over all rows (merkle.py)
 
 
 def write_card(root: Path, given: CardInput) -> None:
@@ -91,6 +92,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "publish": given.publish,
         "version": given.version,
         "tag": given.tag,
+        "rows_root": given.rows_root,
         "history": Markdown(given.history),
         "grid": given.grid,
         "funnel": funnel,

@@ -35,7 +35,7 @@ from emo8.dataset.shards import (
 from emo8.engine import build_folder
 from emo8.engine.files import copy, damage, parquet_writer, write_text
 from emo8.engine.plan import load_plan
-from emo8.publish import card_numbers, fiftyone_file, versions, votes
+from emo8.publish import card_numbers, fiftyone_file, verify, versions, votes
 from emo8.publish.card import CardInput, write_card
 from emo8.publish.versions import FIRST, State
 from emo8.report import figures
@@ -103,6 +103,7 @@ def stage(
     num_votes = votes.write_votes(build, root, publish)
     stats = {**stats, "votes": votes.summary(build, num_votes)}
     fiftyone_file.write(root, name=repo or name)
+    root_hash = verify.rows_root(root)
     pictures = card_numbers.sample_pictures(root)
     (root / "assets").mkdir()
     grid = figures.sample_grid(lambda emotion, style: pictures.get((emotion, style)))
@@ -113,10 +114,11 @@ def stage(
         given = CardInput(
             name=name, repo=repo or name, publish=publish, stats=stats, version=version,
             history=versions.history_lines(history), grid=GRID, tag=tag or f"v{version}",
+            rows_root=root_hash,
         )  # fmt: skip
         write_card(root, given)
         write_text(root / CHANGELOG, versions.changelog(history))
-        return _write_notes(root, name, history)
+        return _write_notes(root, name, history, root_hash)
 
     return _numbered(root, finish, previous)
 
@@ -142,12 +144,15 @@ def _numbered(root: Path, finish: Any, previous: Previous | None) -> Release:
     return Release(root=root, version=version, notes=finish(history), changes=changes)
 
 
-def _write_notes(root: Path, name: str, history: list[dict[str, Any]]) -> dict[str, Any]:
-    """Write `release.json`: version, history, rows, and size and hash of every other file."""
+def _write_notes(
+    root: Path, name: str, history: list[dict[str, Any]], root_hash: str
+) -> dict[str, Any]:
+    """Write `release.json`: version, history, rows, their root, size and hash of every file."""
     notes = {
         "name": name,
         "version": history[-1]["version"],
         "rows": sum(pq.read_metadata(root / shard.name).num_rows for shard in list_shards(root)),
+        "root": root_hash,  # of all rows: merkle.py
         "history": history,
         "files": {
             path: {"bytes": (root / path).stat().st_size, "sha256": sha256(root / path)}

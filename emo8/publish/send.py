@@ -170,8 +170,9 @@ def to_hub(
             _require_free_tag(api, repo, tag, parent if not staged.changes else None)
             sent = bool(staged.changes or tree_problems(tree(api, repo, parent), root))
             sha = _commit(api, repo, staged, parent) if sent else parent
-            retry(lambda: api.create_tag(repo, tag=tag, revision=sha, repo_type="dataset",
-                                          exist_ok=True))  # fmt: skip
+            root_line = f"root of all rows: {staged.notes['root']}"
+            retry(lambda: api.create_tag(repo, tag=tag, tag_message=root_line, revision=sha,
+                                          repo_type="dataset", exist_ok=True))  # fmt: skip
             problems = verify_hub(api, repo, sha, root)
     if problems:
         raise HubError(f"{repo}@{sha} reads back wrong: {'; '.join(problems)}")
