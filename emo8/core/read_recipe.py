@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pkgutil
 import re
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,6 @@ from emo8.core.errors import RecipeError
 from emo8.core.networks import parse_networks
 from emo8.core.settings import (
     LAYOUT_WORDS,
-    SOURCE_KINDS,
     DecideConfig,
     FetchConfig,
     IngestConfig,
@@ -119,10 +120,10 @@ def _valid_keys(keys: list[str]) -> list[str]:
 def _check(recipe: Recipe, where: str) -> None:
     """Raise RecipeError for values that have the right type and make no sense."""
     for number, source in enumerate(recipe.source):
-        if source.kind not in SOURCE_KINDS:
+        if source.kind not in source_kinds():
             raise RecipeError(
                 f"{where}: source {number} has kind = {source.kind!r}; "
-                f"{suggest(source.kind, SOURCE_KINDS)}"
+                f"{suggest(source.kind, source_kinds())}"
             )
         if source.kind != "hub" and "://" in source.path:
             raise RecipeError(
@@ -156,6 +157,13 @@ def _check_user_agent(name: str, where: str) -> None:
             f"{where}: fetch.user_agent = {name!r}: begin with the name that robots.txt may use, "
             'for example "mylab-crawler/1.0 (+https://example.org/crawler)"'
         )
+
+
+def source_kinds() -> tuple[str, ...]:
+    """The kinds of sources: the files in `emo8/sources/kinds`, none of which is imported."""
+    folder = find_spec("emo8.sources.kinds")
+    paths = folder.submodule_search_locations if folder else None
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(paths)))
 
 
 def _check_source(source: SourceConfig, where: str) -> None:

@@ -13,7 +13,6 @@ from pydantic import ConfigDict, Field
 
 from emo8.core.checks import registered
 
-SOURCE_KINDS = ("folder", "archive", "table", "urls", "hub", "webdataset")
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
 Claimant = Literal["human", "source", "clip"]
 CLAIMANTS: tuple[Claimant, ...] = get_args(Claimant)
@@ -34,7 +33,7 @@ class SourceConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    kind: str  # one of SOURCE_KINDS
+    kind: str  # folder, archive, table, urls, hub, webdataset: a file of emo8/sources/kinds
     path: str  # file, folder or glob, relative to the recipe; hub: "hub:user/name@revision"
     name: str = ""  # shown in the provenance; default: the last part of path
     style: str = ""  # one style for the whole source, or "clip" to let CLIP decide

@@ -7,31 +7,35 @@ most `part_rows`. Each chunk is later *read* on its own, in any process, and bec
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol, cast
 
-from emo8.core.settings import Recipe
-from emo8.sources import archive, folder, hub, table, urls, webdataset
+from emo8.core.settings import Recipe, SourceConfig
 from emo8.sources.base import Candidate, Chunk
 
-_KINDS = {
-    "folder": folder,
-    "archive": archive,
-    "table": table,
-    "urls": urls,
-    "hub": hub,
-    "webdataset": webdataset,
-}
+
+class Kind(Protocol):
+    """What a file in `kinds` provides."""
+
+    def plan(self, source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]: ...
+
+    def read(self, chunk: Chunk, max_bytes: int) -> Iterator[Candidate]: ...
+
+
+def _kind(name: str) -> Kind:
+    return cast(Kind, importlib.import_module(f"emo8.sources.kinds.{name}"))
 
 
 def plan(recipe: Recipe, recipe_dir: Path) -> list[Chunk]:
     """All chunks of all sources, in the recipe's order; SourceError names what is wrong."""
     chunks: list[Chunk] = []
     for source in recipe.source:
-        chunks.extend(_KINDS[source.kind].plan(source, recipe_dir, recipe.ingest.part_rows))
+        chunks.extend(_kind(source.kind).plan(source, recipe_dir, recipe.ingest.part_rows))
     return chunks
 
 
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """The candidates of one chunk, one per planned input, in order."""
-    return _KINDS[chunk.source.kind].read(chunk, max_bytes)
+    return _kind(chunk.source.kind).read(chunk, max_bytes)

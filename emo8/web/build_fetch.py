@@ -19,8 +19,8 @@ from emo8.core.settings import FetchConfig
 from emo8.engine.build_folder import read_json
 from emo8.engine.files import fingerprint, write_part, write_text
 from emo8.engine.steps import ROWS, part_path
-from emo8.sources import urls
 from emo8.sources.base import Chunk
+from emo8.sources.kinds import urls
 from emo8.web.agent import DEFAULT_AGENT, FetchPolicy
 from emo8.web.img2dataset_run import FetchError, Rules, Workers, fetch_links
 from emo8.web.links import Target, parse

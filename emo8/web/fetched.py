@@ -14,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.sources import urls
 from emo8.sources.base import Candidate, Chunk, from_bytes
 from emo8.sources.claims import Claims
+from emo8.sources.kinds import urls
 from emo8.web.download_log import SUFFIX, read_picture
 
 TABLE = pa.schema(

@@ -13,7 +13,7 @@ from emo8.core.errors import Emo8Error, RecipeError
 from emo8.core.licenses import hub_id
 from emo8.core.settings import SourceConfig
 from emo8.core.taxonomy import EMOTIONS, STYLES
-from emo8.sources import urls
+from emo8.sources.kinds import urls
 from emo8.web.search import make_provider
 from emo8.web.search.api import Api
 from emo8.web.search.queries import (
