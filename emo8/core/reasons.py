@@ -7,6 +7,7 @@ from emo8.core.checks import registered
 REASONS: dict[str, str] = {
     # what arrived is not usable
     "no_image": "the table row holds no image",
+    "beside_picture": "another picture of the same webdataset sample, such as a mask; detail = key",
     "bad_row": "the table's row cannot be understood; detail = why",
     "missing_file": "the file or archive member named by the source does not exist",
     "unreachable": "the file is there or was, and cannot be read now; detail = why; every run of "

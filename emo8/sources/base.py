@@ -191,7 +191,12 @@ def check_no_column(source: SourceConfig, option: str, known: tuple[str, ...]) -
 def listed_files(source: SourceConfig, recipe_dir: Path) -> list[Path]:
     """The files a source's path names, sorted; SourceError where there is none."""
     pattern = recipe_dir / source.path
-    paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
+    try:
+        paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
+    except RecursionError:
+        raise SourceError(
+            f"source {source.name!r}: folders below {pattern} are nested too deeply to search"
+        ) from None
     if not paths:
         raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
     return paths

@@ -28,8 +28,10 @@ from emo8.sources.claims import Claims
 
 PLAIN, REFUSED, DAMAGED = "plain", "refused", "damaged"
 _COMPRESSED = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+# How far a compressed tar is unpacked to list it: pictures hardly compress, bombs a thousandfold.
+_MOST_RATIO, _MOST_UNPACKED = 100, 10_000_000
 # What reading a hostile or broken archive can raise.
-_BROKEN = (
+BROKEN = (
     OSError, EOFError, ValueError, RuntimeError, zlib.error, lzma.LZMAError, tarfile.TarError,
     zipfile.BadZipFile,
 )  # fmt: skip
@@ -64,7 +66,7 @@ def list_members(path: Path) -> Iterator[Member]:
     try:
         listing = _list_zip(path) if zipfile.is_zipfile(path) else _list_tar(path)
         yield from (member for member in listing if not _hidden(member.name))
-    except _BROKEN:
+    except BROKEN:
         yield Member(name="", position=0, size=0, kind=DAMAGED)
 
 
@@ -87,16 +89,22 @@ def _list_zip(path: Path) -> Iterator[Member]:
 
 def _list_tar(path: Path) -> Iterator[Member]:
     with tarfile.open(path, "r:*", encoding="utf-8", errors="surrogateescape") as file:
+        limit = _MOST_UNPACKED + _MOST_RATIO * path.stat().st_size
         for info in file:
             if not info.isdir():
                 kind = PLAIN if info.isreg() and not info.issparse() else REFUSED
                 yield Member(
                     name=_tidy(info.name), position=info.offset_data, size=info.size, kind=kind
                 )
+            if info.offset_data + info.size > limit:  # reading on would unpack a bomb
+                yield Member(name="", position=0, size=0, kind=DAMAGED)
+                return
             file.members = []  # type: ignore[attr-defined]  # a million members stay out of memory
 
 
 def _tidy(name: str) -> str:
+    """The name with slashes between folders: Windows programs write backslashes."""
+    name = name.replace("\\", "/")
     while name.startswith("./"):
         name = name[2:]
     return name
@@ -115,7 +123,7 @@ def read_member(
         )
     try:
         data = read_bytes(path, member, max_bytes)
-    except _BROKEN as error:
+    except BROKEN as error:
         # the system's errors have numbers, those of a damaged archive have none
         away = isinstance(error, OSError) and error.errno is not None
         reason, cause = ("unreachable", error.strerror) if away else ("unreadable", None)  # type: ignore[union-attr]

@@ -32,6 +32,8 @@ UNREACHED = (
     "tls", "tls_timeout", "timeout", "total_timeout", "closed", "reset", "not_http",
 )  # fmt: skip
 
+STALLED = ("timeout", "total_timeout")  # its answer began
+
 
 @dataclass(frozen=True, kw_only=True)
 class FetchPolicy:
@@ -133,7 +135,14 @@ class Agent:
         if status != 200:
             body.skip(reply)
             raise failed(f"http_{status}", status)
-        return body.read_picture(reply, self.manners.max_bytes)
+        try:
+            data = body.read_picture(reply, self.manners.max_bytes)
+        except FetchFailed as lost:
+            if lost.cause in STALLED:
+                self.pacing.stalled(host)
+            raise
+        self.pacing.delivered(host)
+        return data
 
     def _ask(self, target: Target, clock: Clock) -> Reply:
         """The head of the answer; a host that gives none is remembered."""

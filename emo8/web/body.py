@@ -103,6 +103,7 @@ def _decoded(reply: Reply, max_bytes: int) -> Iterator[bytes]:
                 return
     except zlib.error:
         raise failed("content_encoding damaged") from None
+    raise failed("body_too_short")  # the wire's bytes are whole, and what they pack is not
 
 
 def _check_kind(data: bytes, reply: Reply) -> None:

@@ -15,12 +15,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from emo8.web.outcome import failed
 
-_STATE = struct.Struct("<ddii")
+_STATE = struct.Struct("<ddiii")
 _POLL_S = 0.01  # while another process holds all turns of a host
 FIRST_REST_S = 1.0  # after a 429 or 503 without Retry-After; doubled each time in a row
 
@@ -33,6 +33,7 @@ class _Host:
     rest_until: float = 0.0  # it answered 429 or 503
     rests: int = 0  # in a row
     unreached: int = 0  # links in a row that never got an answer
+    stalled: int = 0  # links in a row whose answer began and did not end in time
 
 
 class Pacing:
@@ -83,15 +84,28 @@ class Pacing:
         with self._state(host) as state:
             state.unreached += 1
 
+    def stalled(self, host: str) -> None:
+        """The host began to answer and let the time run out: it drips, or fell silent."""
+        with self._state(host) as state:
+            state.stalled += 1
+
+    def delivered(self, host: str) -> None:
+        """A whole answer came from the host."""
+        if host in self.troubled:
+            with self._state(host) as state:
+                state.stalled = 0
+
     def _wait(self, host: str, delay_s: float) -> None:
         """Sleep until a request to the host may begin, and take that moment."""
         while True:
             with self._state(host) as state:
                 now = time.time()
-                if state.rests or state.unreached:
+                if state.rests or state.unreached or state.stalled:
                     self.troubled.add(host)
                 if state.unreached >= self.give_up_after:
                     raise failed("host_down", state.unreached)
+                if state.stalled >= self.give_up_after:
+                    raise failed("host_stalls", state.stalled)
                 if state.rest_until - now > self.max_rest_s:
                     raise failed("host_throttles", round(state.rest_until - now))
                 start = max(now, state.next_start, state.rest_until)
@@ -136,8 +150,7 @@ class Pacing:
             data = os.pread(file, _STATE.size, 0)
             state = _Host(*_STATE.unpack(data)) if len(data) == _STATE.size else _Host()
             yield state
-            fields = (state.next_start, state.rest_until, state.rests, state.unreached)
-            if (changed := _STATE.pack(*fields)) != data:
+            if (changed := _STATE.pack(*astuple(state))) != data:
                 os.pwrite(file, changed, 0)
         finally:
             os.close(file)

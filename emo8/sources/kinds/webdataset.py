@@ -7,6 +7,7 @@ devices and `pipe:` are refused; nothing is unpickled; members of other kinds ar
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from itertools import groupby
@@ -22,8 +23,9 @@ from emo8.sources.base import (
     common_root,
     no_style,
 )
-from emo8.sources.claims import CLAIM_COLUMNS, claims_from, stem_split
+from emo8.sources.claims import CLAIM_COLUMNS, Claims, claims_from, stem_split
 from emo8.sources.members import (
+    BROKEN,
     PLAIN,
     Member,
     archives,
@@ -32,23 +34,29 @@ from emo8.sources.members import (
     read_member,
     shown_member,
 )
-from emo8.sources.naming import IMAGE_SUFFIXES
+from emo8.sources.naming import is_image_name
+from emo8.sources.turned import turn_of, with_turn
 
 MAX_TEXT_BYTES = 1_000_000  # a claim file over this is no claim
+BESIDE = "beside"  # marks an input that lies beside the picture of its sample
+# Which of several pictures under one key is the picture; what is not named here comes last.
+_FIRST = ("jpg", "jpeg", "webp", "avif", "heic", "heif", "jxl", "png")
+Entry = tuple[str, int, int, str]  # name, position, size, kind of a member
+Fields = dict[str, Entry]
 
 
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
     """Chunks of consecutive samples, shard by shard in sorted order."""
-    check_columns(source, CLAIM_COLUMNS)
+    check_columns(source, ("image", *CLAIM_COLUMNS))
     if not (source.style or source.style_from or "style" in source.columns):
         raise no_style(source)
     root, found = common_root(source, recipe_dir), False
     for path in archives(source, recipe_dir):
-        samples = list(_samples(path))
-        found = found or any(_has_picture(fields) for _, fields in samples)
+        inputs = [one for key, members in _samples(path) for one in _inputs(key, members, source)]
+        found = found or any(_has_picture(fields) for _, fields in inputs)
         status = path.stat()
-        for start in range(0, len(samples), part_rows):
-            batch = samples[start : start + part_rows]
+        for start in range(0, len(inputs), part_rows):
+            batch = inputs[start : start + part_rows]
             yield Chunk(
                 source=source,
                 root=str(root),
@@ -60,22 +68,58 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
         raise SourceError(f"source {source.name!r}: no samples with a picture in {source.path}")
 
 
-def _has_picture(fields: dict[str, tuple[Any, ...]]) -> bool:
-    """Whether a sample's image is a plain file, and not a refused or damaged entry."""
+def _has_picture(fields: Fields) -> bool:
+    """Whether an input's image is a plain file, and not a refused or damaged entry."""
     return "image" in fields and fields["image"][-1] == PLAIN
 
 
-def _samples(path: Path) -> Iterator[tuple[str, dict[str, tuple[Any, ...]]]]:
-    """(key, field -> name, position, size, kind) of every sample; `image` is the picture."""
+def _samples(path: Path) -> Iterator[tuple[str, list[tuple[str, Entry]]]]:
+    """(key, members as field and entry) of every sample; members of one lie side by side."""
     for key, members in groupby(list_members(path), key=lambda member: _split_name(member)[0]):
-        fields: dict[str, tuple[Any, ...]] = {}
-        for member in members:
-            field = _split_name(member)[1]
-            # what is no plain file is an input of its own, so that it is refused by name
-            if f".{field}" in IMAGE_SUFFIXES or member.kind != PLAIN:
-                field = "image"
-            fields[field] = (member.name, member.position, member.size, member.kind)
-        yield key, fields
+        yield (
+            key,
+            [(_split_name(m)[1], (m.name, m.position, m.size, m.kind)) for m in members],
+        )
+
+
+def _inputs(
+    key: str, members: list[tuple[str, Entry]], source: SourceConfig
+) -> Iterator[tuple[str, Fields]]:
+    """The inputs of one sample: its picture with its texts, and every other picture in it.
+
+    Of `m.jpg` and `m.png` the first is the picture, for a mask is kept without loss. Pictures that
+    have names of their own behind the key (`img.001.jpg`, by webdataset's rule key `img` and field
+    `001.jpg`) are an input each where no picture has the plain name.
+    """
+    # what is no plain file is an input of its own, so that it is refused by name
+    refused = [entry for _, entry in members if entry[-1] != PLAIN]
+    plain = [(field, entry) for field, entry in members if entry[-1] == PLAIN]
+    pictures = [(field, entry) for field, entry in plain if is_image_name(f"x.{field}")]
+    texts = {field: entry for field, entry in plain if not is_image_name(f"x.{field}")}
+    main = _main_picture([field for field, _ in pictures], source.columns.get("image"))
+    for field, entry in pictures:
+        if main is None:
+            own = f"{field.rpartition('.')[0]}."
+            named = {f.removeprefix(own): e for f, e in texts.items() if f.startswith(own)}
+            yield key, {**texts, **named, "image": entry}
+        elif field == main:
+            yield key, {**texts, "image": entry}
+            main = ""  # a second member of that name is another picture
+        else:
+            yield key, {"image": entry, BESIDE: entry}
+    for entry in refused:
+        yield key, {"image": entry}
+    if not pictures and not refused:
+        yield key, texts
+
+
+def _main_picture(fields: list[str], wanted: str | None) -> str | None:
+    """The field that holds the sample's picture; None where each picture has its own name."""
+    if wanted is not None and wanted.lower() in fields:
+        return wanted.lower()
+    plain = [field for field in fields if "." not in field]
+    order = {field: place for place, field in enumerate(_FIRST)}
+    return min(plain, key=lambda field: order.get(field, len(order)), default=None)
 
 
 def _split_name(member: Member) -> tuple[str, str]:
@@ -86,34 +130,62 @@ def _split_name(member: Member) -> tuple[str, str]:
 
 
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
-    """One candidate per sample of the chunk."""
-    shard, *samples = chunk.items
+    """One candidate per input of the chunk."""
+    shard, *inputs = chunk.items
     path = Path(chunk.root) / shard
-    for key, fields in samples:
+    for key, fields in inputs:
         record = _record(path, fields, chunk.source)
-        if chunk.source.keep_splits:
-            record.setdefault("split", stem_split(path, chunk.source))
-        claims = claims_from(record, chunk.source)
-        if "image" not in fields:
-            shown = shown_member(shard, key)
-            yield Candidate(source_path=shown, reason="no_image", claims=claims)
+        member = None if "image" not in fields else _member(fields["image"])
+        shown = shown_member(shard, member.name if member else key)
+        try:
+            claims = _claims(record, path, chunk.source)
+        except ValueError as error:
+            yield Candidate(source_path=shown, reason="bad_row", detail=str(error))
             continue
-        name, position, size, kind = fields["image"]
-        member = Member(name=name, position=position, size=size, kind=kind)
-        yield read_member(path, shown_member(shard, name), member, max_bytes, claims)
+        if member is None:
+            yield Candidate(source_path=shown, reason="no_image", claims=claims)
+        elif BESIDE in fields:
+            yield Candidate(source_path=shown, reason="beside_picture", detail=key)
+        else:
+            found = read_member(path, shown, member, max_bytes, claims)
+            turn = turn_of(record.get("exif"))
+            if found.data is not None and turn != 1:
+                found = dataclasses.replace(found, data=with_turn(found.data, turn))
+            yield found
+
+
+def _claims(record: dict[str, Any], path: Path, source: SourceConfig) -> Claims:
+    """The claims of a sample; ValueError where its split is to be kept and none is named."""
+    if source.keep_splits and "split" not in record:
+        record["split"] = stem_split(path, source)
+        if record["split"] is None:
+            raise ValueError(
+                f"keep_splits is set, but neither {path.name} nor the sample names a split; write "
+                f'splits = {{ {json.dumps(path.stem)} = "train" }} in the source, or what it is'
+            )
+    whose = dict.fromkeys(("emotion", "style"), "fields of the samples")
+    return claims_from(record, source, whose)
+
+
+def _member(entry: Entry) -> Member:
+    name, position, size, kind = entry
+    return Member(name=name, position=position, size=size, kind=kind)
 
 
 def _record(path: Path, fields: dict[str, Any], source: SourceConfig) -> dict[str, Any]:
     """Claims of one sample under our names; damaged or oversized claim files claim nothing."""
     found: dict[str, Any] = {}
     wanted = {"json", "txt", *source.columns.values(), source.style_from, source.emotion_from}
-    for field in sorted(wanted & fields.keys() - {"image"}):
-        name, position, size, kind = fields[field]
-        if kind == PLAIN and size <= MAX_TEXT_BYTES:
-            member = Member(name=name, position=position, size=size, kind=kind)
-            text = read_bytes(path, member, MAX_TEXT_BYTES).decode("utf-8", errors="replace")
+    for field in sorted(wanted & fields.keys() - {"image", BESIDE}):
+        member = _member(fields[field])
+        if member.kind == PLAIN and member.size <= MAX_TEXT_BYTES:
+            try:
+                text = read_bytes(path, member, MAX_TEXT_BYTES).decode("utf-8", errors="replace")
+            except BROKEN:
+                continue
             found.update(_json_object(text) if field == "json" else {field: text})
-    names = {name: name for name in CLAIM_COLUMNS} | {"caption": "txt"} | source.columns
+    names = {name: name for name in CLAIM_COLUMNS} | {"caption": "txt", "exif": "exif"}
+    names |= source.columns
     if source.style_from:
         names["style"] = source.style_from
     if source.emotion_from:
@@ -128,6 +200,6 @@ def _record(path: Path, fields: dict[str, Any], source: SourceConfig) -> dict[st
 def _json_object(text: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

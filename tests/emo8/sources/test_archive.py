@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emo8.core.errors import Emo8Error
+from emo8.sources import members
 from emo8.sources.base import Candidate
 from tests.conftest import encoded, picture
 
@@ -120,3 +121,28 @@ def test_archive__unusable_sources_say_why(
         candidates(kind="archive", **options)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_archive__backslashes_part_folders(tmp_path: Path, candidates: Read) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        info = zipfile.ZipInfo("x.jpg")
+        info.filename = "awe\\1.jpg"  # as some Windows programs write it
+        file.writestr(info, encoded(picture(1)))
+    (found,) = candidates(kind="archive", path="a.zip", style="natural", emotion_from="folder")
+    assert (found.source_path, found.claims.emotion) == ("a.zip!awe/1.jpg", "awe")
+
+
+def test_archive__a_bomb_is_not_unpacked_to_be_listed(
+    tmp_path: Path, candidates: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "_MOST_UNPACKED", 200_000)
+    with tarfile.open(tmp_path / "a.tar.xz", "w:xz") as tar:
+        info = tarfile.TarInfo("0.jpg")
+        info.size = len(encoded(picture(0)))
+        tar.addfile(info, io.BytesIO(encoded(picture(0))))
+        for number in range(3_000):
+            tar.addfile(tarfile.TarInfo(f"{number}.txt"))
+    found = candidates(kind="archive", path="a.tar.xz", style="natural", part_rows=100_000)
+    assert found[0].data
+    assert len(found) < 3_000
+    assert found[-1].reason == "unreadable"

@@ -4,9 +4,11 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emo8.core.errors import Emo8Error
+from emo8.core.images import decode
 from emo8.sources.base import Candidate
 from tests.conftest import encoded, picture
 
@@ -74,3 +76,80 @@ def test_webdataset__pipes_urls_and_no_tars_are_refused(
     (tmp_path / "text.tar").write_text("no archive")
     with pytest.raises(Emo8Error):
         candidates(kind="webdataset", path=path, style="natural")
+
+
+def test_webdataset__every_picture_of_a_sample_is_an_input(
+    tmp_path: Path, candidates: Read
+) -> None:
+    jpg = [encoded(picture(n)) for n in range(6)]
+    mask = encoded(picture(9).convert("L"), "PNG")
+    shard(
+        tmp_path / "s.tar",
+        {
+            "img.001.jpg": jpg[0],
+            "img.002.jpg": jpg[1],
+            "img.002.txt": b"the second",
+            "a.left.jpg": jpg[2],
+            "a.right.jpg": jpg[3],
+            "a.txt": b"stereo",
+            "m.png": mask,
+            "m.jpg": jpg[4],
+            "m.seg.png": mask,
+            "m.txt": b"picture and mask",
+        },
+    )
+    options = {"kind": "webdataset", "path": "s.tar", "style": "natural"}
+    found = {one.source_path.removeprefix("s.tar!"): one for one in candidates(**options)}
+    kept = {name: one.claims.caption for name, one in found.items() if one.data}
+    assert kept == {
+        "img.001.jpg": None,
+        "img.002.jpg": "the second",
+        "a.left.jpg": "stereo",
+        "a.right.jpg": "stereo",
+        "m.jpg": "picture and mask",
+    }
+    assert {n: one.reason for n, one in found.items() if not one.data} == {
+        "m.png": "beside_picture",
+        "m.seg.png": "beside_picture",
+    }
+    chosen = candidates(**options, columns={"image": "right.jpg"})
+    right = {one.source_path for one in chosen if one.data and "a." in one.source_path}
+    assert right == {"s.tar!a.right.jpg"}
+
+
+@pytest.mark.parametrize("fmt", ["JPEG", "PNG"])
+def test_webdataset__the_turn_that_img2dataset_remembers_is_applied(
+    tmp_path: Path, candidates: Read, fmt: str
+) -> None:
+    upright = picture(1, (160, 120))
+    sideways = encoded(upright.rotate(90, expand=True), fmt)  # as stored; turned clockwise to show
+    told = {"exif": json.dumps({"Image Orientation": "Rotated 90 CW"}), "caption": None}
+    members = {"0.x": b"", "0.json": json.dumps(told).encode(), "0.txt": b"None"}
+    shard(tmp_path / "00000.tar", {f"0.{fmt.lower().replace('jpeg', 'jpg')}": sideways, **members})
+    (found,) = candidates(kind="webdataset", path="00000.tar", style="natural")
+    assert found.claims.caption is None
+    decoded = decode(found.data or b"")
+    assert (decoded.width, decoded.height) == (160, 120)
+    difference = np.abs(decoded.rgb.astype(int) - np.asarray(upright).astype(int))
+    assert difference.mean() < 5
+
+
+def test_webdataset__damaged_texts_and_deep_json_cost_a_claim(
+    tmp_path: Path, candidates: Read
+) -> None:
+    deep = b'{"caption": ' * 50_000
+    shard(tmp_path / "s.tar", {"0.jpg": encoded(picture(0)), "0.json": deep, "0.txt": b"\xff\xfe"})
+    (found,) = candidates(kind="webdataset", path="s.tar", style="natural")
+    assert found.data
+
+
+def test_webdataset__kept_splits_that_nobody_names_are_told(
+    tmp_path: Path, candidates: Read
+) -> None:
+    shard(tmp_path / "minival.tar", {"0.jpg": encoded(picture(0))})
+    options = {"kind": "webdataset", "path": "*.tar", "style": "natural", "keep_splits": True}
+    (found,) = candidates(**options)
+    assert found.reason == "bad_row"
+    assert 'splits = { "minival" = "train" }' in (found.detail or "")
+    (found,) = candidates(**options, splits={"minival": "val"})
+    assert found.claims.split == "val"

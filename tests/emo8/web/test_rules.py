@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import io
 import itertools
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from emo8.core.networks import parse_networks, refusal
+from emo8.web import body
 from emo8.web.agent import Agent, FetchPolicy, retry_after_s
 from emo8.web.consent import Consent, SiteFiles
 from emo8.web.download_log import Entry, PackWriter, entries, read_picture
@@ -19,6 +23,7 @@ from emo8.web.links import host_of, parse
 from emo8.web.opt_outs import product_token, reserved, robots_tag
 from emo8.web.outcome import FetchFailed, failed
 from emo8.web.pacing import Pacing
+from tests.conftest import encoded, picture
 from tests.emo8.web.conftest import Site
 
 LOOPBACK = parse_networks(["127.0.0.0/8"], "test")
@@ -279,3 +284,33 @@ def test_agent__proxies_are_ignored_unless_asked(
     fetcher = agent(tmp_path / "b", use_proxies=True, robots_txt=False, tdm_reservation=False)
     fetcher.fetch(link)
     assert site.asked[link] == 1  # the proxy was asked for the whole address
+
+
+def test_pacing__a_host_that_never_ends_its_answers_is_left_alone(tmp_path: Path) -> None:
+    turns = pacing(tmp_path)
+    for _ in range(3):
+        with turns.turn("a.example"):
+            turns.answered("a.example")  # the head came; the body dripped
+            turns.stalled("a.example")
+    with pytest.raises(FetchFailed, match="host_stalls"), turns.turn("a.example"):
+        pass
+    with pacing(tmp_path).turn("b.example"):  # others are not
+        pass
+    turns.delivered("a.example")
+    with turns.turn("a.example"):
+        pass
+
+
+def test_read_picture__a_packed_body_that_is_cut_is_not_whole() -> None:
+    packed = gzip.compress(encoded(picture(1)))
+
+    def reply(data: bytes) -> Any:
+        stream = io.BytesIO(data)
+        return SimpleNamespace(
+            body=SimpleNamespace(length=len(data), read1=stream.read1),
+            headers={"Content-Encoding": "gzip"},
+        )
+
+    assert body.read_picture(reply(packed), 1_000_000) == encoded(picture(1))
+    with pytest.raises(FetchFailed, match="body_too_short"):
+        body.read_picture(reply(packed[:-9]), 1_000_000)
