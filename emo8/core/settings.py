@@ -33,7 +33,8 @@ class SourceConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    kind: str  # folder, archive, table, urls, hub, webdataset: a file of emo8/sources/kinds
+    # one of "folder", "archive", "table", "urls", "hub", "webdataset": a file of emo8/sources/kinds
+    kind: str
     path: str  # file, folder or glob, relative to the recipe; hub: "hub:user/name@revision"
     name: str = ""  # shown in the provenance; default: the last part of path
     style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
