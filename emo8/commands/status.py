@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emo8.engine.plan import Plan
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 HELP = "the funnel, and which parts are done, reused, stale or failed"
 DESCRIPTION = """\
 What came in, what left and why; and for every step how many parts are done, were reused by the
-last run, are stale (made from other inputs or options than now asked for) or failed.
+last run, are stale (made from other inputs or options than now asked for) or failed. Under a step
+stands why it had to be made anew.
 
 --failures counts the links that gave no picture, by host, reason and cause, most frequent first:
 
@@ -51,18 +52,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from emo8.engine import build_folder
     from emo8.engine.plan import load_plan, step_status
+    from emo8.labels import clip_steps
     from emo8.report import understood
     from emo8.report.numbers import funnel_lines
 
-    build_folder.require_build(arguments.build)
+    resolved = build_folder.require_build(arguments.build)
     plan = load_plan(arguments.build)
     funnel = build_folder.read_json(arguments.build / "report" / "funnel.json")
     steps = step_status(arguments.build, plan) if plan else {}
     complete = bool(plan and plan.dataset and not plan.unread)
     stats = build_folder.read_json(arguments.build / "report" / "stats.json") or {}
+    outdated = clip_steps.outdated(resolved)
     damaged = _damaged(arguments.build, plan) if arguments.check else []
     if arguments.json:
-        answer = {"funnel": funnel, "steps": steps, "complete": complete}
+        answer: dict[str, Any] = {"funnel": funnel, "steps": steps, "complete": complete}
+        answer["outdated"] = [*outdated.values()]
         answer["understood"] = stats.get("understood", {})
         print(json.dumps(answer | ({"damaged": damaged} if arguments.check else {}), indent=2))
         return 1 if damaged else 0
@@ -76,6 +80,10 @@ def _status(arguments: argparse.Namespace) -> int:
         print(f"{step:<32}" + "".join(f"{numbers[key]:>8}" for key in _NUMBERS))
         for part, cause in numbers["failures"].items():
             print(f"    part {part} failed: {cause}")
+        if numbers["why"]:
+            print(f"    made anew: {numbers['why']}")
+    for line in outdated.values():
+        print(line)
     for one in damaged:
         print(f"DAMAGED {one['path']} {one['cause']}; {one['remedy']}")
     if arguments.check and not damaged:

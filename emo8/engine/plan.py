@@ -12,7 +12,7 @@ from typing import Any
 
 from emo8.engine.build_folder import PLAN, read_json
 from emo8.engine.files import fingerprint, read_fingerprint, write_text
-from emo8.engine.steps import part_path
+from emo8.engine.steps import ROWS, part_path
 
 _SUM = "checksum"  # of all else in the file
 
@@ -31,6 +31,8 @@ class Plan:
     # inputs could not be read was tried again
     unread: dict[str, int] | None = None
     tries: dict[str, int] = field(default_factory=dict)
+    made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # step -> `Step.made_of`
+    why: dict[str, str] = field(default_factory=dict)  # step -> why its parts had to be made anew
     sums: dict[str, str] = field(default_factory=dict)  # small files of the run -> SHA-256
 
     def stale(self, build: Path, step: str) -> list[int]:
@@ -45,6 +47,43 @@ class Plan:
     def save(self, build: Path) -> None:
         content = asdict(self)
         write_text(build / PLAN, json.dumps({**content, _SUM: fingerprint(content)}) + "\n")
+
+
+def changes(before: Plan | None, now: Plan, reads: dict[str, list[str]]) -> dict[str, str]:
+    """Per step why its parts are not those of the plan before; `reads` are the tables it reads."""
+    found: dict[str, str] = {}
+    for step, marks in now.fingerprints.items():
+        if before is None or step not in before.fingerprints:
+            continue
+        old, new = before.made_of.get(step), now.made_of.get(step)
+        if before.fingerprints[step] == marks:
+            found |= {step: before.why[step]} if step in before.why else {}
+        elif step not in now.made_of:
+            found[step] = "the sources are others, or are read otherwise"
+        elif old is None:
+            found[step] = "another version of emo8 made it, and did not write down how"
+        elif old != new:
+            found[step] = "; ".join(_differences(old, new or {}))
+        else:
+            changed = [table for table in reads[step] if table in found]
+            found[step] = f"made of {', '.join(changed) or ROWS}, which changed"
+    return found
+
+
+def _differences(old: Any, new: Any, name: str = "") -> list[str]:
+    """What differs between two JSON values, each with its name, before and after."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [f"{name}: {_short(old)} before, {_short(new)} now"] if old != new else []
+    lines = []
+    for key in sorted({*old, *new}):
+        inside = f"{name}.{key}" if name else key
+        lines += _differences(old.get(key, "nothing"), new.get(key, "nothing"), inside)
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
 
 
 def load_plan(build: Path) -> Plan | None:
@@ -69,5 +108,6 @@ def step_status(build: Path, plan: Plan) -> dict[str, dict[str, Any]]:
             "parts_stale": len(present),
             "parts_failed": len(causes),
             "failures": causes,
+            "why": plan.why.get(step, ""),
         }
     return status

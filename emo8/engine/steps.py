@@ -7,6 +7,7 @@ over parts; its output is row-aligned with the part it read.
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,18 @@ class Step(ABC):
     def run(self, batch: Batch, state: Any) -> pa.Table:
         """New columns, one line per row of the batch, with the schema `adds`."""
 
+    def made_of(self) -> dict[str, Any]:
+        """All that changes this step's output besides what it reads, as JSON values."""
+        columns = {item.name: str(item.type) for item in self.adds}
+        made: dict[str, Any] = json.loads(
+            json.dumps({"version": self.version, "options": self.options(), "columns": columns})
+        )
+        return made
+
     def fingerprint(self, inputs: dict[str, str]) -> str:
         """Fingerprint of this step's output for inputs with these fingerprints."""
         used = {table: inputs[table] for table in self.reads}
-        columns = [(item.name, str(item.type)) for item in self.adds]
-        return fingerprint(self.name, self.version, self.options(), columns, used)
+        return fingerprint(self.name, self.made_of(), used)
 
 
 def part_path(build: Path, table: str, number: int) -> Path:

@@ -79,6 +79,7 @@ class Embed(Step):
         return {
             "model": model.name,
             "weights_sha256": model.weights_sha256,
+            "activation": model.activation,
             "precision": model.precision,
         }
 
@@ -296,6 +297,24 @@ def recorded(resolved: dict[str, Any]) -> Model:
             f"this build of {resolved['recipe']['name']!r} was made by another version of emo8: "
             "run `emo8 build` again to bring it up to date"
         ) from None
+
+
+def outdated(resolved: dict[str, Any]) -> list[str]:
+    """One line per model of a build that was computed otherwise than its weights want."""
+    from emo8.labels.clip import models
+
+    lines = []
+    for described in resolved.get("models", []):
+        name = described["name"]
+        if "activation" in described or models.folder_of(name):
+            continue
+        wanted = models.settings_of(*models.known_pair(name)).activation
+        if wanted != models.GELU:
+            lines.append(
+                f"{name}: labels and embeddings were made with GELU, and its weights were trained "
+                f"with {wanted}: `emo8 build` with the recipe makes them anew"
+            )
+    return lines
 
 
 def recall(name: str, known: list[dict[str, Any]], precision: str) -> Model | None:

@@ -31,7 +31,7 @@ from emo8.duplicates.pairs import Pairs
 from emo8.engine import build_folder, malloc
 from emo8.engine.files import fingerprint, read_columns, write_text
 from emo8.engine.local import Engine, Task, make_engine
-from emo8.engine.plan import Plan, load_plan
+from emo8.engine.plan import Plan, changes, load_plan
 from emo8.engine.progress import stage
 from emo8.engine.steps import ROWS, PartTask, Step, part_path
 from emo8.engine.verdict_table import provenance_of_copies
@@ -177,7 +177,15 @@ class _Run:
         decision = fingerprint(
             DECIDE_VERSION, write.VERSION, options, rules, recipe.seed, marks, removals
         )
-        return Plan(fingerprints=marks, decision=decision, removals=removals, tries=self.tries)
+        plan = Plan(
+            fingerprints=marks,
+            decision=decision,
+            removals=removals,
+            tries=self.tries,
+            made_of={step.name: step.made_of() for step in self.steps},
+        )
+        plan.why = changes(self.previous, plan, {step.name: [*step.reads] for step in self.steps})
+        return plan
 
     def _complete(self) -> bool:
         """Whether the last run finished exactly this plan and its dataset is still there."""
