@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from emo8.core.errors import BuildError
+from emo8.core.errors import BuildError, ModelError
 from emo8.core.images import DecodeError, decode
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.core.taxonomy import EMOTIONS, STYLES, parse_style
@@ -46,7 +46,7 @@ class Model:
     @property
     def table(self) -> str:
         """The name of the step that holds this model's embeddings."""
-        return "embed-" + re.sub(r"[^A-Za-z0-9.]+", "-", self.name).strip("-")
+        return table_of(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,18 +299,26 @@ def recorded(resolved: dict[str, Any]) -> Model:
         ) from None
 
 
-def outdated(resolved: dict[str, Any]) -> list[str]:
-    """One line per model of a build that was computed otherwise than its weights want."""
+def table_of(name: str) -> str:
+    """The name of the step that holds a model's embeddings."""
+    return "embed-" + re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+
+
+def outdated(resolved: dict[str, Any]) -> dict[str, str]:
+    """{step: why} of the models that a build computed otherwise than their weights want."""
     from emo8.labels.clip import models
 
-    lines = []
+    lines = {}
     for described in resolved.get("models", []):
         name = described["name"]
         if "activation" in described or models.folder_of(name):
             continue
-        wanted = models.settings_of(*models.known_pair(name)).activation
+        try:
+            wanted = models.settings_of(*models.known_pair(name)).activation
+        except ModelError:  # a name that nobody knows any more
+            continue
         if wanted != models.GELU:
-            lines.append(
+            lines[table_of(name)] = (
                 f"{name}: labels and embeddings were made with GELU, and its weights were trained "
                 f"with {wanted}: `emo8 build` with the recipe makes them anew"
             )

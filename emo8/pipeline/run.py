@@ -36,6 +36,7 @@ from emo8.engine.progress import stage
 from emo8.engine.steps import ROWS, PartTask, Step, part_path
 from emo8.engine.verdict_table import provenance_of_copies
 from emo8.engine.verdict_table import write as write_verdicts
+from emo8.labels import clip_steps
 from emo8.pipeline import decide, ingest, integrity, steps
 from emo8.publish import card_numbers
 from emo8.publish.card import CardInput, write_card
@@ -102,6 +103,7 @@ class _Run:
     ) -> None:
         self.recipe, self.out, self.chunks, self.engine = recipe, out, chunks, engine
         self.recipe_dir = recipe_path.resolve().parent
+        outdated = clip_steps.outdated(build_folder.read_json(out / build_folder.RESOLVED) or {})
         self.resolved = steps.resolve(recipe, recipe_path, out)
         self.steps = steps.part_steps(recipe, self.resolved, out)
         journal.settle(out)
@@ -115,6 +117,7 @@ class _Run:
             self.fetch.retry_failed()
         self.tries = ingest.tries(self.previous, chunks, out)
         self.plan = self._plan()
+        self.plan.why |= {step: why for step, why in outdated.items() if step in self.plan.why}
 
     def run(self) -> BuildResult:
         mended = integrity.mend(self.out, self.previous or self.plan)

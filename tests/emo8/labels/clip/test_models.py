@@ -147,7 +147,8 @@ def test_outdated__a_build_of_before_says_why_its_labels_are_made_anew() -> None
 
     names = ["ViT-B-16/openai", "ViT-B-32/laion2b_s34b_b79k", "embedded"]
     old = {"models": [{"name": name} for name in names]}
-    (line,) = outdated(old)
+    ((table, line),) = outdated(old).items()
+    assert table == "embed-ViT-B-16-openai"
     for word in ("ViT-B-16/openai", "GELU", "quick_gelu", "emo8 build"):
         assert word in line
     assert not outdated({"models": [{"name": names[0], "activation": "quick_gelu"}]})
