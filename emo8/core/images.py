@@ -30,6 +30,16 @@ _MAX_PAGES = 1000  # of a TIFF are looked at
 _STILL = frozenset(("JPEG", "MPO", "HEIF", "JXL"))
 _TIFF_ASIDE = 1 | 4  # NewSubfileType: a smaller copy of another page, a mask of one
 
+# Why a file leaves that begins like its format and has no readable header: two bytes make a BMP,
+# so most of what begins like one is none.
+_HEADER_REASON = {
+    "JPEG": "truncated",
+    "PNG": "truncated",
+    "AVIF": "corrupt",
+    "HEIF": "corrupt",
+    "JXL": "corrupt",
+}
+
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
@@ -123,8 +133,9 @@ def _open(data: bytes) -> Image.Image | None:
     except SyntaxError as error:  # PIL's word for a header that it cannot read
         if name == "TIFF" and headers.is_whole_tiff(data):
             return None
-        reason = "truncated" if name in ("JPEG", "PNG") else "not_an_image"
-        raise DecodeError(reason, len(data), str(error)) from error
+        raise DecodeError(
+            _HEADER_REASON.get(name, "not_an_image"), len(data), str(error)
+        ) from error
 
 
 def _load_reason(error: Exception) -> str:

@@ -63,15 +63,24 @@ def to_srgb(image: Image.Image, data: bytes, seen: Seen) -> np.ndarray:
 
 def _by_opencv(image: Image.Image, data: bytes) -> Image.Image:
     """The same picture with its pixels decoded by OpenCV; the picture itself where it cannot."""
-    import cv2
-
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    found = _imdecode(data)
     if found is None or found.shape[:2] != image.size[::-1] or found.dtype != np.uint8:
         return image
     _swap_blue(found)
     decoded = Image.fromarray(np.asarray(found))
     decoded.info, decoded.format = image.info, image.format
     return decoded
+
+
+def _imdecode(data: bytes) -> np.ndarray | None:
+    """What OpenCV makes of a file, without its remarks on standard error; None where nothing."""
+    import cv2
+
+    level = cv2.setLogLevel(0)
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    finally:
+        cv2.setLogLevel(level)
 
 
 def _swap_blue(found: np.ndarray) -> None:
@@ -274,9 +283,7 @@ def _greatest(value: Any) -> int:
 
 def wide_values(data: bytes) -> np.ndarray | None:
     """Wide numbers as stored, in RGB or RGBA order; None where OpenCV does not read them."""
-    import cv2
-
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    found = _imdecode(data)
     if found is None or found.dtype == np.uint8:
         return None
     if found.ndim == 3:
