@@ -76,11 +76,11 @@ def _imdecode(data: bytes) -> np.ndarray | None:
     """What OpenCV makes of a file, without its remarks on standard error; None where nothing."""
     import cv2
 
-    level = cv2.setLogLevel(0)
+    level = cv2.utils.logging.setLogLevel(0)
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     finally:
-        cv2.setLogLevel(level)
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _swap_blue(found: np.ndarray) -> None:
