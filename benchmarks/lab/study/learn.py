@@ -1,0 +1,172 @@
+"""`python -m benchmarks.lab.study.learn`: an arm and seed within a CPU budget, measured on the way.
+
+    python -m benchmarks.lab.study.learn --corpus CORPUS --work WORK --arms full --seeds 0
+    python -m benchmarks.lab.study.learn --report
+
+Read learning.md first. Resumable: the same command goes on where it was cut off; each arm and seed
+is one JSON file of the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.lab import machine
+from benchmarks.lab.study import arms, data, learned_page, questions
+from benchmarks.lab.study.arms import RECIPE, Arm
+from emo8.core.errors import Emo8Error
+
+HELD_OUT_BELOW = 13  # of 256, by the first byte of SHA-256(id)
+FIRST_POINT = 250  # steps; each later point has twice as many
+WARMUP = 50
+RESULTS = Path("benchmarks/results")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when what was asked is done."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--corpus", type=Path, help="images-*.parquet")
+    parser.add_argument("--work", type=Path, help="folder for caches and RUNs")
+    parser.add_argument("--arms", nargs="+", default=["full"], metavar="ARM")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--cpu-minutes", type=float, default=15.0, help="for an arm and seed")
+    parser.add_argument("--composites", type=int, default=2000)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--report", action="store_true", help="write the page alone")
+    given = parser.parse_args(argv)
+    try:
+        if not given.report:
+            if given.corpus is None or given.work is None:
+                raise Emo8Error("--corpus and --work are needed to run an arm")
+            caches = make_caches(given.corpus, given.work, given.composites)
+            for seed in given.seeds:
+                for name in given.arms:
+                    run_arm(arms.get(name), seed, caches, given)
+        sys.stdout.write(f"{learned_page.write(given.out)}\n")
+    except Emo8Error as error:
+        sys.stderr.write(f"learn: {error}\n")
+        return 2
+    return 0
+
+
+def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namespace) -> None:
+    """Train and measure until the budget is spent; what was done before counts."""
+    path = given.out / "learning" / f"{arm.name}-seed{seed}.json"
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else _empty(arm, seed)
+    run = given.work / "learning" / f"{arm.name}-seed{seed}"
+    budget = 60 * given.cpu_minutes
+    if not found["points"]:
+        found["beside"] = questions.beside(caches, seed)
+    while found["cpu_s"] < budget:
+        before = found["points"][-1]["steps"] if found["points"] else 0
+        steps = _next(before, found["cpu_s"], budget)
+        if steps <= before:
+            break
+        found["cpu_s"] += train(arm, run, caches["train"], steps, seed)
+        point = {"steps": steps, "cpu_s": round(found["cpu_s"], 1)}
+        found["points"].append(point | questions.ask(run, caches))
+        _write(path, found | {"machine": machine.describe()})
+        sys.stdout.write(f"{arm.name} seed {seed}: {steps} steps, {found['cpu_s']:.0f} CPU s\n")
+        sys.stdout.flush()
+
+
+def _empty(arm: Arm, seed: int) -> dict[str, Any]:
+    return {"arm": arm.name, "what": arm.what, "seed": seed, "cpu_s": 0.0, "points": []}
+
+
+def _next(done: int, spent: float, budget: float) -> int:
+    """Steps of the next point: twice as many, or as many as the budget still buys."""
+    if not done:
+        return FIRST_POINT
+    affordable = int((budget - spent) / (spent / done))
+    return done + min(done, affordable)
+
+
+def train(arm: Arm, run: Path, cache: Path, steps: int, seed: int) -> float:
+    """CPU seconds of `uniemox pretrain` from where the RUN is to `steps`."""
+    settings = arm.overrides | {
+        "optim.schedule": "constant",
+        "optim.warmup_steps": str(WARMUP),
+        "optim.cooldown_share": "0.0001",  # a point is on the way, not an end
+        "system.save_every": "250",
+        "log.tensorboard": "false",
+    }
+    command = [sys.executable, "-m", "pretrain.cli", "pretrain", RECIPE, "--data", str(cache)]
+    command += ["--out", str(run), "--steps", str(steps), "--seed", str(seed)]
+    command += [word for key, value in settings.items() for word in (f"--{key}", value)]
+    before = _cpu_s()
+    ended = subprocess.run(command, env=os.environ | {"HF_DATASETS_OFFLINE": "1"}, check=False)
+    if ended.returncode:
+        raise Emo8Error(f"{' '.join(command[2:])} ended with {ended.returncode}; see above")
+    return _cpu_s() - before
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+# The data -----------------------------------------------------------------------------------------
+
+
+def make_caches(corpus: Path, work: Path, composites: int) -> dict[str, Path]:
+    """{"train", "pictures", "families": a cache of views}: learned from, unseen, unseen artists."""
+    caches = {name: work / f"learning-{name}.safetensors" for name in questions.SIDES}
+    if all(path.is_file() for path in caches.values()):
+        return caches
+    whole = work / "learning-pictures.parquet"
+    data.write(corpus, whole, composites=composites, seed=0)
+    rows = pq.read_table(whole)
+    held_out = [is_held_out(row_id) for row_id in rows.column("id").to_pylist()]
+    tables = {
+        "train": rows.filter(pa.array([not held for held in held_out])),
+        "pictures": rows.filter(pa.array(held_out)),
+        "families": pa.Table.from_pylist(list(_families(corpus)), schema=data.SCHEMA),
+    }
+    for name, table in tables.items():
+        source = work / f"learning-{name}.parquet"
+        pq.write_table(table, source)
+        command = [sys.executable, "-m", "pretrain.cli", "cache", str(source)]
+        command += ["--recipe", RECIPE, "--crops", "4", "--out", str(caches[name])]
+        if subprocess.run(command, check=False).returncode:
+            raise Emo8Error(f"{' '.join(command[2:])} failed; see above")
+    return caches
+
+
+def is_held_out(row_id: str) -> bool:
+    """Whether a picture is asked about and never learned from."""
+    return hashlib.sha256(row_id.encode()).digest()[0] < HELD_OUT_BELOW
+
+
+def _families(corpus: Path) -> Iterator[dict[str, Any]]:
+    """Pictures of the choice families, as rows of `data.SCHEMA`."""
+    for shard in sorted(corpus.glob("images-*.parquet")):
+        for row in pq.read_table(shard, columns=data.COLUMNS).to_pylist():
+            match = data.HELD_OUT.search(row["source_package"])
+            if match and match[1] in data.CHOICE:
+                image = row["image"]
+                row["image"] = image if isinstance(image, bytes) else image["bytes"]
+                yield {name: row.get(name) for name in data.SCHEMA.names}
+
+
+def _write(path: Path, found: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The second study: what is held out, budgets, few labels, intervals, and one arm end to end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.lab.study import learn, learned_page, questions
+from emo8.core.errors import SourceError
+from tests.benchmarks.lab.study.test_claim import corpus  # noqa: F401
+
+
+def test_held_out__about_five_in_a_hundred_and_always_the_same() -> None:
+    held = [learn.is_held_out(f"row-{number}") for number in range(4000)]
+    assert 0.03 < np.mean(held) < 0.07
+    assert held[:50] == [learn.is_held_out(f"row-{number}") for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("done", "spent", "steps"),
+    [
+        (0, 0.0, 250),
+        (250, 60.0, 500),
+        (1000, 240.0, 2000),
+        (2000, 480.0, 3750),
+        (3750, 899.9, 3750),
+    ],
+)
+def test_next__doubles_until_the_budget_says_less(done: int, spent: float, steps: int) -> None:
+    assert learn._next(done, spent, 900.0) == steps
+
+
+def test_few_labels__what_is_in_the_features_is_found_and_noise_is_not() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = np.array(["a", "b"] * 100, dtype=object)
+    signal = torch.tensor([[1.0], [-1.0]]).repeat(100, 3)
+    noise = torch.randn(200, 3, generator=generator)
+    clear = questions.from_few_labels(signal + noise / 10, labels, signal, labels, 5)
+    assert clear.mean() == 1.0
+    blind = questions.from_few_labels(noise, labels, noise.flip(0), labels, 5)
+    assert blind.mean() < 0.7
+
+
+def test_interval__of_equal_models_holds_zero_and_of_better_ones_does_not() -> None:
+    rng = np.random.default_rng(0)
+    gaps = rng.choice([-1.0, 0.0, 1.0], size=(3, 400))
+    low, high = learned_page.interval(gaps - gaps.mean())
+    assert low < 0 < high
+    assert learned_page.interval(gaps - gaps.mean() + 0.3)[0] > 0
+
+
+def test_page__without_results_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="run an arm first"):
+        learned_page.write(tmp_path)
+    assert learn.main(["--out", str(tmp_path)]) == 2
+
+
+@pytest.mark.slow
+def test_learn__one_arm_then_again_without_work(
+    corpus: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(learn, "FIRST_POINT", 2)
+    monkeypatch.setattr(learn, "HELD_OUT_BELOW", 80)
+    monkeypatch.setattr(learn.data, "CHOICE", ("twemoji",))  # the family that the corpus holds
+    monkeypatch.setattr(questions, "LABELS", (20, 200))
+    out = tmp_path / "results"
+    command = ["--corpus", str(corpus), "--work", str(tmp_path / "work"), "--out", str(out)]
+    command += ["--composites", "2", "--cpu-minutes", "0.02"]
+    assert learn.main(command) == 0
+    found = json.loads((out / "learning" / "full-seed0.json").read_text())
+    assert found["points"][0]["steps"] == 2 and found["cpu_s"] > 1
+    assert {"untrained", "pixels", "teacher"} == set(found["beside"])
+    page = (out / "learning.md").read_text()
+    assert "| full | 0 | 2 |" in page and "Unfinished" in page and "Zero-shot agreement" in page
+    monkeypatch.setattr(learn, "train", None)  # would raise
+    assert learn.main(command) == 0
