@@ -57,6 +57,7 @@ def make_state(
     model = build_model(config.model, teacher_dim=teacher.dim, seed=config.seed).to(world.device)
     if from_init and config.init.weights:
         init.check_activation(config)
+        init.check_pixels(config)
         init.start_from(model, config.init)
     choose_outputs(model, config.loss)
     if world.device.type == "cpu" and config.system.precision == "bf16":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,13 +79,42 @@ def check_activation(config: PretrainConfig) -> None:
         )  # fmt: skip
 
 
+def check_pixels(config: PretrainConfig) -> None:
+    """Warn where the weights of `timm:NAME` were trained on pixels of another mean and spread."""
+    if not config.init.weights.startswith("timm:"):
+        return
+    import timm
+
+    trained = timm.get_pretrained_cfg(config.init.weights.removeprefix("timm:"))
+    for name in ("mean", "std"):
+        wanted, own = getattr(trained, name, None), getattr(config.views, name)
+        if wanted is not None and tuple(wanted) != tuple(own):
+            value = ",".join(str(part) for part in wanted)
+            logger.warning(
+                "%s saw pixels of another %s: give --views.%s %s to keep its features",
+                *(config.init.weights, name, name, value),
+            )
+
+
+def refuse_rotary(name: str, model: torch.nn.Module) -> None:
+    """ValueError for encoders that turn their queries by position: the weights alone would fit."""
+    if getattr(model, "rope", None) is not None:
+        raise ValueError(
+            f"--init.weights {name}: its positions are rotary (as those of DINOv3 and PE), which "
+            "the encoder trained here has not, so the weights would mean something else. Start "
+            "from one with learned positions: MAE, DeiT, CLIP, MetaCLIP, SigLIP."
+        )
+
+
 def read(name: str) -> dict[str, Tensor]:
     """{key: tensor} of a file, `timm:NAME` or `open_clip:NAME/TAG`."""
     if name.startswith("timm:"):
         import timm
 
-        model = timm.create_model(name.removeprefix("timm:"), pretrained=True)
-        return dict(model.state_dict())
+        short = name.removeprefix("timm:")
+        with torch.device("meta"):  # before hundreds of megabytes are fetched
+            refuse_rotary(name, timm.create_model(short, pretrained=False))
+        return dict(timm.create_model(short, pretrained=True).state_dict())
     if name.startswith("open_clip:"):
         from emo8.labels.clip import encoder
 
@@ -128,10 +158,24 @@ def to_timm_names(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]
     """The weights under timm's names, fitted to the encoder's grid."""
     from timm.models.vision_transformer import checkpoint_filter_fn
 
+    places = weights["pos_embed"].shape[1] if "pos_embed" in weights else 2
+    if "cls_token" not in weights and math.isqrt(places) ** 2 == places:  # a grid and no more
+        weights = _with_cls(weights, encoder)
     fitted: dict[str, Tensor] = checkpoint_filter_fn(dict(weights), encoder)  # type: ignore[assignment]
     if "mask_token" in weights:  # timm's ViT has none and drops it
         fitted = {**fitted, "mask_token": weights["mask_token"]}
     return fitted
+
+
+def _with_cls(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]:
+    """Weights of an encoder without CLS, as SigLIP's: with a fresh token at position zero."""
+    places = weights["pos_embed"]
+    logger.info("the weights have no CLS token: it begins untrained")
+    return {
+        **weights,
+        "cls_token": encoder.cls_token.detach().clone(),
+        "pos_embed": torch.cat([torch.zeros_like(places[:, :1]), places], dim=1),
+    }
 
 
 def resolve_license(config: PretrainConfig) -> PretrainConfig:
