@@ -127,10 +127,12 @@ def read_facts(run: Path) -> dict[str, Any]:
     """RUN/config.json; ValueError where there is none."""
     try:
         facts: dict[str, Any] = json.loads((run / CONFIG).read_text("utf-8"))
-    except (OSError, ValueError) as problem:
-        raise ValueError(f"{run}: not a RUN, its {CONFIG} is not readable ({problem})") from problem
-    facts["config"].setdefault("init", {"weights": ""})
-    facts.setdefault("licenses", {"init": None, "teacher": facts["teacher"]["license"]})
+        facts["config"].setdefault("init", {"weights": ""})
+        facts.setdefault("licenses", {"init": None, "teacher": facts["teacher"]["license"]})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ValueError(
+            f"{run / CONFIG}: not the config of a RUN, or damaged ({problem}); put a whole one back"
+        ) from problem
     return facts
 
 

@@ -79,6 +79,13 @@ def test_timm_line__makes_a_model_that_takes_the_weights() -> None:
     model.load_state_dict(encoder)
 
 
+@pytest.mark.parametrize("content", ['{"con', "{}", "[]", '{"config": 1}'])
+def test_export__a_damaged_config_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"config\.json: not the config of a RUN, or damaged"):
+        export.read_facts(tmp_path)
+
+
 def test_push__unknown_licence_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"of the initialisation mae\.pth"):
         export.check_licenses(facts("unknown"))
