@@ -75,11 +75,9 @@ def parse(lines: Iterable[tuple[str, Line]], rules: Rules, *, batch: str) -> Rea
 
     A mistake anywhere refuses everything.
     """
-    given = list(lines)
-    times = Times.of(line.get("time", "") for _, line in given)
-    reader = _Reader(rules, times, datetime.now(UTC).replace(microsecond=0))
+    reader = _Reader(rules)
     votes, mistakes, unknown, unanswered = _Votes(), list(rules.damaged), Counter[str](), 0
-    for place, line in given:
+    for place, line in lines:
         try:
             found = reader.votes(line)
             row = rules.pictures.find(line.get("id", "")) if found else None
@@ -95,7 +93,7 @@ def parse(lines: Iterable[tuple[str, Line]], rules: Rules, *, batch: str) -> Rea
         unanswered += not found
         for vote in found:
             votes.add(place, {**vote, **base, "batch": batch})
-    given.clear()
+    times = _read_times(votes, mistakes)
     frame, notes = _one_answer_each(votes, mistakes)
     if mistakes:
         raise Emo8Error(explain(rules.where, mistakes, unknown))
@@ -111,8 +109,8 @@ def parse(lines: Iterable[tuple[str, Line]], rules: Rules, *, batch: str) -> Rea
 class _Reader:
     """Reads one line at a time; remembers what words and names mean."""
 
-    def __init__(self, rules: Rules, times: Times, now: datetime) -> None:
-        self.rules, self.times, self.now = rules, times, now
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
         self.scales = parse_scales(rules.scale)
         self.people: dict[str, str] = {}
 
@@ -124,12 +122,11 @@ class _Reader:
                 raise ValueError("no annotator; who voted? --annotator NAME stands in")
             plain = name[:-2] if name.endswith(".0") and name[:-2].isdigit() else name
             self.people[name] = pseudonym(plain, self.rules.salt)
-        time = line.get("time", "")
         return {
             "id": row,
             "annotator": self.people[name],
             "consent": yes_no("consent", line.get("consent", "")),
-            "time": self.times.read(time) if time else self.now,
+            "time": line.get("time", ""),  # read once all are known
         }
 
     def votes(self, line: Line) -> list[dict[str, Any]]:
@@ -225,6 +222,21 @@ class _Reader:
 
 _style = lru_cache(maxsize=1024)(parse_style)
 _scale = lru_cache(maxsize=64)(parse_scale)
+
+
+def _read_times(votes: _Votes, mistakes: list[str]) -> Times:
+    """Turn the texts of the votes' times into times: when the day comes first, the file shows."""
+    texts = votes.columns["time"]
+    times, now = Times.of(set(texts)), datetime.now(UTC).replace(microsecond=0)
+    wrong = set()
+    for number, text in enumerate(texts):
+        texts[number] = now
+        try:
+            texts[number] = times.read(text) if text else now
+        except ValueError as error:
+            wrong.add(f"{votes.places[number]}: {error}")
+    mistakes += sorted(wrong)
+    return times
 
 
 def _one_answer_each(votes: _Votes, mistakes: list[str]) -> tuple[pd.DataFrame, list[str]]:

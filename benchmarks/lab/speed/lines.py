@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.lab.speed.targets import SMALL_STEP_TIMES, SMALL_STEP_WAIT, STEP_GFLOP, STEP_TIMES
+from benchmarks.lab.speed.targets import (
+    SMALL_STEP_TIMES,
+    SMALL_STEP_WAIT,
+    STEP_GFLOP,
+    STEP_TIMES,
+    VOTES_MB,
+    VOTES_S,
+)
 
 Found = Mapping[str, Any]
 
@@ -135,6 +142,15 @@ def browse(found: Found) -> Iterator[Line]:
         yield Line(what=f"peak memory, {words}", value=one["peak_mb"], unit="MB")
 
 
+def votes(found: Found) -> Iterator[Line]:
+    what = f"{found['votes']:,} votes on {found['rows']:,} rows"
+    ours, peer = found["ours"], found["pandas"]
+    whole = found["votes"] >= 200_000
+    yield Line(what=what, value=ours["cpu_s"], unit="CPU s", most=VOTES_S if whole else None)
+    yield Line(what=what, value=ours["peak_mb"], unit="MB", most=VOTES_MB if whole else None)
+    yield Line(what=f"{what}, read by pandas", value=peer["cpu_s"], unit="CPU s")
+
+
 def fetch(found: Found) -> Iterator[Line]:
     what = f"{found['links']:,} links, {found['hosts']} hosts"
     peer = "img2dataset without checks"
@@ -218,6 +234,10 @@ def probes(found: Found) -> Iterator[Line]:
 
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
+<<<<<<< HEAD
     for reader in (ingest, colours, embed, rebuild, memory, duplicates, browse, fetch, loader,
+=======
+    for reader in (ingest, embed, rebuild, memory, duplicates, browse, votes, fetch, loader,
+>>>>>>> e5b9888 (Votes: documented tool by tool, measured, counted right with sets; real exports of Label Studio's own converter)
                    step_flops, step_wallclock, small_step, pretrain_gpu, frozen_features, probes)
 }  # fmt: skip

@@ -112,6 +112,14 @@ SCRIPTS = (
         "time nothing has changed.",
     ),
     Script(
+        name="votes",
+        what="importing people's votes",
+        arguments=("--rows", "50000", "--votes", "200000"),
+        quick=("--rows", "300", "--votes", "600"),
+        note="From the start of Python. pandas only reads the file; ours also looks up every "
+        "picture by its name, makes pseudonyms, reads times and looks for contradictions.",
+    ),
+    Script(
         name="fetch",
         what="fetching links",
         arguments=("--links", "3000", "--rounds", "3"),

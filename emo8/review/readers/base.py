@@ -118,10 +118,12 @@ class VoteFile:
             if twice := [name for name, n in Counter(opened.columns).items() if n > 1]:
                 raise self.unreadable(f"the column {twice[0]!r} stands twice in the heading")
             columns: dict[str, list[str]] = {name: [] for name in opened.columns}
+            known: dict[str, str] = {}  # one object for equal texts: most repeat
             for start in range(0, opened.num_rows, _CHUNK):
                 for row in opened.rows(start, start + _CHUNK, opened.columns):
                     for name, values in columns.items():
-                        values.append(text(row[name]))
+                        cell = text(row[name])
+                        values.append(known.setdefault(cell, cell))
         except TableError as error:
             raise self.unreadable(error) from None
         self.damaged.update(opened.damaged)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from emo8.core.errors import Emo8Error
 from emo8.review.columns import RATED, our_column
 from emo8.review.readers.base import Answers, Line, VoteFile, lines_of, text
 from emo8.review.readers.questions import Question, put, question
@@ -21,6 +22,8 @@ _META = frozenset({
     "annotation_id", "annotator", "created_at", "updated_at", "lead_time", "id", "agreement",
     "sentiment_lead_time",
 })  # fmt: skip
+OWN = "emo8_"  # data of tasks that we exported
+_DATA = ("id", "annotator", "time", "kind", "scale", "value", "word")
 _PLAIN = ("choices", "rating", "number", "taxonomy", "text", "datetime")
 
 
@@ -137,11 +140,7 @@ def _who(completed_by: Any) -> str:
 
 def _flat(file: VoteFile) -> Answers:
     table = {name: [_plain(v) for v in values] for name, values in (file.table or {}).items()}
-    asked = {}
-    for name, values in table.items():
-        pictures = any(file.pictures.knows(value) for value in values[:50])
-        if name not in _META and not pictures and (one := _question(file, name, values)):
-            asked[name] = one
+    asked = _flat_questions(file, table)
     used = {name: one.ours for name, one in asked.items()}
     shown = {"annotator": "annotator", "updated_at": "time"}
     return Answers(
@@ -149,6 +148,30 @@ def _flat(file: VoteFile) -> Answers:
         used=used | {name: ours for name, ours in shown.items() if name in table},
         unused=[name for name in table if name not in used and name not in shown],
     )
+
+
+def _flat_questions(file: VoteFile, table: dict[str, list[str]]) -> dict[str, Question]:
+    """What the columns answer. A task's own data stand beside the answers, and look like them:
+    only names count, and the user's word; a column of emotions by any name only if it is alone.
+    """
+    chosen = {theirs: ours for ours, theirs in file.columns.items()}
+    names = [name for name in table if name not in _META and not name.startswith(OWN)]
+    asked = {}
+    for name in names:
+        ours = chosen.get(name) or (our_column(name) if our_column(name) not in _DATA else "")
+        if ours and (name in chosen or ours not in file.columns):
+            asked[name] = Question(ours)
+    emotional = [name for name, one in asked.items() if one.ours == "emotion"]
+    if not emotional:
+        guesses = {name: question("", table[name], file.words) for name in names}
+        emotional = [name for name, one in guesses.items() if one and one.ours == "emotion"]
+        asked |= dict.fromkeys(emotional, Question("emotion"))
+    if len(emotional) > 1:
+        raise Emo8Error(
+            f"vote file {file.path}: {', '.join(emotional)} all hold emotions, and some may be "
+            f"data of the tasks: --columns emotion={emotional[0]} says which one is the answer"
+        )
+    return asked
 
 
 def _flat_lines(

@@ -46,7 +46,7 @@ def _task(task: Task, *, claims: bool) -> dict[str, Any]:
         "data": {
             "image": task.picture if task.is_link else local,
             "emo8_id": task.id,
-            "style": task.style,
+            "emo8_style": task.style,
         }
     }
     if claims:

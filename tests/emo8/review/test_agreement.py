@@ -11,7 +11,10 @@ from emo8.review.agreement import (
     alpha_of_each,
     dawid_skene,
     fleiss_kappa,
+    interval_distance,
+    jaccard_distance,
     krippendorff_alpha,
+    masi_distance,
 )
 
 # The examples and results below were compared with public copies of them: Wikipedia's "Fleiss'
@@ -164,3 +167,43 @@ def test_dawid_skene__annotator_without_votes_and_item_without_votes_do_no_harm(
     model = _fitted(votes, smoothing=1.0)
     assert np.isfinite(model.prob).all()
     assert np.isfinite(model.accuracy()).all()
+
+
+def test_krippendorff_alpha__ratings_by_their_distance() -> None:
+    # Krippendorff (2011), part C: interval data, 0.849
+    counts = _counts(FOUR_OBSERVERS)
+    distance = interval_distance([1, 2, 3, 4, 5])
+    assert krippendorff_alpha(counts, distance) == pytest.approx(0.849, abs=5e-4)
+
+
+def test_masi__the_four_ways_two_sets_can_lie() -> None:
+    # Passonneau (2006): equal, one inside the other, overlapping, nothing in common
+    sets = [frozenset(s) for s in ({1, 2}, {1, 2, 3, 4}, {2, 3}, {5})]
+    masi, jaccard = masi_distance(sets)[0], jaccard_distance(sets)[0]
+    assert masi == pytest.approx([0, 1 - 2 / 4 * 2 / 3, 1 - 1 / 3 * 1 / 3, 1])
+    assert jaccard == pytest.approx([0, 1 / 2, 2 / 3, 1])
+
+
+def test_krippendorff_alpha__of_sets_of_one_is_the_nominal_one() -> None:
+    counts = _counts(FOUR_OBSERVERS)
+    sets = [frozenset({k}) for k in range(5)]
+    for distance in (masi_distance(sets), jaccard_distance(sets)):
+        assert krippendorff_alpha(counts, distance) == pytest.approx(113 / 152)
+
+
+def test_krippendorff_alpha__sets_that_overlap_agree_in_part() -> None:
+    # three annotators, two items; by hand: pairs within items 1/2 apart, or 0, against all pairs
+    sets = [frozenset({0}), frozenset({0, 1}), frozenset({2})]
+    counts = np.array([[1, 1, 0], [0, 0, 2]])
+    observed = (0.5 + 0.5) / 4
+    expected = (2 * 0.5 + 4 * 1 + 4 * 1) / 12
+    alpha = krippendorff_alpha(counts, jaccard_distance(sets))
+    assert alpha == pytest.approx(1 - observed / expected)
+
+
+def test_dawid_skene__half_votes_count_half() -> None:
+    votes = np.zeros((1, 3, 2))
+    votes[0, 0] = [1, 0]
+    votes[0, 1] = [0.5, 0.5]
+    votes[0, 2] = [0, 1]
+    assert _fitted(votes, smoothing=1.0).prob[0] == pytest.approx([0.5, 0.5])

@@ -178,3 +178,77 @@ def test_human_styles__by_rule(config: dict[str, object], expected: list[str | N
 
 def test_human_styles__nobody_voted() -> None:
     assert human_styles(_votes(), pd.Series(["x"]), VotesConfig()).tolist() == [None]
+
+
+def test_human_labels__a_persons_ticks_share_one_vote() -> None:
+    votes = _votes(
+        _vote("x", "a", "awe", kind="select"),
+        _vote("x", "a", "fear", kind="select"),
+        _vote("x", "b", "awe", kind="select"),
+        _vote("x", "c", None, kind="neutral"),
+    )
+    split = _labels(votes, ["x"], rule="distribution").iloc[0]
+    assert split["emotion_votes"][2] == 0.5 and split["emotion_votes"][6] == pytest.approx(
+        1 / 6, abs=1e-4
+    )
+    assert sum(split["emotion_votes"]) == pytest.approx(2 / 3, abs=1e-3)  # a third is neutral
+    assert split["emotion_ticks"][2] == pytest.approx(2 / 3, abs=1e-4)
+    assert split["emotion_ticks"][6] == pytest.approx(1 / 3, abs=1e-4)
+    assert (split["emotion"], split["vote_result"], split["num_votes"]) == ("awe", "label", 3)
+    assert _labels(votes, ["x"]).iloc[0]["vote_result"] == "no_winner"  # half is no majority
+    assert _labels(votes, ["x"], ticks="each").iloc[0]["emotion"] == "awe"  # two of three
+
+
+@pytest.mark.parametrize(
+    ("kinds", "emotions", "result"),
+    [
+        (["choice", "choice"], ["awe", "fear"], "tie"),
+        (["neutral", "neutral", "choice"], [None, None, "awe"], "neutral"),
+        (["none", "none", "choice"], [None, None, "awe"], "none"),
+        (["cannot_tell", "choice"], [None, "awe"], "label"),
+        (["cannot_tell", "cannot_tell"], [None, None], None),
+        (["other", "choice", "choice", "other"], [None, "awe", "awe", None], "no_winner"),
+    ],
+)
+def test_human_labels__what_the_votes_came_to(
+    kinds: list[str], emotions: list[str | None], result: str | None
+) -> None:
+    pairs = zip(kinds, emotions)
+    votes = _votes(*(_vote("x", f"a{k}", e, kind=kind) for k, (kind, e) in enumerate(pairs)))
+    found = _labels(votes, ["x"]).iloc[0]
+    assert found["vote_result"] == result
+    assert (found["emotion"] is not None) == (result == "label")
+
+
+def test_human_labels__two_emotions_with_every_yes_are_a_tie() -> None:
+    votes = _votes(
+        _vote("x", "a", "awe", kind="yes_no", answer=True),
+        _vote("x", "a", "fear", kind="yes_no", answer=True),
+    )
+    found = _labels(votes, ["x"]).iloc[0]
+    assert (found["emotion"], found["vote_result"]) == (None, "tie")
+    assert _labels(votes, ["x"], min_votes=2).iloc[0]["vote_result"] == "too_few"
+
+
+def test_human_labels__means_of_ratings() -> None:
+    votes = _votes(
+        _vote("x", "a", None, kind="valence", value=0.75),
+        _vote("x", "b", None, kind="valence", value=0.25),
+        _vote("x", "a", None, kind="arousal", value=1.0),
+    )
+    found = _labels(votes, ["x", "y"])
+    assert found["valence"].tolist()[0] == 0.5 and found["arousal"].tolist()[0] == 1.0
+    assert found[["valence", "arousal", "dominance"]].isna().sum().tolist() == [1, 1, 2]
+    assert found["emotion_votes"].tolist() == [None, None]
+
+
+def test_counted__all_ticks_of_the_last_answer_and_none_of_the_one_before() -> None:
+    votes = _votes(
+        _vote("x", "a", "awe", kind="select"),
+        _vote("x", "a", "fear", kind="select"),
+        _vote("x", "a", "anger", kind="select", batch="b2"),
+        _vote("x", "a", "awe", kind="select", batch="b2"),
+        _vote("x", "b", None, kind="neutral"),
+        _vote("x", "b", "fear", batch="b2"),
+    )
+    assert counted(votes)["emotion"].tolist() == ["anger", "awe", "fear"]

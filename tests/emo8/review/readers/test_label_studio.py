@@ -96,3 +96,13 @@ def test_csv__as_label_studio_writes_it(read: Read) -> None:
         ("d.png", "select", "awe"),
     ]
     assert "lead_time" in found.unused
+
+
+def test_json_min__data_of_the_tasks_are_no_answers(read: Read) -> None:
+    row = {"id": 1, "image": "c.png", "style": "cartoon", "emo8_style": "natural", "felt": "awe",
+           "annotator": 1, "annotation_id": 1, "lead_time": 2.5}  # fmt: skip
+    assert said(read([row])) == [("c.png", "choice", "awe")]
+    with pytest.raises(Emo8Error, match=r"hint, felt all hold emotions.*--columns emotion=hint"):
+        read([{"hint": "fear", **row}])
+    found = read([{"hint": "fear", **row}], columns={"emotion": "felt"})
+    assert said(found) == [("c.png", "choice", "awe")]
