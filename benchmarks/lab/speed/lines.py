@@ -234,10 +234,7 @@ def probes(found: Found) -> Iterator[Line]:
 
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
-<<<<<<< HEAD
-    for reader in (ingest, colours, embed, rebuild, memory, duplicates, browse, fetch, loader,
-=======
-    for reader in (ingest, embed, rebuild, memory, duplicates, browse, votes, fetch, loader,
->>>>>>> e5b9888 (Votes: documented tool by tool, measured, counted right with sets; real exports of Label Studio's own converter)
-                   step_flops, step_wallclock, small_step, pretrain_gpu, frozen_features, probes)
+    for reader in (ingest, colours, embed, rebuild, memory, duplicates, browse, votes, fetch,
+                   loader, step_flops, step_wallclock, small_step, pretrain_gpu, frozen_features,
+                   probes)
 }  # fmt: skip
