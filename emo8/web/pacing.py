@@ -20,7 +20,8 @@ from pathlib import Path
 
 from emo8.web.outcome import failed
 
-_STATE = struct.Struct("<ddiii")
+_STATE = struct.Struct("<dddiii")
+_CLOCK_SLACK_S = 1.0  # by which clocks of several machines may differ
 _POLL_S = 0.01  # while another process holds all turns of a host
 FIRST_REST_S = 1.0  # after a 429 or 503 without Retry-After; doubled each time in a row
 
@@ -31,6 +32,7 @@ class _Host:
 
     next_start: float = 0.0  # no request may begin before this; seconds since the epoch
     rest_until: float = 0.0  # it answered 429 or 503
+    written: float = 0.0  # when this was noted
     rests: int = 0  # in a row
     unreached: int = 0  # links in a row that never got an answer
     stalled: int = 0  # links in a row whose answer began and did not end in time
@@ -149,11 +151,23 @@ class Pacing:
             fcntl.flock(file, fcntl.LOCK_EX)
             data = os.pread(file, _STATE.size, 0)
             state = _Host(*_STATE.unpack(data)) if len(data) == _STATE.size else _Host()
+            _follow_clock(state)
+            before = astuple(state)
             yield state
-            if (changed := _STATE.pack(*astuple(state))) != data:
-                os.pwrite(file, changed, 0)
+            if astuple(state) != before:
+                state.written = time.time()
+                os.pwrite(file, _STATE.pack(*astuple(state)), 0)
         finally:
             os.close(file)
+
+
+def _follow_clock(state: _Host) -> None:
+    """Move what was noted along with a clock that was set back: nobody waits until it has been."""
+    back_s = state.written - time.time()
+    if back_s > _CLOCK_SLACK_S:
+        state.next_start -= back_s
+        state.rest_until -= back_s
+        state.written -= back_s
 
 
 def _locked(file: int) -> bool:
