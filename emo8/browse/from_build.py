@@ -52,7 +52,7 @@ def read(build: Path) -> Rows:
     table["sha256"] = table["id"].map(_published_hashes(build))
     table["leak_of"] = table["id"].map(_leaks(build))
     table["num_votes"] = pd.to_numeric(table["num_votes"]).fillna(0).astype(int)
-    table["picture_key"] = table["id"]
+    table["picture_key"] = table["id"].where(table["reason"] != "removed", None)
     table = with_interest(table)
     title = resolved["recipe"]["name"]
     return Rows(

@@ -11,6 +11,7 @@ import dataclasses
 import importlib
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -144,6 +145,7 @@ class _Run:
             self._run_stage(step.name, self._step_task(step))
         verdicts = self._decide()
         self._write_dataset(verdicts)
+        self._forget_pages()
         self.plan.sums = integrity.small_files(self.out)
         self.plan.save(self.out)
         return BuildResult(
@@ -315,6 +317,17 @@ class _Run:
         part_rows = self.recipe.ingest.part_rows
         verdicts[["shard", "rank"]] = row_order.assign(verdicts, known, part_rows)
         return verdicts
+
+    def _forget_pages(self) -> None:
+        """Pages and previews from before a removal may show what left: they are made on demand."""
+        if self.previous is None or self.previous.removals == self.plan.removals:
+            return
+        for path in (self.out / "report").iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix != ".json":
+                path.unlink()
+        shutil.rmtree(self.out / "browse" / "pictures", ignore_errors=True)
 
     def _pairs(self, parts: list[int]) -> Pairs:
         model = self.resolved.models[0]

@@ -176,3 +176,17 @@ def test_matcher__spellings_of_an_address_and_hosts_apart() -> None:
     asked = ["http://www.example.org/café.jpg", "https://example.com/caf%C3%A9.jpg", None, "café"]
     assert matcher.exact(asked).tolist() == [True, False, False, False]
     assert matcher.any_of([[None, asked[0]], [], [asked[1]]]).tolist() == [True, False, False]
+
+
+def test_remove__old_pages_and_previews_go_with_the_picture(own: Path, own_list: Path) -> None:
+    folder = own / "BUILD"
+    assert main(["report", str(folder)]) == 0
+    (folder / "browse" / "pictures" / "ab").mkdir(parents=True)
+    (folder / "browse" / "pictures" / "ab" / "abc.jpg").write_bytes(b"x")
+    pages = [path for path in (folder / "report").rglob("*") if path.suffix in (".html", ".png")]
+    assert pages
+    assert main(["remove", sorted(published_ids(own))[0], "--reason", "asked"]) == 0
+    build(own / "recipe.toml", folder, workers=1)
+    assert not any(path.exists() for path in pages)
+    assert not (folder / "browse" / "pictures").exists()
+    assert (folder / "report" / "funnel.json").exists()
