@@ -14,6 +14,8 @@ with reason `removed`; publishing refuses a dataset that still holds one.
   emo8 remove 3f9a… --reason "asked by the photographer" --from BUILD
   emo8 build recipe.toml -o BUILD && emo8 publish BUILD user/name
 
+  emo8 remove --prove ID --from BUILD --in DIR    which files still hold it; exit 1 if any does
+
 With --from, the hashes that the build knows are noted too: near copies are then found even when
 the picture itself is no longer among the inputs. The list is $EMO8_REMOVALS, else
 ~/.local/share/emo8/removals.jsonl; it keeps hashes and addresses, no pictures.
@@ -21,8 +23,15 @@ the picture itself is no longer among the inputs. The list is $EMO8_REMOVALS, el
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key", nargs="+", metavar="ID|URL|HASH", help="which pictures")
-    parser.add_argument("--reason", required=True, metavar="TEXT", help="kept with the request")
+    parser.add_argument("key", nargs="*", metavar="ID|URL|HASH", help="which pictures")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="kept with the request")
+    parser.add_argument(
+        "--prove", default="", metavar="ID", help="where the picture still is, file by file"
+    )
+    parser.add_argument(
+        "--in", dest="places", type=Path, action="append", default=[], metavar="PATH",
+        help="with --prove: another folder or file to look at (repeatable)",
+    )  # fmt: skip
     parser.add_argument(
         "--from", dest="builds", type=Path, action="append", default=[], metavar="BUILD",
         help="a build that knows the picture (can be given several times)",
@@ -30,8 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from emo8.core.errors import Emo8Error
     from emo8.dataset import removal
 
+    if arguments.prove:
+        return _prove(arguments.prove, [*arguments.builds, *arguments.places])
+    if not arguments.key:
+        raise Emo8Error("name the picture: emo8 remove ID|URL|HASH --reason TEXT")
     for key in arguments.key:
         entry = removal.add(key, arguments.reason, arguments.builds)
         known = len(entry.ids) + len(entry.pixels) + len(entry.urls)
@@ -41,3 +55,22 @@ def run(arguments: argparse.Namespace) -> int:
             print("  no given build has this picture; it is matched by this key alone")
     print("run `emo8 build` again: the pictures and their near copies leave with reason `removed`")
     return 0
+
+
+def _prove(key: str, roots: list[Path]) -> int:
+    """List every file that was looked at and what it holds; 1 when the picture is still there."""
+    from emo8.core.errors import Emo8Error
+    from emo8.dataset import removal, removal_proof
+
+    missing = [root for root in roots if not root.exists()]
+    if missing or not roots:
+        what = f"{missing[0]} is not there" if missing else "name what to look at"
+        raise Emo8Error(f"{what}: --from BUILD, --in FOLDER")
+    names = removal_proof.names_of(key, removal.load())
+    places = [place for root in roots for place in removal_proof.look(root, names)]
+    for place in places:
+        mark = "STILL" if place.holds else "hash " if place.found else "clean"
+        print(f"{mark} {place.path}{f': {place.found}' if place.found else ''}")
+    still = sum(place.holds for place in places)
+    print(f"{len(places)} files looked at, {still} still hold it")
+    return 1 if still else 0

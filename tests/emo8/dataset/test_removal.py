@@ -190,3 +190,27 @@ def test_remove__old_pages_and_previews_go_with_the_picture(own: Path, own_list:
     assert not any(path.exists() for path in pages)
     assert not (folder / "browse" / "pictures").exists()
     assert (folder / "report" / "funnel.json").exists()
+
+
+def test_prove__every_file_that_still_holds_it_until_its_source_is_gone(
+    own: Path, own_list: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import hashlib
+
+    folder, picture = own / "BUILD", own / "pictures" / "natural" / "0.jpg"
+    key = hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert to_folder(folder, tmp_path / "P").sent
+    prove = ["remove", "--prove", key, "--from", str(folder), "--in", str(tmp_path / "P")]
+    assert main(prove) == 1
+    said = capsys.readouterr().out
+    assert f"STILL {tmp_path}/P/data/natural/" in said and "1 rows, with the picture" in said
+    assert main(["remove", key, "--reason", "asked", "--from", str(folder)]) == 0
+    picture.unlink()
+    build(own / "recipe.toml", folder, workers=1)
+    assert to_folder(folder, tmp_path / "P").sent
+    capsys.readouterr()
+    code = main(prove)
+    said = capsys.readouterr().out
+    assert code == 0, [line for line in said.splitlines() if "STILL" in line]
+    assert "hash  " in said and "0 still hold it" in said
+    assert main(["remove", "--prove", key]) == 2 and main(["remove"]) == 2
