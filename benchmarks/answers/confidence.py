@@ -42,7 +42,7 @@ class Confidence:
         every = np.add.reduceat(weight, self._ties)
         wrong = every - right
         return [
-            float(weight @ self._squared / total),
+            float((weight * self._squared).sum() / total),  # a dot product would start threads
             float(np.abs(gaps).sum() / total),
             _auroc(right, wrong),
             _aurc(wrong, every, total),

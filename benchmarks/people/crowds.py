@@ -11,6 +11,7 @@ Shapes: N pictures, U different lines of counts, K labels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,8 +98,8 @@ def _loss(x: Array, lines: Counts, weight: Array) -> tuple[float, Array]:
     mine = np.exp(leaning) * weight[:, None]  # (U, K)
     total, n = base.sum() + lean, lines.sum(axis=1)
     shared = float(weight @ (digamma(total) - digamma(n + total)))
-    without = digamma(lines + base) - digamma(base)
-    with_lean = digamma(lines + base + lean) - digamma(base + lean)
+    without = _over(digamma, lines, base)
+    with_lean = _over(digamma, lines, base + lean)
     slope_base = shared + weight @ without + (mine * (with_lean - without)).sum(axis=0)
     slope_lean = shared + (mine * with_lean).sum()
     slope = [slope_base * base, [slope_lean * lean], mine.sum(axis=0) - share]
@@ -110,11 +111,18 @@ def _logs(lines: Counts, base: Array, lean: float) -> Array:
     from scipy.special import gammaln
 
     total, n = base.sum() + lean, lines.sum(axis=1)
-    without = gammaln(lines + base) - gammaln(base)
-    with_lean = gammaln(lines + base + lean) - gammaln(base + lean)
+    without = _over(gammaln, lines, base)
+    with_lean = _over(gammaln, lines, base + lean)
     common = gammaln(total) - gammaln(n + total) + without.sum(axis=1)
     found: Array = common[:, None] + with_lean - without
     return found
+
+
+def _over(function: Callable[[Array], Array], lines: Counts, start: Array) -> Array:
+    """(U, K) how much a function grows from `start` (K,) over the counts; looked up, for speed."""
+    steps = np.arange(lines.max() + 1)[:, None] + start
+    table = function(steps) - function(start)
+    return table[lines, np.arange(len(start))]
 
 
 def _normal(logs: Array) -> tuple[Array, Array]:

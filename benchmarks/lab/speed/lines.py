@@ -24,6 +24,9 @@ MILLION = 1_000_000
 MILLION_S = 5.0  # a million hashes searched exactly, one core
 WORKER_MB = 50.0  # "does not grow": less than one part of pictures
 PROBE_S = 600.0  # "minutes"
+SCORING_S, SCORING_MB = 10.0, 1000.0
+CEILING_S = 20.0
+LOOP_TIMES = 20.0  # over a plain loop, at least
 BROWSE_S = 60.0  # five thousand rows in under a minute
 
 
@@ -232,9 +235,22 @@ def probes(found: Found) -> Iterator[Line]:
         yield Line(what=f"kNN, {what}", value=1 / found["peer_ratio"], unit="x", peer=peer)
 
 
+def answers(found: Found) -> Iterator[Line]:
+    scoring, people = found["scoring"], found["ceiling"]
+    what = f"{scoring['answers']:,} answers, {scoring['resamples']:,} resamples"
+    yield Line(what=what, value=scoring["cpu_s"], unit="CPU s", most=SCORING_S)
+    yield Line(what=what, value=scoring["peak_mb"], unit="MB", most=SCORING_MB)
+    peer = "a loop of numpy and scikit-learn"
+    yield Line(what=what, value=scoring["times_loop"], unit="x", peer=peer, least=LOOP_TIMES)
+    what = f"ceiling, {people['pictures']:,} pictures x {people['votes']} votes"
+    yield Line(what=what, value=people["cpu_s"], unit="CPU s", most=CEILING_S)
+    peer = "a loop of numpy and scipy"
+    yield Line(what=what, value=people["times_loop"], unit="x", peer=peer, least=LOOP_TIMES)
+
+
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
-    for reader in (ingest, colours, embed, rebuild, memory, duplicates, browse, votes, fetch,
+    for reader in (answers, ingest, colours, embed, rebuild, memory, duplicates, browse, votes, fetch,
                    loader, step_flops, step_wallclock, small_step, pretrain_gpu, frozen_features,
                    probes)
 }  # fmt: skip

@@ -175,6 +175,25 @@ SCRIPTS = (
         quick=("--pictures", "32", "--rounds", "1", "--model", "random:cpu_smoke"),
     ),
     Script(
+        name="answers",
+        what="scoring answers, and what people reach",
+        arguments=(),
+        quick=(
+            "--answers",
+            "500",
+            "--pictures",
+            "60",
+            "--votes",
+            "5",
+            "--peer-resamples",
+            "1",
+            "--peer-pictures",
+            "5",
+        ),
+        note="CPU time. The loops draw, take and measure every resample with scikit-learn, and "
+        "count every picture's votes one by one; they run on a part and are scaled up.",
+    ),
+    Script(
         name="probes",
         what="probes on stored features",
         arguments=("--rows", "100000", "--dim", "768", "--peer"),
