@@ -20,8 +20,10 @@ MARKS = {
 # What usually lies behind a difference, by benchmark.
 REASONS = {
     "fi": "people obtain about 23,185 pictures today, some of them placeholders (left out here)",
-    "emotic": "people without complete VAD are dropped; the 2017 release had 18,313 pictures and "
-    "23,788 people",
+    "emotic": "people without complete VAD or with a wrong box are dropped; the 2017 release had "
+    "18,313 pictures and 23,788 people",
+    "emo8": "the number is from secondary sources; the authors give none that was found",
+    "artemis": "80,031 paintings have answers; not all pictures are in every copy of WikiArt",
     "emoset": "some copies hold only val and test, or a few rows",
     "caer_s": "3,000 pictures a class in test and 7,000 in train, less a few in each copy",
     "unbiased_emotion": "the number is commonly quoted and was never confirmed",

@@ -106,7 +106,8 @@ def read(path: Path, d: Description, *, seed: int = 0) -> LabelledRows:
     if d.form == "hub":
         from benchmarks.adapters import hub
 
-        return _renamed(hub.read(d.root, name=d.name, **_columns(d)), d)
+        here = path.is_dir() and any(path.rglob("*.parquet"))  # downloaded, as `layout` says
+        return _renamed(hub.read(str(path) if here else d.root, name=d.name, **_columns(d)), d)
     root = _below(path, d.root)
     if d.form == "parquet":
         from benchmarks.adapters import parquet

@@ -1,32 +1,30 @@
 """EmoSet-118K: eight emotions with six attributes, official 80/5/15 split.
 
-Two forms of `info.json` and two of the split rows are in circulation; both are read. The index of
-EmoSet (amusement, awe, contentment, excitement, anger, …) is never used: names are the keys.
+`emo8.core.emoset` reads the lists. The index of EmoSet (amusement, awe, contentment, excitement,
+anger, …) is never used: names are the keys.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.adapters import files
 from benchmarks.adapters.base import Benchmark, LabelledRows
+from emo8.core.emoset import LAYOUT, SPLITS, emotion_numbers, read_json, read_split
 from emo8.core.errors import SourceError
 from emo8.core.inside import find
-from emo8.core.taxonomy import EMOTIONS
 
 INFO = Benchmark(
     name="emoset",
     title="EmoSet-118K: 118,102 pictures, 8 emotions, 6 attributes",
     get="the download link of the project page (a zip of the 118K set), by yourself",
     license="images: not stated, research use; the authors' loader is MIT",
-    layout="ROOT/{info,train,val,test}.json, ROOT/image/<emotion>/*.jpg, ROOT/annotation/…",
+    layout=LAYOUT,
     tasks=("single", "polarity"),
     split="official 80/5/15 (train.json, val.json, test.json)",
 )
-SPLITS = ("train", "val", "test")
 SINGLE = ("brightness", "colorfulness", "scene", "facial_expression", "human_action")
 
 
@@ -54,54 +52,17 @@ def read(root: Path) -> LabelledRows:
 
 
 def _rows(root: Path, split: str) -> list[tuple[str, str, str]]:
-    """(emotion, image, annotation) of the rows [emotion, image, annotation] or with an id second.
-
-    A split file may be missing (some copies hold only two), all three may not.
-    """
-    path = root / f"{split}.json"
-    if not path.is_file():
-        if not any((root / f"{name}.json").is_file() for name in SPLITS):
-            raise SourceError(f"{root}: no train.json, val.json or test.json. {INFO.layout}.")
-        return []
-    raw = _json(path)
-    if not isinstance(raw, list):
-        raise SourceError(f"{path}: a list of rows is expected, found a {type(raw).__name__}.")
-    found = []
-    for place, row in enumerate(raw):
-        if not isinstance(row, list) or len(row) not in (3, 4):
-            raise SourceError(
-                f"{path}, row {place}: 3 columns [emotion, image, annotation] or 4 [emotion, id, "
-                f"image, annotation] are expected, found {row!r}."
-            )
-        found.append((str(row[0]).strip(), str(row[-2]), str(row[-1])))
-    return found
+    """(emotion, image, annotation) of a split; its list may be missing, all three may not."""
+    if not any((root / f"{name}.json").is_file() for name in SPLITS):
+        raise SourceError(f"{root}: no train.json, val.json or test.json. {INFO.layout}.")
+    return read_split(root, split)
 
 
 def _check_order(root: Path) -> tuple[str, ...]:
-    """A note on the emotion numbering of `info.json`, old form (top level) or new (per name)."""
-    path = root / "info.json"
-    if not path.is_file():
+    """A note where `info.json` is missing; SourceError where it is not EmoSet's."""
+    if emotion_numbers(root) is None:
         return ("no info.json: attribute vocabularies are not known; labels do not need it",)
-    info = _json(path)
-    table = info.get("emotion", info) if isinstance(info, dict) else {}
-    order = table.get("label2idx") if isinstance(table, dict) else None
-    if not isinstance(order, dict):
-        raise SourceError(
-            f"{path}: no label2idx, neither at the top (old form) nor under emotion (new form)."
-        )
-    unknown = sorted(set(order) - set(EMOTIONS))
-    if unknown:
-        raise SourceError(f"{path}: label2idx names {', '.join(unknown)}, no emotion of EmoSet.")
-    if sorted(map(str, order.values())) != [str(i) for i in range(len(order))]:
-        raise SourceError(f"{path}: label2idx does not number its labels 0 to {len(order) - 1}.")
     return ()
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(files.read_text(path))
-    except json.JSONDecodeError as error:
-        raise SourceError(f"{path} is not JSON: {error}.") from error
 
 
 class _Attributes:
@@ -118,7 +79,7 @@ class _Attributes:
 
     def _annotation(self, name: str) -> dict[str, Any]:
         try:
-            return _json(find(name, self._root))
+            return read_json(find(name, self._root))  # type: ignore[no-any-return]
         except (OSError, ValueError):
             return {}
 

@@ -56,19 +56,22 @@ class Person:
     box: Box | None
     gender: str | None
     age: str | None
+    size: tuple[float, float] | None = None  # of the picture: width, height
 
 
 def read(root: Path) -> LabelledRows:
-    """One row per person; those without a complete valence, arousal, dominance are dropped."""
+    """One row per person; without complete valence, arousal, dominance and box, none."""
     every = list(_people(root))
-    people = [p for p in every if np.isfinite(p.scales).all()]
+    rated = [p for p in every if np.isfinite(p.scales).all()]
+    people = [p for p in rated if _lies_in_picture(p)]
     if not people:
-        raise SourceError(f"{root}: no annotated person with valence, arousal and dominance.")
-    lost = Counter(p.split for p in every) - Counter(p.split for p in people)
-    notes = []
-    if lost:
-        named = ", ".join(f"{count} of {split}" for split, count in sorted(lost.items()))
-        notes.append(f"people without complete VAD dropped: {named}")
+        raise SourceError(
+            f"{root}: no annotated person with valence, arousal, dominance and a box."
+        )
+    notes = [
+        *_lost("people without complete VAD dropped", every, rated),
+        *_lost("people whose box has no area or lies outside the picture dropped", rated, people),
+    ]
     return files.rows_of(
         INFO.name, root, [p.file for p in people], [None] * len(people),
         split=[p.split for p in people], notes=notes, task="multi_label",
@@ -77,6 +80,21 @@ def read(root: Path) -> LabelledRows:
         boxes=[p.box for p in people],
         columns={"gender": [p.gender for p in people], "age": [p.age for p in people]},
     )  # fmt: skip
+
+
+def _lies_in_picture(person: Person) -> bool:
+    """Whether a box has an area inside the picture, as far as the picture's size is known."""
+    if person.box is None:
+        return False
+    left, top, right, bottom = person.box
+    width, height = person.size or (np.inf, np.inf)
+    return min(right, width) > max(left, 0.0) and min(bottom, height) > max(top, 0.0)
+
+
+def _lost(what: str, before: Sequence[Person], after: Sequence[Person]) -> list[str]:
+    lost = Counter(p.split for p in before) - Counter(p.split for p in after)
+    named = ", ".join(f"{count} of {split}" for split, count in sorted(lost.items()))
+    return [f"{what}: {named}"] if lost else []
 
 
 def _people(root: Path) -> Iterator[Person]:
@@ -132,6 +150,7 @@ def _from_mat(path: Path, root: Path) -> Iterator[Person]:
 
 def _mat_image(image: Any, split: str, prefix: str, where: str) -> Iterator[Person]:
     file, folder = _text(image[0]), _text(image[1])
+    size = _size(image[2])
     combined = 0 if split == "train" else 1  # val and test have combined fields after the single
     for person in np.asarray(image[4]).ravel():
         corners = np.asarray(person[0], dtype=np.float64).ravel()
@@ -147,7 +166,20 @@ def _mat_image(image: Any, split: str, prefix: str, where: str) -> Iterator[Pers
             box=_box(corners),
             gender=_text(gender) or None,
             age=_text(age) or None,
+            size=size,
         )
+
+
+def _size(cell: Any) -> tuple[float, float] | None:
+    """Columns and rows of the picture, from a struct with those fields; None for anything else."""
+    found = np.asarray(cell)
+    while found.dtype == object and found.size == 1:
+        found = np.asarray(found.ravel()[0])
+    if not found.dtype.names or not found.size or len(found.dtype.names) < 2:
+        return None
+    record = found.ravel()[0]
+    columns, rows = (np.asarray(record[i], dtype=np.float64).ravel() for i in (0, 1))
+    return (float(columns[0]), float(rows[0])) if columns.size and rows.size else None
 
 
 def _text(cell: Any) -> str:
@@ -219,7 +251,16 @@ def _from_csv(root: Path) -> Iterator[Person]:
                 box=_box(_literal(line["BBox"], where)),
                 gender=line.get("Gender") or None,
                 age=line.get("Age") or None,
+                size=_pair(line.get("Image Size"), where),
             )
+
+
+def _pair(text: str | None, where: str) -> tuple[float, float] | None:
+    """Width and height as the converter writes them; None where the column is missing."""
+    if not text:
+        return None
+    numbers = [files.number(str(value), where) for value in _literal(text, where)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
 def _literal(text: str, where: str) -> list[Any]:

@@ -22,6 +22,7 @@ MODULES: dict[str, str] = {
     "caer_s": "benchmarks.adapters.caer_s",
     "heco": "benchmarks.adapters.heco",
     "emotic": "benchmarks.adapters.emotic",
+    "artemis": "benchmarks.adapters.artemis",
     "emo8": "benchmarks.adapters.emo8_tree",
 }
 # the same for those that a TOML file describes

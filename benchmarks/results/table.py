@@ -94,8 +94,9 @@ def published(datasets: set[str], path: Path = PUBLISHED_FILE) -> list[Table]:
         if missing:
             raise SourceError(f"{path}: an entry lacks {', '.join(missing)}: {entry}.")
         if entry["dataset"] in datasets:
-            lines.append(tuple(str(entry[key]) for key in PUBLISHED))
-    title = "published by others, not measured here"
+            unread = " (not read in the source itself)" if entry.get("read") == "secondary" else ""
+            lines.append((*(str(entry[key]) for key in PUBLISHED[:-1]), entry["notes"] + unread))
+    title = "published by others, not measured here; never to be ranked with ours"
     return [Table(title=title, header=PUBLISHED, lines=lines)] if lines else []
 
 

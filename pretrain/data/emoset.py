@@ -14,18 +14,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from emo8.core.emoset import SPLITS, emotion_numbers, read_split
 from emo8.core.inside import OutsideError, find, read_plain
 from emo8.core.taxonomy import EMOTIONS, parse_emotion
 
 logger = logging.getLogger(__name__)
 
-SPLITS = ("train", "val", "test")
 SHARD_ROWS = 1000
 
 
 def import_tree(root: Path, out: Path) -> dict[str, int]:
     """{split: rows} written as parquet to `out`; ValueError names what the tree lacks."""
-    read_emotions(root)
+    _require_emotions(root)
     if out.exists() and any(out.iterdir()):
         raise ValueError(f"--out {out}: not empty; choose another folder")
     counts = {}
@@ -36,27 +36,18 @@ def import_tree(root: Path, out: Path) -> dict[str, int]:
     return counts
 
 
-def read_emotions(root: Path) -> tuple[str, ...]:
-    """The emotions of info.json, old form or new; ValueError where they are not the eight."""
-    path = root / "info.json"
-    try:
-        info = json.loads(path.read_text("utf-8"))
-        table = info["label2idx"] if "label2idx" in info else info["emotion"]["label2idx"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise ValueError(f"{path}: not EmoSet's info.json ({problem!r})") from problem
-    names = tuple(sorted(table))
-    if names != tuple(sorted(EMOTIONS)):
-        raise ValueError(f"{path}: names {', '.join(names)}, expected {', '.join(EMOTIONS)}")
-    return names
-
-
 def read_list(root: Path, split: str) -> Iterator[tuple[str, str, str]]:
-    """(emotion, image path, annotation path) of a split, from rows of three or four columns."""
-    path = root / f"{split}.json"
-    for place, row in enumerate(json.loads(path.read_text("utf-8"))):
-        if not isinstance(row, list) or len(row) not in (3, 4):
-            raise ValueError(f"{path}: row {place} has not three or four columns: {row!r}")
-        yield parse_emotion(row[0]), row[-2], row[-1]
+    """(emotion, image path, annotation path) of a split, the emotion in our spelling."""
+    for emotion, image, annotation in read_split(root, split):
+        yield parse_emotion(emotion), image, annotation
+
+
+def _require_emotions(root: Path) -> None:
+    """ValueError where `info.json` is missing or does not number the eight emotions."""
+    names = emotion_numbers(root)
+    if names is None or set(names) != set(EMOTIONS):
+        told = "is missing" if names is None else f"names {', '.join(sorted(names))}"
+        raise ValueError(f"{root / 'info.json'} {told}, expected {', '.join(EMOTIONS)}")
 
 
 def describe(annotation: Mapping[str, Any]) -> str:

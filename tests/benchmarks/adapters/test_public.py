@@ -270,3 +270,45 @@ def test_registry__wrong_path_says_layout_and_how_to_get_it(name, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError):
         registry.read(name, tmp_path / "empty")
+
+
+def test_emotic__wrong_boxes_are_dropped_and_counted(tmp_path):
+    root = trees.emotic_csv(tmp_path)
+    path = root / "val.csv"
+    lines = path.read_text().splitlines()
+    for place, box in ((1, "[9, 1, 9, 28]"), (2, "[50, 1, 60, 28]"), (3, "[1, 2, 3]")):
+        lines[place] = lines[place].replace("[2, 1, 30, 28]", box)
+    lines[4] = lines[4].replace("[2, 1, 30, 28]", "[-5, 1, 60, 28]")  # reaches out: cut when used
+    path.write_text("\n".join(lines))
+    rows = registry.read("emotic", root)
+    assert Counter(rows.split)["val"] == 17
+    assert any("box has no area or lies outside" in n and "3 of val" in n for n in rows.notes)
+
+
+def test_artemis__one_row_per_painting_with_its_votes(tmp_path):
+    rows = registry.read("artemis", trees.artemis(tmp_path))
+    assert len(rows) == 24 and rows.images([0])[0]
+    assert rows.shares.names == rows.votes.names == ("awe", "sadness", "something_else")
+    assert rows.votes.values[0].tolist() in ([1, 0, 2], [2, 1, 0])
+    assert Counter(rows.split)["test"] >= 2
+    (tmp_path / "artemis_dataset_release_v0.csv").write_text("art_style,painting\na,b\n")
+    with pytest.raises(SourceError, match="has no column emotion"):
+        registry.read("artemis", tmp_path)
+    with pytest.raises(SourceError, match="is missing: the released annotations"):
+        registry.read("artemis", tmp_path / "wikiart")
+
+
+def test_ldl__votes_are_counts_and_a_missing_column_is_named(tmp_path):
+    rows = registry.read("flickr_ldl", trees.ldl(tmp_path))
+    assert rows.votes.values.sum(axis=1).tolist() == [9] * 24
+    assert rows.shares.names[:2] == ("amusement", "awe")
+    table = tmp_path / "votes.csv"
+    table.write_text(table.read_text().replace("Fear", "Dread"))
+    with pytest.raises(SourceError, match="has no column Fear"):
+        registry.read("flickr_ldl", tmp_path)
+
+
+def test_emoverse__as_downloaded(tmp_path):
+    rows = registry.read("emoverse", trees.emoverse(tmp_path))
+    assert Counter(rows.split) == {"train": 12, "test": 12}
+    assert set(rows.emotion) == {"amusement", "awe"}

@@ -257,6 +257,44 @@ def oasis(root: Path) -> Path:
     return root
 
 
+def artemis(root: Path) -> Path:
+    lines = ["art_style,painting,emotion,utterance,repetition"]
+    for k in range(24):
+        name = f"painter_picture-{k}"
+        put(root / "wikiart" / "Cubism" / f"{name}.jpg", 22000 + k)
+        first, other = ("awe", "sadness") if k % 2 else ("something else", "awe")
+        lines += [f'Cubism,{name},{said},"so, I feel",3' for said in (first, first, other)]
+    (root / "artemis_dataset_release_v0.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def ldl(root: Path) -> Path:
+    """Flickr_LDL and Twitter_LDL with their votes written as a CSV."""
+    lines = ["image," + ",".join(name.capitalize() for name in MIKELS)]
+    for k in range(24):
+        put(root / "images" / f"{k + 1}.jpg", 23000 + k)
+        votes = [8 if place == k % 3 else int(place == 5) for place in range(8)]
+        lines.append(f"{k + 1}.jpg," + ",".join(map(str, votes)))
+    (root / "votes.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def emoverse(root: Path) -> Path:
+    """The Hub dataset as downloaded."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for split in ("train", "test"):
+        rows = [
+            {"image": {"bytes": encoded(picture(24000 + k, (40, 30)), "JPEG"), "path": None},
+             "emotion_category": MIKELS[k % 2], "confidence_score": 0.9}
+            for k in range(12)
+        ]  # fmt: skip
+        (root / "data").mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), root / "data" / f"{split}-00000.parquet")
+    return root
+
+
 def folders(root: Path, splits: Sequence[str], each: int = 6) -> Path:
     """A folder per emotion under each split: Emo8, and EmotionROI."""
     for place, split in enumerate(splits):
@@ -282,4 +320,8 @@ EVERY: dict[str, Callable[[Path], Path]] = {
     "webemo": webemo,
     "findingemo": findingemo,
     "oasis": oasis,
+    "artemis": artemis,
+    "flickr_ldl": ldl,
+    "twitter_ldl": ldl,
+    "emoverse": emoverse,
 }

@@ -100,7 +100,9 @@ def test_published__marked_as_theirs_and_never_without_a_source(tmp_path):
     path.write_text(entry + 'value = "0.5"\n')
     with pytest.raises(SourceError, match="lacks source, notes"):
         table.published({"fi"}, path)
-    assert table.published({"fi", "emoset"}) == []  # none is shipped that nobody has read
+    (ours,) = table.published({"fi", "emoset"})
+    assert {line[0] for line in ours.lines} == {"fi", "emoset"}
+    assert all("not read in the source itself" in line[-1] for line in ours.lines)
 
 
 def test_table__other_tasks_have_their_own_columns(tmp_path):
@@ -109,8 +111,8 @@ def test_table__other_tasks_have_their_own_columns(tmp_path):
         "metrics": {"mAP": 0.25}, "interval95": {"mAP": [0.2, 0.3]}, "seed": 0,
         "baselines": {"constant": 0.1}, "config_hash": "x", "group": None,
     }  # fmt: skip
-    (one,) = table.tables([result])
-    assert one.title == "multi label"
+    one, theirs = table.tables([result])
+    assert one.title == "multi label" and "never to be ranked" in theirs.title
     assert one.lines[0][4:] == ("0.250 [0.200, 0.300]", "0.100", "5", "0")
 
 
