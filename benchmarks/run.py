@@ -17,7 +17,7 @@ from benchmarks.features import backbones, features
 from benchmarks.features.backbones import Backbone
 from benchmarks.features.features import Progress
 from benchmarks.features.pictures import Pictures
-from benchmarks.features.views import VIEWS
+from benchmarks.features.views import DEFAULT_CROP, VIEWS
 from benchmarks.people import votes
 from benchmarks.people.beside import Beside
 from benchmarks.problem import folds
@@ -207,7 +207,7 @@ def _results(
         shown = [rows.num_people[row] for row in case.index]
     pictures = Pictures(
         rows=rows, index=case.index, digests=case.digests, view=config.view,
-        cache=config.cache, progress=progress,
+        cache=config.cache, progress=progress, crop=case.backbone.crop,
     )  # fmt: skip
     for protocol, settings in _settings(config):
         module = protocols.load(protocol)
@@ -256,6 +256,8 @@ def _asked(case: _Case, protocol: str, settings: Any, plan: FoldPlan) -> dict[st
         asked["leave_out"] = list(config.leave_out)
     if config.view != "scene":
         asked["view"] = config.view
+        if case.backbone.crop != DEFAULT_CROP:
+            asked["person_crop"] = asdict(case.backbone.crop)
     return asked
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.features.views import DEFAULT_CROP, PersonCrop
 from emo8.core.errors import ModelError
 from emo8.core.suggest import nearest
 
@@ -39,6 +40,7 @@ class Backbone:
     sha256: str  # of the weights and of how pictures reach them
     features: Callable[[list[npt.NDArray[np.uint8]]], Features]
     encoder: Any = None  # emo8.clip.encoder.Encoder, where the model has a text side
+    crop: PersonCrop = DEFAULT_CROP  # how its training cut the person view
     # (N) pictures to (N, T, D) tokens, for attentive pooling; None where a model has none
     tokens: Callable[[list[npt.NDArray[np.uint8]]], Features] | None = None
 
@@ -104,8 +106,17 @@ def load(name: str, seed: int = 0) -> Backbone:
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise ModelError(f"--model {name} cannot be loaded: {error}") from error
     return Backbone(
-        name=name, sha256=encoder.sha256, features=encoder.features, tokens=encoder.tokens
-    )
+        name=name, sha256=encoder.sha256, features=encoder.features, tokens=encoder.tokens,
+        crop=_crop_of(encoder),
+    )  # fmt: skip
+
+
+def _crop_of(encoder: Any) -> PersonCrop:
+    """The person square that a pretraining run was trained on; the default for anything else."""
+    views = getattr(getattr(encoder, "config", None), "views", None)
+    if views is None:
+        return DEFAULT_CROP
+    return PersonCrop(margin=views.person_margin, min_side_px=views.person_min_side_px)
 
 
 def _clip(name: str) -> Backbone:

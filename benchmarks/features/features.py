@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from benchmarks.adapters.base import Box, LabelledRows
 from benchmarks.features.backbones import Backbone, Features
-from benchmarks.features.views import person_view
+from benchmarks.features.views import DEFAULT_CROP, PersonCrop, person_view
 
 logger = logging.getLogger(__name__)
 BATCH = 32  # pictures decoded together and given to the model in one call
@@ -83,6 +83,8 @@ def extract(
     parts = [str(VERSION), backbone.sha256, *keys]
     if view == "person":
         parts += ["person", *(str(_box(rows, row)) for row in index)]
+        if backbone.crop != DEFAULT_CROP:
+            parts.append(str(backbone.crop))
     name = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     path = cache / f"{name[:32]}.safetensors"
     table = _read(path)
@@ -107,7 +109,7 @@ def _compute(
     usable = np.zeros(len(index), dtype=bool)
     skipped: Counter[str] = Counter()
     done = 0
-    for batch in _decoded(rows, index, view):
+    for batch in _decoded(rows, index, view, backbone.crop):
         pictures = [picture for picture in batch if not isinstance(picture, str)]
         skipped.update(reason for reason in batch if isinstance(reason, str))
         usable[done : done + len(batch)] = [not isinstance(p, str) for p in batch]
@@ -121,14 +123,14 @@ def _compute(
 
 
 def _decoded(
-    rows: LabelledRows, index: Sequence[int], view: str
+    rows: LabelledRows, index: Sequence[int], view: str, crop: PersonCrop
 ) -> Iterator[list[npt.NDArray[np.uint8] | str]]:
     """Batches of upright RGB pictures, or the reason code where there is none; one batch ahead."""
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         ahead: list[Future[npt.NDArray[np.uint8] | str]] | None = None
         for batch in _batched(index, BATCH):
             coming = [
-                pool.submit(decode_view, data, rows, row, view)
+                pool.submit(decode_view, data, rows, row, view, crop)
                 for row, data in zip(batch, rows.images(batch), strict=True)
             ]
             if ahead is not None:
@@ -139,7 +141,11 @@ def _decoded(
 
 
 def decode_view(
-    data: bytes | None, rows: LabelledRows, row: int, view: str
+    data: bytes | None,
+    rows: LabelledRows,
+    row: int,
+    view: str,
+    crop: PersonCrop = DEFAULT_CROP,
 ) -> npt.NDArray[np.uint8] | str:
     """Upright RGB pixels of one view of a row, or the reason code where there are none."""
     from emo8.core.images import DecodeError, decode
@@ -152,7 +158,7 @@ def decode_view(
         return error.reason
     if view == "scene":
         return pixels
-    return person_view(pixels, _box(rows, row), is_share=rows.boxes_are_shares)
+    return person_view(pixels, _box(rows, row), is_share=rows.boxes_are_shares, crop=crop)
 
 
 def _read(path: Path) -> Table | None:

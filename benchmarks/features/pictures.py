@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from benchmarks.adapters.base import Box, LabelledRows
 from benchmarks.features.features import Progress, decode_view
+from benchmarks.features.views import DEFAULT_CROP, PersonCrop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class Pictures:
     digests: list[str]  # (N,)
     view: str  # scene, person, or both (then `views` has two entries)
     cache: Path
+    crop: PersonCrop = DEFAULT_CROP
     progress: Progress | None = None
 
     @property
@@ -37,7 +39,7 @@ class Pictures:
         wanted = [self.index[int(i)] for i in which]
         found = []
         for row, data in zip(wanted, self.rows.images(wanted), strict=True):
-            pixels = decode_view(data, self.rows, row, view)
+            pixels = decode_view(data, self.rows, row, view, self.crop)
             if isinstance(pixels, str):
                 raise OSError(f"row {row} of {self.rows.origin} no longer decodes: {pixels}")
             found.append(pixels)

@@ -1,9 +1,11 @@
-"""The person view at evaluation: the square around a person, with the margin of pretraining.
+"""The person view at evaluation: the square around a person, cut as the model's training cut it.
 
 Letters: H, W pixels of a picture.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +13,25 @@ import numpy.typing as npt
 from benchmarks.adapters.base import Box
 
 VIEWS = ("scene", "person", "both")
-MARGIN = 0.15  # on each side, as a share of the longer side: ViewConfig.person_margin
-MIN_SIDE_PX = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class PersonCrop:
+    """How large the square is; the defaults are those of `uniemox pretrain`."""
+
+    margin: float = 0.15  # on each side of the box, as a share of its longer side
+    min_side_px: int = 16  # a smaller square grows to this
+
+
+DEFAULT_CROP = PersonCrop()
 
 
 def person_view(
-    pixels: npt.NDArray[np.uint8], box: Box | None, *, is_share: bool
+    pixels: npt.NDArray[np.uint8],
+    box: Box | None,
+    *,
+    is_share: bool,
+    crop: PersonCrop = DEFAULT_CROP,
 ) -> npt.NDArray[np.uint8]:
     """The person's part of uint8 (H, W, 3); the whole picture where there is no usable box.
 
@@ -32,7 +47,7 @@ def person_view(
     top, bottom = (min(max(v, 0.0), float(height)) for v in (top, bottom))
     if right <= left or bottom <= top:
         return pixels
-    side = max(max(right - left, bottom - top) * (1 + 2 * MARGIN), MIN_SIDE_PX)
+    side = max(max(right - left, bottom - top) * (1 + 2 * crop.margin), crop.min_side_px)
     columns = _span((left + right) / 2, side, width)
     rows = _span((top + bottom) / 2, side, height)
     return pixels[slice(*rows), slice(*columns)]
