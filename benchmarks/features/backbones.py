@@ -175,7 +175,7 @@ def _timm(name: str, model_name: str) -> Backbone:
     device = _device()
     model = timm_models.create(model_name, num_classes=0).eval().to(device)
     data: Any = timm.data
-    config = data.resolve_model_data_config(model)
+    config = timm_models.preprocessing(model_name, model)
     transform = data.create_transform(**config, is_training=False)
 
     def features(pictures: list[npt.NDArray[np.uint8]]) -> Features:
@@ -190,6 +190,8 @@ def _timm(name: str, model_name: str) -> Backbone:
             return _as_tokens(model.forward_features(batch.to(device)))
 
     other = "" if activations.of_timm(model_name) == activations.GELU else " quick_gelu"
+    if config != data.resolve_model_data_config(model):
+        other += f" {sorted(config.items())}"
     digest = hashlib.sha256((model_name + other).encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(key.encode())

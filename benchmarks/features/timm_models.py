@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from emo8.core.errors import ModelError
 from emo8.core.suggest import nearest
 from pretrain.weights import activations
+
+# What timm's configs leave out: how pictures reached these weights in training. timm cuts a tenth
+# off for its own evaluation habit (crop_pct 0.9), or off the longer side, where the weights saw the
+# whole picture squashed; open_clip's configs of the same weights say so. First pattern that fits.
+AS_TRAINED: tuple[tuple[str, dict[str, Any]], ...] = (
+    (r"siglip", {"crop_mode": "squash", "crop_pct": 1.0}),
+    (r"vit_pe_core", {"crop_mode": "squash", "crop_pct": 1.0, "interpolation": "bilinear"}),
+    (r"_clip_.*\.(openai|laion|datacomp|dfn|metaclip)[^.]*$", {"crop_pct": 1.0}),
+)
+
+
+def preprocessing(name: str, model: Any = None) -> dict[str, Any]:
+    """Options of timm's `create_transform`: the model's own config, mended by AS_TRAINED.
+
+    Weights that were tuned on ImageNet (`…_ft_in1k`) keep what timm says: it was timm's tuning.
+    """
+    import timm
+    import timm.data
+
+    data: Any = timm.data
+    if model is not None:
+        found: dict[str, Any] = data.resolve_model_data_config(model)
+    else:
+        cfg = timm.models.get_pretrained_cfg(name)
+        found = data.resolve_data_config(pretrained_cfg=cfg.to_dict())
+    if "_ft_" not in name:
+        for pattern, options in AS_TRAINED:
+            if re.search(pattern, name):
+                return {**found, **options}
+    return found
 
 
 def create(name: str, **options: Any) -> Any:

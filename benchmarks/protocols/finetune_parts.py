@@ -71,13 +71,10 @@ def build(name: str, names: Sequence[str], outputs: int, *, drop_path: float, se
 
 
 def _timm(name: str, outputs: int, drop_path: float) -> Model:
-    import timm.data
-
     from benchmarks.features import timm_models
 
     network = timm_models.create(name, num_classes=outputs, drop_path_rate=drop_path)
-    data: Any = timm.data
-    facts = data.resolve_model_data_config(network)
+    facts = timm_models.preprocessing(name, network)
     return Model(
         network=network, image_size=facts["input_size"][-1], mean=facts["mean"], std=facts["std"],
         interpolation=facts["interpolation"],
