@@ -176,6 +176,10 @@ def markdown(found: list[Difference]) -> str:
         cells: list[Any] = [where, protocol, d.base, d.other]
         cells += [d.part or "all"] if divided else []
         cells += [d.n, f"{d.gap:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"]
-        cells += [f"{d.p:.4f} ({d.test})", f"{d.corrected:.4f}"]
+        cells += [f"{_p(d.p)} ({d.test})", _p(d.corrected)]
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines)
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.00005 else "< 0.0001"
