@@ -32,6 +32,7 @@ class Outcomes:
     how: dict[str, int]  # exact, inflection, synonym, distribution -> answers
     several: int  # answers that name more than one label
     unclear: tuple[str, ...]  # the commonest texts outside the vocabulary
+    unread: int  # `probs` that are no distribution over these labels
 
 
 def understand(answers: Sequence[Answer], names: Sequence[str]) -> Outcomes:
@@ -42,9 +43,11 @@ def understand(answers: Sequence[Answer], names: Sequence[str]) -> Outcomes:
     sure = np.full(len(answers), np.nan)
     how: Counter[str] = Counter()
     unclear: Counter[str] = Counter()
+    unread = 0
     meanings: dict[tuple[str, tuple[str, ...]], Meaning] = {}
     for number, one in enumerate(answers):
         given = distribution(one.probs, known)
+        unread += one.probs is not None and given is None
         if given is None:
             given = distribution(one.answer, known)
         meaning = _meaning(one, known, given, meanings)
@@ -66,6 +69,7 @@ def understand(answers: Sequence[Answer], names: Sequence[str]) -> Outcomes:
         confidence=sure,
         how=dict(sorted(how.items())),
         several=int(((shares > 0).sum(axis=1) > 1).sum()),
+        unread=unread,
         unclear=tuple(f"{text!r} x {count}" for text, count in unclear.most_common(5)),
     )
 

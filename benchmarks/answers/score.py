@@ -205,8 +205,8 @@ def _repeats(asked: _Asked, told: Outcomes) -> dict[str, float]:
     """How often two askings about a picture agree, and how uneven the answers' places are.
 
     position_bias is half the summed gap between the shares of the places at which the answers
-    stood and even shares: 0 = no place is preferred, 1 - 1/K = always the same place. It says
-    something only where options were shuffled.
+    stood and even shares: 0 = no place is preferred, 1 - 1/K = always the same of K places. It
+    says something only where options were shuffled.
     """
     found = {}
     times = np.bincount(asked.row)
@@ -219,13 +219,15 @@ def _repeats(asked: _Asked, told: Outcomes) -> dict[str, float]:
         agree = ((total**2).sum(axis=1) - own)[several] / pairs[several]
         found["consistency"] = float(agree.mean())
     names = asked.truth.names
-    places = np.zeros(len(names))
+    places, even = np.zeros(len(names)), np.zeros(len(names))
     for one, shares in zip(asked.answers, told.shares, strict=True):
-        for place, option in enumerate(one.options[: len(names)]):
-            if option in names:
-                places[place] += shares[names.index(option)]
+        offered = [option for option in one.options if option in names]
+        own = np.array([shares[names.index(option)] for option in offered])
+        if own.sum() > 0:
+            places[: len(own)] += own / own.sum()
+            even[: len(own)] += 1 / len(own)
     if places.sum() > 0:
-        found["position_bias"] = float(np.abs(places / places.sum() - 1 / len(names)).sum() / 2)
+        found["position_bias"] = float(np.abs(places - even).sum() / 2 / places.sum())
     return found
 
 
@@ -318,6 +320,11 @@ def _notes(told: Outcomes) -> list[str]:
     notes = []
     if told.unclear:
         notes.append(f"outside the vocabulary, commonest first: {', '.join(told.unclear)}")
+    if told.unread:
+        notes.append(
+            f"{told.unread} lines have probs that are no shares of the labels, in their order "
+            "(alphabetical) or as label: share; they are left out"
+        )
     if told.several:
         notes.append(f"{told.several} answers name several labels: right with 1 / their number")
     return notes

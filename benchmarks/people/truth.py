@@ -18,6 +18,7 @@ from benchmarks.people import votes as votes_
 from benchmarks.people.votes import Votes
 from benchmarks.transfer import relabelled
 from emo8.core.errors import SourceError
+from emo8.core.taxonomy import EMOTIONS
 
 _SHOWN = 3  # ids in a message
 
@@ -29,7 +30,7 @@ class Truth:
     rows: LabelledRows
     index: npt.NDArray[np.int64]  # (N,) row numbers in the dataset
     ids: list[str]  # (N,)
-    names: tuple[str, ...]  # K labels, sorted
+    names: tuple[str, ...]  # K labels that one may answer with, sorted
     label: npt.NDArray[np.int64]  # (N,)
     left_out: dict[str, int]  # reason -> rows
     votes: Votes | None  # of the N rows
@@ -101,7 +102,7 @@ def read(
             f"{rows.origin}: no row has a label by a person or a source ({why}); --labels all "
             "counts a model's labels too."
         )
-    names = tuple(sorted({str(names_of[row]) for row in index}))
+    names = label_set({str(names_of[row]) for row in index})
     ids = _ids(rows, index)
     return Truth(
         rows=rows,
@@ -112,6 +113,14 @@ def read(
         left_out=dict(sorted(left_out.items())),
         votes=votes_.find(votes_.of_rows(rows, index), ids, names, votes),
     )
+
+
+def label_set(found: set[str]) -> tuple[str, ...]:
+    """The labels one may answer with: the eight emotions where all that were found are of them.
+
+    A small dataset may lack some of the eight; they are wrong answers then, and no strange ones.
+    """
+    return EMOTIONS if found <= set(EMOTIONS) else tuple(sorted(found))
 
 
 def _on_scales(rows: LabelledRows) -> Truth:

@@ -90,7 +90,7 @@ def test_score__the_same_from_csv_and_parquet_and_by_path(data, tmp_path):
 def test_score__distributions_and_lists(data, tmp_path):
     answers = [
         {"id": "p0", "answer": {"awe": 0.7, "fear": 0.3}},
-        {"id": "p1", "probs": [0.1, 0.2, 0.6, 0.1]},  # in the order of the labels
+        {"id": "p1", "probs": [0, 0.1, 0.2, 0, 0, 0, 0.6, 0.1]},  # in the order of the eight
         {"id": "p2", "answer": ["awe", "fear"]},
         {"id": "p3", "probs": {"joy": 0.9, "sadness": 0.1}},  # most of it on a strange label
         {"id": "p4", "answer": "fear", "probs": {"awe": 0.9, "fear": 0.1}},  # the answer counts
@@ -98,6 +98,16 @@ def test_score__distributions_and_lists(data, tmp_path):
     found = scored(answers, data, tmp_path)
     assert found["metrics"]["accuracy"] == pytest.approx((1 + 1 + 0.5 + 0 + 1) / 5)
     assert found["metrics"]["off_vocabulary"] == 0.2
+    odd = scored([{"id": "p0", "answer": "awe", "probs": [0.5, 0.5]}], data, tmp_path)
+    assert odd["metrics"]["accuracy"] == 1.0
+    assert any("1 lines have probs that are no shares" in note for note in odd["notes"])
+
+
+def test_score__an_emotion_that_no_picture_has_is_wrong_and_not_strange(data, tmp_path):
+    found = scored([{"id": "p0", "answer": "excitement"}, {"id": "p1", "answer": "joy"}], data,
+                   tmp_path)  # fmt: skip
+    assert found["metrics"]["off_vocabulary"] == 0.5
+    assert found["metrics"]["accuracy"] == 0.0 and len(found["emotions"]) == 8
 
 
 def test_score__mistakes_say_file_value_and_what_to_do(data, tmp_path, capsys):

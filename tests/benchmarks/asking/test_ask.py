@@ -14,6 +14,7 @@ from PIL import Image
 
 from benchmarks import cli
 from benchmarks.asking import models, prompts
+from emo8.core.taxonomy import EMOTIONS
 from tests.benchmarks.conftest import NAMES, face, write
 
 
@@ -82,8 +83,8 @@ def test_ask__answers_that_score_reads_and_a_second_run_asks_nothing(
     assert picture.format == "JPEG" and picture.size == (24, 20)
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     assert "secret" not in (tmp_path / "a.jsonl").read_text()
-    assert lines[0]["options"] == prompts.order(NAMES, "p0", 0, 0)
-    assert lines[6]["options"] == prompts.order(NAMES, "p0", 1, 0)
+    assert lines[0]["options"] == prompts.order(EMOTIONS, "p0", 0, 0)
+    assert lines[6]["options"] == prompts.order(EMOTIONS, "p0", 1, 0)
     assert lines[0]["confidence"] == 0.75
     assert asked(data, endpoint, tmp_path, *more) == 0 and len(Server.asked) == 12
     out = tmp_path / "r.jsonl"
@@ -91,7 +92,7 @@ def test_ask__answers_that_score_reads_and_a_second_run_asks_nothing(
     assert cli.main(argv) == 0
     metrics = json.loads(out.read_text())["metrics"]
     assert metrics["refused"] == metrics["off_vocabulary"] == 0 and metrics["coverage"] == 1
-    assert metrics["position_bias"] == pytest.approx(0.75)  # it always says the last option
+    assert metrics["position_bias"] == pytest.approx(0.875)  # it always says the last option
     assert metrics["ece"] is not None and "consistency" in metrics
 
 
