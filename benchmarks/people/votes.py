@@ -2,8 +2,9 @@
 
 Looked for in this order: a file named by `--votes`, `tables/votes.parquet` of a build, a folder or
 file `votes` of a released dataset, the columns `emotion_votes` and `num_votes`, and counts that an
-adapter brings. Votes are free choices of one label; a yes/no answer about one proposed label says
-nothing of the other labels and does not count.
+adapter brings. Votes are free choices of one label, or of several: then one of a person's ticks is
+drawn, since people are compared with people. A yes/no answer about one proposed label says nothing
+of the other labels, nor does a rating, and neither counts.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEEDED = ("id", "annotator", "emotion")
+CHOICES = ("choice", "select")  # kinds of votes that name a label among all
 NO_VOTES = (
     "has no votes of single people: a build's tables/votes.parquet, a folder `votes`, the columns "
     "emotion_votes and num_votes, or --votes FILE with the columns id, annotator, emotion"
@@ -119,6 +121,24 @@ def _table(path: Path) -> pd.DataFrame:
         raise SourceError(f"{path} cannot be read as votes: {error}") from error
 
 
+def _one_each(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """One vote of each person on each picture, and how many were drawn from several ticks.
+
+    Of votes in several imports (`batch`) the last import counts, of choices the last one.
+    """
+    person = ["id", "annotator"]
+    if "batch" in table.columns:
+        last = table.groupby(person, sort=False)["batch"].transform("last")
+        table = table[table["batch"].eq(last) | table["batch"].isna()]
+    ticked = np.zeros(len(table), dtype=bool)
+    if "kind" in table.columns:
+        ticked = table["kind"].eq("select").to_numpy()
+    ticks = table[ticked].sort_values([*person, "emotion"]).sample(frac=1, random_state=0)
+    several = len(ticks[ticks.duplicated(person)].drop_duplicates(person))
+    drawn = table.loc[[*ticks.drop_duplicates(person).index, *table.index[~ticked]]]
+    return drawn.drop_duplicates(person, keep="last").sort_index(), several
+
+
 def _from_table(
     table: pd.DataFrame, origin: str, ids: list[str], names: tuple[str, ...]
 ) -> Votes | None:
@@ -135,8 +155,10 @@ def _from_table(
         other = int(table["kind"].eq("yes_no").sum())
         if other:
             notes.append(f"{other} yes/no votes say nothing of other labels and do not count")
-        table = table[table["kind"].eq("choice")]
-    table = table[table["emotion"].notna()].drop_duplicates(["id", "annotator"], keep="last")
+        table = table[table["kind"].isin(CHOICES)]
+    table, ticks = _one_each(table[table["emotion"].notna()])
+    if ticks:
+        notes.append(f"{ticks} people ticked several labels of a picture: one is drawn for each")
     spelled, _ = emotion_names(table["emotion"].astype(str).tolist())
     place = {key: number for number, key in enumerate(ids)}
     item = table["id"].astype(str).map(place)

@@ -115,3 +115,23 @@ def test_find__last_choice_of_each_person_and_no_yes_no(tmp_path):
     assert found.counts.tolist() == [[0, 2, 0], [0, 0, 1]]
     assert any("yes/no" in note for note in found.notes)
     assert any("1 votes are on pictures" in note for note in found.notes)
+
+
+def test_find__one_of_several_ticks_and_the_last_import(tmp_path):
+    import pandas as pd
+
+    from benchmarks.adapters import parquet
+    from tests.benchmarks.conftest import face_rows, write
+
+    rows = parquet.read(write(face_rows(each=2), tmp_path / "faces.parquet"))
+    pd.DataFrame(
+        [
+            ("p", "ann", "select", "awe", "1"), ("p", "ann", "select", "fear", "1"),
+            ("p", "bob", "choice", "awe", "1"), ("p", "bob", "choice", "fear", "2"),
+            ("p", "eve", "select", "awe", "2"), ("p", "kim", "valence", None, "2"),
+        ],
+        columns=["id", "annotator", "kind", "emotion", "batch"],
+    ).to_parquet(tmp_path / "votes.parquet")  # fmt: skip
+    found = find(rows, ["p"], ("awe", "fear"))
+    assert found.counts.sum() == 3 and found.counts[0, 1] >= 1 and found.counts[0, 0] >= 1
+    assert any("1 people ticked several" in note for note in found.notes)
