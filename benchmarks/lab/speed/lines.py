@@ -250,7 +250,7 @@ def answers(found: Found) -> Iterator[Line]:
 
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
-    for reader in (answers, ingest, colours, embed, rebuild, memory, duplicates, browse, votes, fetch,
-                   loader, step_flops, step_wallclock, small_step, pretrain_gpu, frozen_features,
-                   probes)
+    for reader in (answers, ingest, colours, embed, rebuild, memory, duplicates, browse, votes,
+                   fetch, loader, step_flops, step_wallclock, small_step, pretrain_gpu,
+                   frozen_features, probes)
 }  # fmt: skip
