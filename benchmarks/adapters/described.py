@@ -105,9 +105,14 @@ def read(path: Path, d: Description, *, seed: int = 0) -> LabelledRows:
     """The rows of the described dataset at `path`, labels renamed, split as described."""
     if d.form == "hub":
         from benchmarks.adapters import hub
+        from emo8.dataset.open import find
 
-        here = path.is_dir() and any(path.rglob("*.parquet"))  # downloaded, as `layout` says
-        return _renamed(hub.read(str(path) if here else d.root, name=d.name, **_columns(d)), d)
+        if not any(path.rglob("*.parquet")):
+            raise SourceError(
+                f"{path}: no parquet files. {d.layout}. How to get it: {d.get}. From the Hub: "
+                f"--data {d.root} --emotion-column {d.columns.get('emotion', 'emotion')}."
+            )
+        return _renamed(hub.read(find(str(path)), name=d.name, **_columns(d)), d)
     root = _below(path, d.root)
     if d.form == "parquet":
         from benchmarks.adapters import parquet
