@@ -85,3 +85,31 @@ def test_readme__holds(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.readme_proof", "--at", str(tmp_path / "at"), "--here"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+FILES = subprocess.run(
+    ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+).stdout.splitlines()
+NAMED = re.compile(
+    r"`((?:emo8|pretrain|benchmarks|cards|docs)/[\w./-]*\w\.(?:py|toml|md|json|csv))`"
+)
+MODULE = re.compile(rf"-m ((?:{OURS})(?:\.\w+)+)")
+BARE = re.compile(r"`(\w+\.py)`")
+OUTSIDE = {"main_finetune.py"}  # of MAE's public code
+
+
+@pytest.mark.skipif(not FILES, reason="not in a checkout")
+def test_texts__name_files_and_modules_that_are_there() -> None:
+    tracked, names = set(FILES), {Path(file).name for file in FILES} | OUTSIDE
+    gone = []
+    for file in FILES:
+        if not file.endswith((".py", ".md", ".toml")) or file == "docs/changelog.md":
+            continue
+        text = (ROOT / file).read_text("utf-8")
+        gone += [(file, name) for name in NAMED.findall(text) if name not in tracked]
+        gone += [(file, name) for name in BARE.findall(text) if name not in names]
+        for module in MODULE.findall(text):
+            path = module.replace(".", "/")
+            forms = {f"{path}.py", f"{path}/__main__.py", f"{path}/__init__.py"}
+            gone += [(file, module)] if not forms & tracked else []
+    assert not gone

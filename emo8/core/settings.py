@@ -267,7 +267,7 @@ class PublishConfig:
     repo: str = ""  # user/name on the Hub: where Croissant says that the files are
     date: str = ""  # of publication, YYYY-MM-DD; empty: not stated
     synthetic: Literal["", "no", "yes", "partly"] = ""  # were pictures made by a generator?
-    # Answers to questions of the datasheet by key (cards/datasheet.toml); they replace ours.
+    # Answers to questions of the datasheet by key (cards/datasheet.md); they replace ours.
     answers: dict[str, str] = field(default_factory=dict)
     # "bytes" or "url" by licence as the rows write it. Default: bytes, and "url" (address and
     # hash, no picture) where the wording of a licence forbids passing pictures on.

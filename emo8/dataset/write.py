@@ -1,8 +1,8 @@
 """`BUILD/dataset`: what `load_dataset` reads. Kept rows as parquet, one file per style and split.
 
-A shard holds the rows of a fixed group of parts (`places.py`), so a change rewrites only the shards
-it touches. Each shard carries the fingerprint of its rows; a shard whose fingerprint matches stays
-as it is.
+A shard holds the rows of a fixed group of parts (`row_order.py`), so a change rewrites only the
+shards it touches. Each shard carries the fingerprint of its rows; a shard whose fingerprint
+matches stays as it is.
 """
 
 from __future__ import annotations

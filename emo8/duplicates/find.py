@@ -2,7 +2,7 @@
 
 Candidates come from two searches: hashes of any two views within 3 bits (exact), and the nearest
 neighbours by coarse layout and CLIP embedding together (wide). Each is then compared by its
-thumbnails (`emo8.copies.verify`); the thresholds of the recipe decide afterwards.
+thumbnails (`emo8.duplicates.verify`); the thresholds of the recipe decide afterwards.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Hashes and embeddings of look-alikes agree too often (emoji of one meaning, rend
 design), so every pair they name is compared once more. One picture's tones are mapped onto the
 other's, and the largest difference of any of 8 x 8 blocks counts, in grey levels: a copy leaves
 next to nothing anywhere, a variant leaves what was changed. What was drawn once and coloured twice
-is told by `emo8.copies.colour`.
+is told by `emo8.duplicates.colour`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Engines run part tasks: `local` in processes of this machine, `ray` on a cluster (`cluster.py`).
+"""Engines run part tasks: `local` in processes of this machine, `ray` on a cluster (`ray.py`).
 
 The same task objects run everywhere and write the same bytes: one thread per worker, batches cut
 inside a part. A task that fails, or whose worker dies, is tried once more on its own; a second

@@ -1,6 +1,6 @@
 """One fetch: a set of links through img2dataset, until each has a picture or a reason.
 
-Used by builds (`stage.py`) and by `hydrate.py`. What a killed run left in packs counts.
+Used by builds (`build_fetch.py`) and by `hydrate.py`. What a killed run left in packs counts.
 """
 
 from __future__ import annotations

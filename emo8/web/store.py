@@ -31,7 +31,7 @@ HASH_MISMATCH = "hash_mismatch"  # depends on the line, not on the link alone
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """Where the picture of a link lies, or why it has none: a row of the table in `found.py`."""
+    """Where the picture of a link lies, or why it has none: a row of the table in `fetched.py`."""
 
     file: str | None = None
     place: int | None = None

@@ -6,7 +6,7 @@
 
 One encoder sees both views; only the scene is reconstructed. The student token is compared with
 the frozen CLIP's image feature (L2) and, through its similarities to the batch's texts, with
-CLIP's own similarities (L1): see pretrain/losses.py.
+CLIP's own similarities (L1): see pretrain/losses.
 
 Letters: B rows, C channels, H W pixels, P patch side, L patches, D encoder width, E decoder
 width, T teacher width.

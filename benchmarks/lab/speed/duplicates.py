@@ -5,7 +5,7 @@
 
 Hashes: `random` (uniform, one in ten a near copy), `real` (of random windows of real pictures, so
 as skewed as pictures are), `identical` (one hash a hundred thousand times among real ones). Wide:
-vectors like those of `emo8.copies.find`, one in ten a planted copy; recall = planted copies named.
+vectors like those of `emo8.duplicates.find`, one in ten a planted copy; recall = copies named.
 Peers, in the same run: FAISS IndexBinaryFlat, imagededup (both its searches; it is no dependency:
 `pip install --no-deps --target peers imagededup` and PYTHONPATH=peers; left out where it is not
 found) and a loop over ImageHash, on as many rows as they finish in time. Seconds of CPU of this
