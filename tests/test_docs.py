@@ -90,9 +90,8 @@ def test_readme__holds(tmp_path: Path) -> None:
 FILES = subprocess.run(
     ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
 ).stdout.splitlines()
-NAMED = re.compile(
-    r"`((?:emo8|pretrain|benchmarks|cards|docs)/[\w./-]*\w\.(?:py|toml|md|json|csv))`"
-)
+OURS = "emo8|pretrain|benchmarks|cards|docs"
+NAMED = re.compile(rf"`((?:{OURS})/[\w./-]*\w\.(?:py|toml|md|json|csv))`")
 MODULE = re.compile(rf"-m ((?:{OURS})(?:\.\w+)+)")
 BARE = re.compile(r"`(\w+\.py)`")
 OUTSIDE = {"main_finetune.py"}  # of MAE's public code

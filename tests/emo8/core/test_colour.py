@@ -99,6 +99,7 @@ def test_decode__grey_with_a_grey_profile() -> None:
 @pytest.mark.parametrize(
     "data",
     [b"no profile at all", P3[:200], SRGB[:100], GREY_LINEAR, b"", P3[:16] + b"CMYK" + P3[20:]],
+    ids=["text", "half", "header", "grey", "empty", "cmyk"],  # a profile holds the time it was made
 )
 def test_decode__broken_profile_is_as_none_and_counted(data: bytes) -> None:
     image = picture(4)
