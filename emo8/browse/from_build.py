@@ -21,7 +21,7 @@ from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
 from emo8.labels.clip_steps import Model, embeddings
 from emo8.review import queue, votes
-from emo8.tables.rows import COLUMNS, read_narrow
+from emo8.tables.rows import COLUMNS, read_inputs
 
 _DETAILS: dict[str, tuple[str, ...]] = {
     ROWS: ("caption", "attribution"),
@@ -72,7 +72,7 @@ def _with_claims(build: Path, verdicts: pd.DataFrame) -> pd.DataFrame:
     names = ["emotion_source", "emotion_prob", "style_prob", *NUMBERS[:3]]
     if not whole:
         return verdicts.assign(**dict.fromkeys(names))
-    wide = read_narrow(build, whole).select(["part", "row", *names]).to_pandas()
+    wide = read_inputs(build, whole, names).to_pandas()
     table = verdicts.merge(wide, on=["part", "row"], how="left")
     for name in NESTED:  # a missing list is None, never NaN
         table[name] = table[name].astype(object).where(table[name].notna(), None)

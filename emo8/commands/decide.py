@@ -48,13 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     config = try_thresholds.thresholds_of(arguments.build)
     wanted = try_thresholds.changed(config, arguments.settings)
-    table = try_thresholds.numbers_of(arguments.build)
-    if not arguments.settings:
-        _print_thresholds(try_thresholds.summary(table, config), arguments.json)
-        return 0
-    trial = try_thresholds.compare(table, wanted)
+    with try_thresholds.numbers_of(arguments.build) as db:
+        if not arguments.settings:
+            _print_thresholds(try_thresholds.summary(db, config), arguments.json)
+            return 0
+        trial = try_thresholds.compare(db, wanted, arguments.examples)
     sheet = arguments.sheet or arguments.build / "report" / "decide.png"
-    _write_sheet(arguments.build, trial, sheet, arguments.examples)
+    _write_sheet(arguments.build, trial, sheet)
     _print_trial(trial, arguments.settings, sheet, arguments.json)
     return 0
 
@@ -75,16 +75,19 @@ def _print_thresholds(lines: list[dict[str, object]], as_json: bool) -> None:
             print(f"{'':<20}{line['styles']}")
 
 
-def _write_sheet(build: Path, trial: Trial, sheet: Path, count: int) -> None:
+def _write_sheet(build: Path, trial: Trial, sheet: Path) -> None:
     from emo8.pipeline.try_thresholds import examples
     from emo8.report.contact_sheet import Group, Layout, Tile, png, thumbnail
 
     layout, groups = Layout(text_lines=2), []
-    for name, rows in (("would leave", trial.leaving), ("would return", trial.returning)):
-        if len(rows):
-            shown = examples(build, rows, count)
+    for name, counts, rows in (
+        ("would leave", trial.leaving, trial.shown_leaving),
+        ("would return", trial.returning, trial.shown_returning),
+    ):
+        if counts:
+            shown = examples(build, rows)
             tiles = [Tile(picture=thumbnail(data, layout), text=line) for data, line in shown]
-            groups.append(Group(title=f"{len(rows)} {name}", tiles=tiles))
+            groups.append(Group(title=f"{sum(counts.values())} {name}", tiles=tiles))
     sheet.parent.mkdir(parents=True, exist_ok=True)
     sheet.write_bytes(png(groups or [Group(title="nothing would change", tiles=[])], layout))
 
@@ -92,10 +95,7 @@ def _write_sheet(build: Path, trial: Trial, sheet: Path, count: int) -> None:
 def _print_trial(trial: Trial, settings: list[str], sheet: Path, as_json: bool) -> None:
     import json
 
-    counts = trial.counts()
-    leaving = {str(k): int(n) for k, n in trial.leaving["after"].value_counts().items()}
-    returning = {str(k): int(n) for k, n in trial.returning["before"].value_counts().items()}
-    kept = {str(style): [int(b), int(a)] for style, b, a in counts.itertuples()}
+    leaving, returning, kept = trial.leaving, trial.returning, trial.kept
     if as_json:
         answer = {"try": settings, "leaving": leaving, "returning": returning, "kept": kept}
         print(json.dumps({**answer, "orphaned_copies": trial.orphans, "sheet": str(sheet)}))

@@ -21,6 +21,7 @@ from emo8.core.networks import parse_networks
 from emo8.core.settings import (
     LAYOUT_WORDS,
     DecideConfig,
+    EngineConfig,
     FetchConfig,
     IngestConfig,
     LabelsConfig,
@@ -38,6 +39,7 @@ from emo8.core.taxonomy import EMOTIONS, SPLITS, STYLES, parse_style
 
 _SECTIONS: dict[str, Any] = {
     "source": SourceConfig,
+    "engine": EngineConfig,
     "ingest": IngestConfig,
     "fetch": FetchConfig,
     "labels": LabelsConfig,
@@ -145,6 +147,10 @@ def _check(recipe: Recipe, where: str) -> None:
             hint = suggest(emotion, EMOTIONS)
             raise RecipeError(f"{where}: votes.words.{word} = {emotion!r}; {hint}")
     _check_user_agent(recipe.fetch.user_agent, where)
+    try:
+        recipe.engine.memory_bytes()
+    except ValueError as error:
+        raise RecipeError(f"{where}: engine.memory = {error}") from None
     if not re.fullmatch(r"[\w.-]+", recipe.name):
         raise RecipeError(f"{where}: name = {recipe.name!r}: use letters, digits, '.', '_', '-'")
     _check_styles(recipe.decide, where)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,6 +16,7 @@ from pydantic import ConfigDict, Field
 from emo8.core.checks import registered
 
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 Claimant = Literal["human", "source", "clip"]
 CLAIMANTS: tuple[Claimant, ...] = get_args(Claimant)
 Precision = Literal["auto", "fp32", "bf16"]
@@ -282,6 +285,26 @@ class PublishConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """`[engine]`: what a build may use of the machine; it changes no result."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    # What the steps over all rows (verdicts, duplicates, splits) may hold, "2GB" for example; more
+    # is put into the build folder while they run. Default: a quarter of the machine's memory
+    memory: str = ""
+
+    def memory_bytes(self) -> int:
+        """`memory` as a number; ValueError says how to write it."""
+        if not self.memory:
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]B)", self.memory.strip().upper())
+        if not found:
+            raise ValueError(f'{self.memory!r} is no amount of memory: write "2GB" or "500MB"')
+        return int(float(found[1]) * _UNITS[found[2]])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole build, as `emo8 build` reads it."""
 
@@ -290,6 +313,7 @@ class Recipe:
     source: tuple[SourceConfig, ...]
     name: str = ""  # names the dataset; default: the recipe's file name
     seed: int = 0  # fixes the splits
+    engine: EngineConfig = field(default_factory=EngineConfig)
     ingest: IngestConfig = field(default_factory=IngestConfig)
     fetch: FetchConfig = field(default_factory=FetchConfig)
     labels: LabelsConfig = field(default_factory=LabelsConfig)

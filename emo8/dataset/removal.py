@@ -11,13 +11,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock
@@ -35,6 +34,7 @@ LIST_VARIABLE = "EMO8_REMOVALS"
 MAX_COPY_DISTANCE = 3
 # Hashes with fewer bits set belong to blank pictures and say nothing about what is shown.
 MIN_BITS_SET = 4
+_NAMES = ("id", "pixel_sha256", "source_url", "source_path")
 _SHA256 = re.compile(r"\s*[0-9a-fA-F]{64}\s*")
 _HEX = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")
 
@@ -201,27 +201,26 @@ class Matcher:
         return least
 
 
-def removed_rows(rows: pa.Table, removals: list[Removal]) -> tuple[pd.Series, pd.Series]:
-    """The reason `removed` for every row on the list and every near copy of one, and the bits.
+def removed_rows(rows: Callable[[], Iterable[pa.Table]], removals: list[Removal]) -> pa.Table:
+    """`n` of every row on the list and every near copy of one, and how many `bits` it is from it.
 
-    `rows` has id, pixel_sha256, source_url, source_path and phash (uint64, null = no picture).
+    `rows()` gives all rows piece by piece, as often as asked: n, id, pixel_sha256, source_url,
+    source_path and phash (uint64, null = no picture). `bits` is null where the hash says nothing.
     """
-    reason = pd.Series(None, index=range(len(rows)), dtype=object)
-    value = pd.Series(np.nan, index=range(len(rows)))
-    if not removals:
-        return reason, value
+    bits: dict[int, float | None] = {}
+    hashes = [np.empty(0, np.uint64)]
     matcher = Matcher(removals)
-    hit = matcher.exact(
-        *(rows[name] for name in ("id", "pixel_sha256", "source_url", "source_path"))
-    )
-    hashed = rows["phash"].is_valid().to_numpy()
-    phash = rows["phash"].drop_null().to_numpy()
-    distance = np.full(len(rows), 65, np.int64)
-    distance[hashed] = matcher.copies(phash, phash[hit[hashed]])
-    near = distance <= MAX_COPY_DISTANCE
-    reason[hit | near] = "removed"
-    value[near] = distance[near]
-    return reason, value
+    for piece in rows() if removals else ():
+        hit = piece.filter(pa.array(matcher.exact(*(piece[name] for name in _NAMES))))
+        bits.update(dict.fromkeys(hit["n"].to_pylist()))
+        hashes.append(hit["phash"].drop_null().to_numpy())
+    for piece in rows() if removals else ():
+        hashed = piece.filter(piece["phash"].is_valid())
+        distance = matcher.copies(hashed["phash"].to_numpy(), np.concatenate(hashes))
+        near = distance <= MAX_COPY_DISTANCE
+        bits.update(zip(hashed["n"].to_numpy()[near].tolist(), distance[near].tolist()))
+    columns = [list(bits), list(bits.values())]
+    return pa.table(columns, schema=pa.schema([("n", pa.int64()), ("bits", pa.float64())]))
 
 
 def _known(key: str, build: Path) -> dict[str, set[str]]:

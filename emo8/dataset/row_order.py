@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emo8.dataset.shards import list_shards
+from emo8.engine.database import Database, parquet, reading
 from emo8.engine.files import fingerprint, write_part
-from emo8.engine.row_index import first_occurrence, index_of
 from emo8.engine.verdict_table import VERDICTS
 
 PARTS_PER_SHARD = 16
@@ -27,49 +24,68 @@ VERSION = 1
 PLACES = pa.schema([("id", pa.string()), ("shard", pa.int64())])
 
 
-def published(build: Path, recipe_dir: Path, keep: tuple[str, ...]) -> pa.Table:
-    """`PLACES` of rows that this build, or a dataset folder in `keep`, has published."""
-    known = []
-    for name in keep:
-        for shard in list_shards(recipe_dir / name):
-            ids = pq.read_table(recipe_dir / name / shard.name, columns=["id"])["id"]
-            known.append(pa.table([ids, np.full(len(ids), shard.group)], schema=PLACES))
-    path = build / "tables" / TABLE
-    if path.exists():
-        known.append(pq.read_table(path, schema=PLACES))
-    every = pa.concat_tables([PLACES.empty_table(), *known])
-    if len(known) < 2:
-        return every
-    latest = pa.concat_tables(reversed(known))  # a row keeps its order, and its latest shard
-    ids = every["id"].filter(first_occurrence(every["id"]) == np.arange(len(every)))
-    return pa.table([ids, latest["shard"].take(index_of(ids, latest["id"]))], schema=PLACES)
+def published(db: Database, recipe_dir: Path, keep: tuple[str, ...]) -> None:
+    """Make `places`: rows this build, or a dataset folder in `keep`, has published.
 
-
-def assign(verdicts: pd.DataFrame, places: pa.Table, part_rows: int) -> pd.DataFrame:
-    """`shard` and `rank` of every row (`id`, `part`, `reason`); rank orders the rows of a shard."""
-    rows = np.arange(len(verdicts))
-    if not len(places):
-        shard = verdicts["part"].to_numpy() // PARTS_PER_SHARD
-        return pd.DataFrame({"shard": shard, "rank": rows}, index=verdicts.index)
-    place, shards = index_of(verdicts["id"], places["id"]), places["shard"].to_numpy()
-    old = place >= 0
-    new = verdicts["reason"].isna().to_numpy() & ~old
-    last = shards.max()
-    behind = np.count_nonzero(shards == last) + np.cumsum(new) - 1  # from the last shard's start
-    fresh = np.where(new, last + behind // (PARTS_PER_SHARD * part_rows), 0)
-    return pd.DataFrame(
-        {
-            "shard": np.where(old, shards[place], fresh),
-            "rank": np.where(old, place, rows + len(places)),
-        },
-        index=verdicts.index,
+    A row keeps its `place` in their order, and its latest shard.
+    """
+    known = [
+        (recipe_dir / name / shard.name, str(shard.group))
+        for name in keep
+        for shard in list_shards(recipe_dir / name)
+    ]
+    if (path := db.build / "tables" / TABLE).exists():
+        known.append((path, "shard"))
+    every = " UNION ALL ".join(
+        f"SELECT id, {shard} AS shard, {n} AS file, file_row_number AS row FROM {parquet(file)}"
+        for n, (file, shard) in enumerate(known)
     )
+    nothing = "SELECT '' AS id, 0 AS shard, 0 AS file, 0 AS row WHERE FALSE"
+    db.run(f"""
+        CREATE TABLE places AS
+        SELECT id, row_number() OVER (ORDER BY first) - 1 AS place, CAST(shard AS BIGINT) AS shard
+        FROM (
+            SELECT id, min((file, row)) AS first, max_by(shard, (file, -row)) AS shard
+            FROM ({every or nothing}) GROUP BY id
+        )
+    """)
+
+
+def assign(db: Database, num_rows: int, part_rows: int) -> None:
+    """Make `ordered(first, last)`: rows of `drawn` with `shard` and `rank`, their order in it."""
+    num_places = db.value("SELECT count(*) FROM places")
+    if not num_places:
+        db.run(f"""
+            CREATE MACRO ordered(first, last) AS TABLE
+            SELECT *, part // {PARTS_PER_SHARD} AS shard, n AS rank FROM drawn(first, last)
+        """)
+        return
+    db.run("""
+        CREATE TABLE old AS SELECT n, place, shard FROM facts JOIN places USING (id) ORDER BY n
+    """)
+    db.run(f"""
+        CREATE TABLE new AS
+        SELECT n, row_number() OVER (ORDER BY n) - 1 AS number
+        FROM decided(0, {num_rows}) ANTI JOIN old USING (n) WHERE reason IS NULL ORDER BY n
+    """)
+    last, behind = db.lines("SELECT shard, count(*) FROM places GROUP BY shard ORDER BY 1 DESC")[0]
+    db.run(f"""
+        CREATE MACRO ordered(first, last) AS TABLE
+        SELECT * EXCLUDE (shard, place, number),
+            coalesce(shard, {last} + ({behind} + number) // {PARTS_PER_SHARD * part_rows}, 0)
+                AS shard,
+            coalesce(place, {num_places} + n) AS rank
+        FROM drawn(first, last)
+        LEFT JOIN (FROM old WHERE n >= first AND n < last) USING (n)
+        LEFT JOIN (FROM new WHERE n >= first AND n < last) USING (n)
+    """)
 
 
 def remember(build: Path) -> None:
     """Keep the places of the rows of a finished build: they have been published."""
-    columns = ["id", "shard", "rank", "reason"]
-    verdicts = pq.read_table(build / VERDICTS, columns=columns).to_pandas()
-    kept = verdicts[verdicts["reason"].isna()].sort_values(["shard", "rank"])
-    table = pa.table({"id": kept["id"], "shard": kept["shard"]}, schema=PLACES)
-    write_part(table, build / "tables" / TABLE, fingerprint(VERSION))
+    with reading(build) as db:
+        table = db.arrow(f"""
+            SELECT id, CAST(shard AS BIGINT) AS shard FROM {parquet(build / VERDICTS)}
+            WHERE reason IS NULL ORDER BY shard, rank
+        """)
+    write_part(table.cast(PLACES), build / "tables" / TABLE, fingerprint(VERSION))

@@ -6,214 +6,283 @@ datasets published before: remembered rows do not move, and new rows join the sp
 they fall into. Where a new cell of emotion x style would miss its shares by more than
 `max(1 row, splits.tolerance of the cell)`, new clusters whose draw was nearest to the edge move;
 that is what makes the splits stratified.
+
+A split is a number here, its place in SPLITS: of two, the larger one is the stricter.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SplitsConfig
 from emo8.core.taxonomy import SPLITS
-from emo8.engine.files import fingerprint, read_fingerprint, write_part
-from emo8.engine.row_index import first_occurrence, index_of
+from emo8.engine.database import Database, parquet, text, values
+from emo8.engine.files import fingerprint, read_fingerprint
 
-# From the loosest to the strictest: who stays when a new row joins two clusters.
 TABLE = "splits.parquet"  # in tables/
 PLACED = pa.schema([("id", pa.string()), ("split", pa.string())])
 
 
-def earlier_splits(build: Path, recipe_dir: Path, config: SplitsConfig, seed: int) -> pa.Table:
-    """`PLACED` of everything an earlier run or a dataset in `keep` has placed."""
-    known = [_published(recipe_dir / name) for name in config.keep]
-    path = build / "tables" / TABLE
-    if read_fingerprint(path) == _mark(config, seed):
-        known.append(pq.read_table(path, schema=PLACED))
-    return joined(known)
+def read_earlier(db: Database, recipe_dir: Path, config: SplitsConfig, seed: int) -> None:
+    """Make `earlier`, what an earlier run or a dataset in `keep` has placed, and `placed`.
 
-
-def joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """One line per id of several `PLACED` tables: where they differ, the last one counts."""
-    every = pa.concat_tables([PLACED.empty_table(), *reversed(tables)]).combine_chunks()
-    if len(tables) < 2:
-        return every
-    return every.filter(first_occurrence(every["id"]) == np.arange(len(every)))
-
-
-def remember(
-    build: Path, verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig, seed: int
-) -> None:
-    """Write where every row of a cluster is; rows that are gone are remembered too."""
-    copies = ("duplicate_exact", "duplicate_near", "split_bridge")
-    inside = verdicts["reason"].isna() | verdicts["reason"].isin(copies)
-    placed = verdicts.loc[inside & verdicts["id"].notna(), ["id", "split"]]
-    now = pa.Table.from_pandas(placed, PLACED, preserve_index=False).replace_schema_metadata()
-    write_part(joined([earlier, now]).sort_by("id"), build / "tables" / TABLE, _mark(config, seed))
-
-
-def losing_rows(ids: pd.Series, root: np.ndarray, earlier: pa.Table) -> np.ndarray:
-    """(N,) bool: rows placed earlier on the train side of a cluster that joins two splits.
-
-    `root` (N,) names each row's cluster. Rows never placed before lose nothing.
+    Where several placed one row, the last of `keep` counts, and the build itself before all.
+    `placed` holds the rows of `facts` among them.
     """
-    side = _sides(ids, earlier)
-    return np.asarray((side >= 0) & (side < _highest(side, root)[root]))
+    known = [_published(db, recipe_dir / name) for name in config.keep]
+    path = db.build / "tables" / TABLE
+    if read_fingerprint(path) == mark(config, seed):
+        known.append(f"SELECT id, split FROM {parquet(path)}")
+    every = " UNION ALL ".join(
+        f"SELECT *, {n} AS number FROM ({sql})" for n, sql in enumerate(known)
+    )
+    once = f"SELECT id, max_by(split, number) AS split FROM ({every}) GROUP BY id"
+    nobody = "SELECT '' AS id, '' AS split WHERE FALSE"
+    db.run(f"CREATE VIEW earlier AS {once if len(known) > 1 else (known or [nobody])[0]}")
+    db.run(f"""
+        CREATE TABLE placed AS
+        SELECT n, list_position({values(SPLITS)}, split) - 1 AS side
+        FROM facts JOIN earlier USING (id) ORDER BY n
+    """)
 
 
-def assign(verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig, seed: int) -> pd.Series:
-    """The split of each row (`id`, `cluster`, `emotion`, `style`, `reason`); null = no cluster."""
-    own = _sides(verdicts["id"], earlier)
-    cluster, names = pd.factorize(verdicts["cluster"])
-    placed = _highest(own, cluster)[: len(names)]
-    side = _drawn(verdicts, cluster, names, placed, config, seed)[cluster]
-    bridged = verdicts["reason"].eq("split_bridge").to_numpy()  # they keep the side they were on
-    return _named(np.where(bridged, own, side), verdicts.index)
+# `related`: of every row with relations its cluster and that one's draw, the strictest split where
+# the cluster was placed before, and the strictest that a source claims for it.
+_RELATED = """
+    CREATE TABLE related AS
+    SELECT n, cluster, {draw} AS cluster_draw,
+        max(side) OVER (PARTITION BY cluster) AS placed_side,
+        max(claimed) OVER (PARTITION BY cluster) AS claimed_side
+    FROM (
+        SELECT kin.n, coalesce(changes.cluster, kin.id) AS cluster, side,
+            list_position({names}, split_source) - 1 AS claimed
+        FROM kin LEFT JOIN changes USING (n) LEFT JOIN placed USING (n)
+    )
+    ORDER BY n
+"""
+# `drawn`: of rows first to last the side their cluster is on before anybody's claim, whether it
+# may move, and the claim. A row without relations is a cluster of its own.
+_DRAWN = """
+    CREATE MACRO drawn(first, last) AS TABLE
+    SELECT * EXCLUDE (cluster_draw, draw, claimed_side, side),
+        coalesce(cluster_draw, draw) AS draw,
+        coalesce(claimed_side, list_position({names}, split_source) - 1) AS claimed_side,
+        coalesce(placed_side, own) IS NULL AS fresh,
+        coalesce(moved.side, placed_side, own, CASE
+            WHEN coalesce(cluster_draw, draw) < {edges[0]} THEN 0
+            WHEN coalesce(cluster_draw, draw) < {edges[1]} THEN 1 ELSE 2 END) AS side
+    FROM decided(first, last)
+    LEFT JOIN (SELECT n, side AS own FROM placed WHERE n >= first AND n < last) USING (n)
+    LEFT JOIN (
+        SELECT * EXCLUDE (cluster) FROM related WHERE n >= first AND n < last
+    ) USING (n)
+    LEFT JOIN moved USING (cluster)
+"""
+# Of a row of `drawn`: null for one of no cluster, which never arrived.
+FINAL = """CASE WHEN cluster IS NULL THEN NULL
+    ELSE coalesce(claimed_side, CASE WHEN reason = 'split_bridge' THEN own ELSE side END) END"""
 
 
-def _sides(ids: pd.Series, earlier: pa.Table) -> np.ndarray:
-    """(N,) int8 place in SPLITS where each row was placed, -1 = not yet."""
-    side = pc.index_in(earlier["split"], value_set=pa.array(SPLITS)).fill_null(-1).to_numpy()
-    return np.append(side, -1).astype(np.int8)[index_of(ids, earlier["id"])]
+def uniform(key: str, seed: int) -> str:
+    """SQL of a number in [0, 1) that depends on the text `key` and the seed only."""
+    digest = f"sha256('{seed}:' || {key})[1:16]"
+    return f"CAST(CAST('0x' || {digest} AS UBIGINT) AS DOUBLE) / 18446744073709551616"
 
 
-def _highest(side: np.ndarray, cluster: np.ndarray) -> np.ndarray:
-    """(C + 1,) the strictest side of each cluster's rows; the last one is of rows without any."""
-    highest = np.full(int(cluster.max(initial=-1)) + 2, -1, np.int8)
-    np.maximum.at(highest, cluster, side)
-    highest[-1] = -1
-    return highest
+def draw(db: Database, num_rows: int, config: SplitsConfig, seed: int) -> None:
+    """Make `drawn(first, last)`: the rows of `decided` with what `FINAL`, their split, reads."""
+    edges = [f"{edge:.17e}" for edge in np.cumsum([config.train, config.val])]  # doubles
+    db.run(_RELATED.format(names=values(SPLITS), draw=uniform("cluster", seed)))
+    db.run("CREATE TABLE moved (cluster VARCHAR, side BIGINT)")
+    db.run(_DRAWN.format(names=values(SPLITS), edges=edges))
+    moved = _evened_out(_Cells.read(db, num_rows, config), config)
+    table = pa.table([list(moved), list(moved.values())], schema=_MOVED)
+    db.keep("moved", table)
 
 
-def _named(side: np.ndarray, index: pd.Index[Any]) -> pd.Series:
-    return pd.Series(np.array([*SPLITS, None], object)[side], index, dtype=object)
+@dataclass(frozen=True, kw_only=True)
+class _Cells:
+    """The cells of emotion x style: kept rows in each split, and which clusters may move."""
+
+    counts: dict[tuple[str, str], np.ndarray]  # cell -> rows per split
+    movable: pd.DataFrame  # new clusters with one row in a cell that may need them, by their draw
+    spans: pd.DataFrame  # clusters with rows in several cells: cluster, style, emotion, rows
+
+    @staticmethod
+    def read(db: Database, num_rows: int, config: SplitsConfig) -> _Cells:
+        kept = (
+            f"(FROM drawn(0, {num_rows}) WHERE reason IS NULL AND style IS NOT NULL "
+            "AND emotion IS NOT NULL)"
+        )
+        counts: dict[tuple[str, str], np.ndarray] = {}
+        lines = f"SELECT style, emotion, side, count(*) FROM {kept} GROUP BY ALL"
+        for style, emotion, side, rows in db.lines(lines):
+            counts.setdefault((style, emotion), np.zeros(len(SPLITS), np.int64))[side] = rows
+        spans = db.frame(f"""
+            SELECT cluster, style, emotion, count(*) AS rows FROM {kept} SEMI JOIN related USING (n)
+            GROUP BY cluster, style, emotion QUALIFY count(*) OVER (PARTITION BY cluster) > 1
+        """)
+        wanted = {cell for cell, rows in counts.items() if _is_off(rows, config)}
+        wanted |= set(zip(spans["style"], spans["emotion"]))
+        cells = pd.DataFrame(sorted(wanted), columns=["style", "emotion"], dtype=object)
+        db.keep("uneven", pa.Table.from_pandas(cells, _CELLS, preserve_index=False))
+        movable = db.frame(f"""
+            SELECT style, emotion, cluster, any_value(draw) AS draw, any_value(side) AS side
+            FROM {kept} SEMI JOIN uneven USING (style, emotion) WHERE fresh
+            GROUP BY style, emotion, cluster HAVING count(*) = 1 ORDER BY draw
+        """)
+        return _Cells(counts=counts, movable=movable, spans=spans)
 
 
-def _drawn(
-    verdicts: pd.DataFrame,
-    cluster: np.ndarray,
-    names: pd.Index[Any],
-    placed: np.ndarray,
-    config: SplitsConfig,
-    seed: int,
-) -> np.ndarray:
-    """(C + 1,) the side of each of C clusters, stratified; the last one (-1) is of no cluster.
+_CELLS = pa.schema([("style", pa.string()), ("emotion", pa.string())])
+_MOVED = pa.schema([("cluster", pa.string()), ("side", pa.int64())])
 
-    Clusters `placed` before stay where they are; `cluster` is the number of each row's.
+
+def _evened_out(cells: _Cells, config: SplitsConfig) -> dict[str, int]:
+    """The clusters that move, and the number of their new split."""
+    moved: dict[str, int] = {}
+    groups = cells.movable.groupby(["style", "emotion"]).indices
+    spans = cells.spans.set_index("cluster")
+    for cell in sorted(cells.counts):
+        rows = cells.movable.iloc[groups.get(cell, [])]
+        before = rows["side"].to_numpy(np.int64)
+        if len(moved):
+            before = rows["cluster"].map(moved).fillna(rows["side"]).to_numpy(np.int64)
+        side = _even_out(before, cells.counts[cell], config)
+        for place in np.flatnonzero(side != before).tolist():
+            name = rows["cluster"].iloc[place]
+            moved[name] = int(side[place])
+            for other in spans.loc[spans.index == name].itertuples():
+                counts = cells.counts[other.style, other.emotion]
+                if (other.style, other.emotion) != cell:
+                    counts[before[place]] -= other.rows
+                    counts[side[place]] += other.rows
+    return moved
+
+
+def _shares(config: SplitsConfig) -> np.ndarray:
+    return np.array([config.train, config.val, config.test])
+
+
+def _is_off(rows: np.ndarray, config: SplitsConfig) -> bool:
+    """Whether a cell with these rows per split misses its shares by more than the tolerance."""
+    excess = rows - _shares(config) * rows.sum()
+    return bool(np.abs(excess).max() > max(1.0, config.tolerance * rows.sum()))
+
+
+def _even_out(before: np.ndarray, rows: np.ndarray, config: SplitsConfig) -> np.ndarray:
+    """(M,) the splits of a cell's movable clusters, `before` in order of their draw, after moving.
+
+    As many move as bring every split of the cell, which has `rows` in each, within the tolerance.
     """
-    fresh = placed < 0
-    edges = np.cumsum([config.train, config.val, config.test])
-    draw = np.full(len(names), np.nan)
-    draw[fresh] = [_uniform(f"{seed}:{name}") for name in names[fresh]]
-    side = np.minimum(np.searchsorted(edges, draw, side="right"), len(SPLITS) - 1).astype(np.int8)
-    side[~fresh] = placed[~fresh]
-    kept = np.flatnonzero(verdicts["reason"].isna())
-    cells = verdicts[["style", "emotion"]].iloc[kept].groupby(["style", "emotion"]).indices
-    for _, rows in sorted(cells.items()):
-        _even_out(cluster[kept[rows]], draw, side, config)
-    return np.append(side, np.int8(-1))
-
-
-def _even_out(
-    cluster: np.ndarray, draw: np.ndarray, side: np.ndarray, config: SplitsConfig
-) -> None:
-    """Move new clusters of one cell until no split is off by more than the tolerance.
-
-    `cluster` are the numbers of the cell's clusters, a line a row; those that were placed before
-    have no `draw`.
-    """
-    members, rows = np.unique(cluster, return_counts=True)
-    shares = np.array([config.train, config.val, config.test])
-    slack = max(1.0, config.tolerance * len(cluster))
-    excess = np.bincount(side[members], rows, len(SPLITS)) - shares * len(cluster)
-    single = members[(rows == 1) & ~np.isnan(draw[members])]
-    movable = single[np.argsort(draw[single])]
+    side, shares = before.copy(), _shares(config)
+    slack = max(1.0, config.tolerance * rows.sum())
+    excess = rows - shares * rows.sum()
     while excess.max() > slack or excess.min() < -slack:
         over, under = int(excess.argmax()), int(excess.argmin())
-        inside = movable[side[movable] == over]
+        inside = np.flatnonzero(side == over)
         if not len(inside) or excess[over] <= 0 or not shares[under]:
-            return
+            break
         side[inside[-1] if under > over else inside[0]] = under
         excess[over] -= 1
         excess[under] += 1
+    return side
 
 
-def summary(verdicts: pd.DataFrame, earlier: pa.Table, config: SplitsConfig) -> dict[str, Any]:
+def summary(db: Database, verdicts: str, config: SplitsConfig) -> dict[str, Any]:
     """Sizes, shares, what every cell holds, and how far it is from its shares."""
-    columns = ["id", "cluster", "style", "emotion", "split"]
-    kept = verdicts.loc[verdicts["reason"].isna(), columns]
+    kept = db.frame(f"""
+        SELECT style, emotion, split, count(*) AS rows FROM {verdicts} WHERE reason IS NULL
+        GROUP BY ALL
+    """)
     shares = dict(zip(SPLITS, (config.train, config.val, config.test)))
     cells, worst = [], 0.0
     for (style, emotion), cell in kept.groupby(["style", "emotion"], sort=True):
-        counts = {name: int((cell["split"] == name).sum()) for name in SPLITS}
-        off = max(abs(counts[name] - shares[name] * len(cell)) for name in SPLITS)
+        counts = {name: int(cell["rows"][cell["split"] == name].sum()) for name in SPLITS}
+        num_rows = sum(counts.values())
+        off = max(abs(counts[name] - shares[name] * num_rows) for name in SPLITS)
         worst = max(worst, off)
         cells.append(
             {"style": style, "emotion": emotion, "rows": counts, "off_by_rows": round(off, 2)}
         )
-    sizes = {name: int((kept["split"] == name).sum()) for name in SPLITS}
-    total = max(1, len(kept))
+    sizes = {name: int(kept["rows"][kept["split"] == name].sum()) for name in SPLITS}
+    total = sum(sizes.values())
+    families = db.lines("""
+        SELECT count(*) FROM (FROM related SEMI JOIN (
+            SELECT kin.n FROM kin LEFT JOIN changes USING (n)
+            WHERE coalesce(kin.reason, changes.reason) IS NULL
+        ) USING (n)) GROUP BY cluster
+    """)
     return {
         "rows": sizes,
         "asked": shares,
-        "got": {name: round(size / total, 4) for name, size in sizes.items()},
-        "clusters": int(kept["cluster"].nunique()),
-        "clusters_of_several_rows": int((kept["cluster"].value_counts() > 1).sum()),
-        "placed_earlier": int((index_of(kept["id"], earlier["id"]) >= 0).sum()),
-        "left_as_split_bridge": int((verdicts["reason"] == "split_bridge").sum()),
+        "got": {name: round(size / max(1, total), 4) for name, size in sizes.items()},
+        "clusters": total - sum(rows for (rows,) in families) + len(families),
+        "clusters_of_several_rows": sum(rows > 1 for (rows,) in families),
+        "placed_earlier": db.value(_PLACED_EARLIER),
+        "left_as_split_bridge": db.value(
+            "SELECT count(*) FROM changes WHERE reason = 'split_bridge'"
+        ),
         "worst_cell_off_by_rows": round(worst, 2),
         "cells": cells,
     }
 
 
-def _published(path: Path) -> pa.Table:
-    """`PLACED` of a published dataset folder, a build, or one parquet file with both."""
-    files = [path] if path.is_file() else sorted(path.rglob("*.parquet"))
-    known = []
-    for file in files:
+# Kept rows that were placed before: those among the placed that neither facts nor changes reject.
+_PLACED_EARLIER = """
+    SELECT count(*) FROM placed
+    SEMI JOIN (FROM facts WHERE reason IS NULL) AS open USING (n)
+    ANTI JOIN (FROM changes WHERE reason IS NOT NULL) AS gone USING (n)
+"""
+
+
+def to_remember(db: Database) -> None:
+    """Make `gone`, what was placed earlier and is no longer there, and `again`.
+
+    `again` are rows of clusters whose id a row before them has.
+    """
+    db.run("""
+        CREATE TABLE again AS
+        SELECT n FROM kin LEFT JOIN changes USING (n)
+        WHERE kin.reason IS NULL
+        QUALIFY row_number() OVER (PARTITION BY kin.id ORDER BY n) > 1
+    """)
+    db.run("""
+        CREATE VIEW gone AS
+        SELECT id, split FROM earlier ANTI JOIN (
+            FROM facts ANTI JOIN leaked USING (n) WHERE reason IS NULL
+        ) USING (id) ORDER BY id
+    """)
+
+
+def _published(db: Database, path: Path) -> str:
+    """SQL of `PLACED` in a published dataset folder, a build, or a parquet file with both."""
+    known: list[str] = []
+    for file in [path] if path.is_file() else sorted(path.rglob("*.parquet")):
         names = pq.read_schema(file).names
         split = next((name for name in SPLITS if file.name.startswith(f"{name}-")), None)
-        if "id" not in names or not ("split" in names or split):
-            continue
-        table = pq.read_table(file, columns=["id"] if split else ["id", "split"])
-        if split:
-            table = table.append_column("split", pa.array([split] * len(table), pa.string()))
-        table = table.select(PLACED.names).cast(PLACED)
-        known.append(table.filter(pc.is_in(table["split"], pa.array(SPLITS))))
-    if not sum(map(len, known)):
+        if "id" in names and ("split" in names or split):
+            known.append(
+                f"SELECT id, {text(split) if split else 'CAST(split AS VARCHAR)'} AS split, "
+                f"{len(known)} AS file, file_row_number AS row FROM {parquet(file)}"
+            )
+    every = f"(SELECT * FROM ({' UNION ALL '.join(known)}) WHERE split IN {SPLITS})"
+    if not known or not db.value(f"SELECT count(*) FROM {every}"):
         raise SourceError(
             f"[splits] keep: {path} holds no parquet with `id` and a split; "
             "name a dataset folder (data/**/train-*.parquet) or a table with `id` and `split`"
         )
-    return joined(known)
+    return f"SELECT id, max_by(split, (file, -row)) AS split FROM {every} GROUP BY id"
 
 
-def _mark(config: SplitsConfig, seed: int) -> str:
+def mark(config: SplitsConfig, seed: int) -> str:
     """Other shares or another seed ask for other splits: what was drawn before is forgotten."""
     return fingerprint(config.train, config.val, config.test, seed)
-
-
-def keep_claimed(assigned: pd.Series, clusters: pd.Series, claimed: pd.Series) -> pd.Series:
-    """The assigned splits, but for clusters with a claimed one (null = none): theirs is kept.
-
-    A cluster stays whole: where its rows claim several, test goes before val before train, so
-    that a copy of a test picture never trains.
-    """
-    said, names = pd.factorize(claimed)
-    side = np.array([*map(SPLITS.index, names), -1])[said]
-    cluster, _ = pd.factorize(clusters)
-    strictest = _highest(side, cluster)[cluster]
-    return _named(strictest, assigned.index).where(strictest >= 0, assigned)
-
-
-def _uniform(key: str) -> float:
-    """A number in [0, 1) that depends on `key` only."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emo8.core import schema
@@ -27,6 +26,7 @@ from emo8.dataset.blur import blur
 from emo8.dataset.published_picture import encode, publishable, suffix
 from emo8.dataset.reuse import MAKING_KEY, KnownPictures, making
 from emo8.dataset.shards import content_fingerprint
+from emo8.engine.database import parquet, reading
 from emo8.engine.files import (
     FINGERPRINT_KEY,
     damage,
@@ -36,6 +36,7 @@ from emo8.engine.files import (
     read_fingerprint,
 )
 from emo8.engine.steps import ROWS, part_path
+from emo8.engine.verdict_table import VERDICTS
 from emo8.labels.describe import with_emotion
 
 VERSION = 6
@@ -55,36 +56,30 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
     return build / "dataset" / "data" / style / f"{split}-{group:05d}.parquet"
 
 
-def plan_shards(
-    build: Path, verdicts: pd.DataFrame, max_pixels: int, *, blur_faces: bool = False
-) -> list[ShardTask]:
+def plan_shards(build: Path, max_pixels: int, *, blur_faces: bool = False) -> list[ShardTask]:
     """One task per group of rows."""
-    kept = verdicts.loc[verdicts["reason"].isna(), ["shard", *_FROM_VERDICT]]
-    groups = kept.groupby("shard").indices
     features = schema.published_features().arrow_schema.metadata  # here once, not in every worker
     return [
         ShardTask(
-            build=build,
-            part=group,
-            rows=kept[[*_FROM_VERDICT]].iloc[groups[group]],
-            max_pixels=max_pixels,
-            blur_faces=blur_faces,
-            features=features,
+            build=build, part=group, max_pixels=max_pixels, blur_faces=blur_faces, features=features
         )
-        for group in sorted(set(kept["shard"].tolist()))
+        for (group,) in _kept(build, "shard")
     ]
 
 
-def remove_surplus(build: Path, tasks: Iterable[ShardTask]) -> None:
-    """Remove shards that none of `tasks` writes; until they are done, pictures come from there."""
-    expected = {
-        shard_path(build, style, split, task.part)
-        for task in tasks
-        for style, split in set(zip(task.rows["style"], task.rows["split"], strict=True))
-    }
+def remove_surplus(build: Path) -> None:
+    """Remove shards without rows; until the others are written, pictures come from there."""
+    expected = {shard_path(build, *shard) for shard in _kept(build, "style, split, shard")}
     for path in (build / "dataset" / "data").glob("*/*.parquet"):
         if path not in expected:
             path.unlink()
+
+
+def _kept(build: Path, columns: str) -> list[tuple[Any, ...]]:
+    """Distinct values of some columns of the verdicts on rows that stay, in order."""
+    with reading(build) as db:
+        rows = f"{parquet(build / VERDICTS)} WHERE reason IS NULL"
+        return db.lines(f"SELECT DISTINCT {columns} FROM {rows} ORDER BY ALL")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +88,6 @@ class ShardTask:
 
     build: Path
     part: int  # number of the group
-    rows: pd.DataFrame  # verdicts of its kept rows, with split and also_from
     max_pixels: int
     blur_faces: bool
     features: dict[bytes, bytes]  # metadata by which `datasets` knows the columns
@@ -122,8 +116,13 @@ class ShardTask:
     def _records(self) -> list[dict[str, Any]]:
         """All published columns but the picture, one dictionary per kept row, in order."""
         records = []
-        for part in sorted(set(self.rows["part"].tolist())):
-            verdicts = self.rows[self.rows["part"] == part]
+        rows = pq.read_table(
+            self.build / VERDICTS,
+            columns=list(_FROM_VERDICT),
+            filters=(pc.field("shard") == self.part) & pc.field("reason").is_null(),
+        )
+        for part in sorted(pc.unique(rows["part"]).to_pylist()):
+            verdicts = rows.filter(pc.equal(rows["part"], part))
             columns: dict[str, list[Any]] = {}
             for table, names in (
                 (ROWS, _FROM_ROWS),
@@ -135,9 +134,9 @@ class ShardTask:
                 ("people", ("people", "people_rule")),
             ):
                 piece = read_columns(part_path(self.build, table, part), list(names))
-                piece = piece.take(pa.array(verdicts["row"].to_numpy()))
+                piece = piece.take(verdicts["row"])
                 columns.update({name: piece.column(name).to_pylist() for name in names})
-            own = verdicts.to_dict("records")
+            own = verdicts.to_pylist()
             for number, verdict in enumerate(own):
                 values = {name: column[number] for name, column in columns.items()}
                 records.append({**values, **{key: _value(verdict[key]) for key in _FROM_VERDICT}})

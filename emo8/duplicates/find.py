@@ -13,7 +13,6 @@ from itertools import chain
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
 
 from emo8.core.settings import DecideConfig
 from emo8.core.taxonomy import STYLES
@@ -163,11 +162,12 @@ def hash_distance(hashes: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     return least
 
 
-def possible(limits: Limits) -> pc.Expression:
-    """What stored pairs that `judged` may tell something of have in common, by any row's limits."""
-    residual = POSSIBLE * float(limits.residual.max(initial=0))
-    crop = POSSIBLE * float(limits.crop_residual.max(initial=0))
-    return (pc.field("residual") <= residual) | (pc.field("crop_residual") <= crop)
+def possible(config: DecideConfig) -> str:
+    """SQL: what stored pairs that `judged` may tell something of have in common, by any style."""
+    limits = limits_of([*STYLES, None], config)
+    residual = POSSIBLE * float(limits.residual.max())
+    crop = POSSIBLE * float(limits.crop_residual.max())
+    return f"(residual <= {residual} OR crop_residual <= {crop})"
 
 
 def judged(found: pd.DataFrame, limits: Limits) -> pd.DataFrame:

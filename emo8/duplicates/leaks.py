@@ -14,13 +14,25 @@ import pyarrow as pa
 from emo8.core.settings import LeaksConfig
 from emo8.duplicates import fingerprints
 from emo8.duplicates.fingerprints import About, Prints
+from emo8.engine.database import Database
 from emo8.engine.files import fingerprint, read_columns, write_part
 from emo8.engine.steps import part_path
 from emo8.labels.clip_steps import Model, embeddings
+from emo8.tables.rows import Slab
 
 TABLE = "leaks.parquet"  # in tables/
-PIECE_ROWS = 65_536  # of a build compared at a time: some 2 KB each
-_COLUMNS = ("id", "benchmark", "benchmark_id", "distance", "sim")
+_COLUMNS = ["id", "benchmark", "benchmark_id", "distance", "sim"]
+_MATCHES = pa.schema(
+    [
+        ("n", pa.int64()),  # of the row
+        ("number", pa.int64()),  # of the benchmark
+        ("id", pa.string()),
+        ("benchmark", pa.string()),
+        ("benchmark_id", pa.string()),
+        ("distance", pa.float64()),
+        ("sim", pa.float64()),
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,47 +44,47 @@ class Leaks:
     build: Path
     model: Model
 
-    def reject(self, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
-        """Fill step, reason, value and detail of open rows that match a benchmark's picture."""
-        open_rows = np.flatnonzero(verdicts["reason"].isna())
-        benchmarks = [fingerprints.read(self.recipe_dir / file) for file in self.config.files]
-        named: list[dict[str, object]] = []
-        for start in range(0, len(open_rows) if benchmarks else 0, PIECE_ROWS):
-            piece = open_rows[start : start + PIECE_ROWS]
-            own = self._prints(rows.iloc[piece])
-            for benchmark in benchmarks:
-                named += self._matched(verdicts, piece, own, benchmark)
-        self._write(named)
+    def find(self, db: Database, slabs: Sequence[Slab]) -> None:
+        """Make the table `leaked`: open rows of `facts` that match a benchmark's picture.
 
-    def _matched(
-        self, verdicts: pd.DataFrame, piece: np.ndarray, own: Prints, benchmark: Prints
-    ) -> list[dict[str, object]]:
-        """A line for each of the rows `piece` that match; where asked for, they leave."""
+        A row that several benchmarks hold leaves for the first of them.
+        """
+        benchmarks = [fingerprints.read(self.recipe_dir / file) for file in self.config.files]
+        found = [_MATCHES.empty_table()]
+        for slab in slabs if benchmarks else ():
+            rows = db.frame(
+                f"SELECT n, part, row, id, pixel_sha256 FROM facts WHERE n >= {slab.start} "
+                f"AND n < {slab.stop} AND reason IS NULL ORDER BY n"
+            )
+            own = self._prints(rows)
+            found += [self._matched(rows, own, k, item) for k, item in enumerate(benchmarks)]
+        matches = pa.concat_tables(found).sort_by([("number", "ascending"), ("n", "ascending")])
+        db.keep("matches", matches)
+        leaves = "TRUE" if self.config.drop else "FALSE"
+        db.run(f"""
+            CREATE TABLE leaked AS
+            SELECT n, 'leaks' AS step, 'leak' AS reason, min_by(distance, number) AS value,
+                min_by(benchmark, number) AS detail
+            FROM matches WHERE {leaves} GROUP BY n
+        """)
+        write_part(matches.select(_COLUMNS), self.build / "tables" / TABLE, fingerprint("leaks"))
+
+    def _matched(self, rows: pd.DataFrame, own: Prints, number: int, benchmark: Prints) -> pa.Table:
+        """A line for each of the rows that match, also for those of several benchmarks."""
         found = fingerprints.match(
             own, benchmark, max_distance=self.config.max_distance, min_sim=self.config.min_sim
         )
         hits = np.flatnonzero(found.row >= 0)
-        if self.config.drop:
-            self._leave(verdicts, piece[hits], found.distance[hits], benchmark.about.name)
-        return [
-            {
-                "id": own.ids[hit],
-                "benchmark": benchmark.about.name,
-                "benchmark_id": benchmark.ids[int(found.row[hit])],
-                "distance": float(found.distance[hit]),
-                "sim": float(found.sim[hit]),
-            }
-            for hit in hits.tolist()
-        ]
-
-    def _leave(
-        self, verdicts: pd.DataFrame, where: np.ndarray, distance: np.ndarray, name: str
-    ) -> None:
-        index = verdicts.index[where]
-        first = verdicts.loc[index, "reason"].isna().to_numpy()  # of several benchmarks
-        index, distance = index[first], distance[first]
-        verdicts.loc[index, ["step", "reason", "detail"]] = ["leaks", "leak", name]
-        verdicts.loc[index, "value"] = distance.astype(float)
+        columns = {
+            "n": rows["n"].to_numpy()[hits],
+            "number": np.full(len(hits), number),
+            "id": [own.ids[hit] for hit in hits],
+            "benchmark": [benchmark.about.name] * len(hits),
+            "benchmark_id": [benchmark.ids[row] for row in found.row[hits]],
+            "distance": found.distance[hits].astype(float),
+            "sim": found.sim[hits].astype(float),
+        }
+        return pa.table(columns, schema=_MATCHES)
 
     def _prints(self, rows: pd.DataFrame) -> Prints:
         """Fingerprints of these rows of the build, from what `measure` and CLIP stored."""
@@ -98,12 +110,6 @@ class Leaks:
             windows=np.zeros((len(rows), 0, detail.shape[2]), np.uint8),
             embedding=vectors,
         )
-
-    def _write(self, named: list[dict[str, object]]) -> None:
-        """Every match, also of several benchmarks with one row."""
-        types = [pa.string()] * 3 + [pa.float64()] * 2
-        table = pa.Table.from_pylist(named, schema=pa.schema(list(zip(_COLUMNS, types))))
-        write_part(table, self.build / "tables" / TABLE, fingerprint("leaks"))
 
 
 def check_files(recipe_dir: Path, files: Sequence[str]) -> list[str]:

@@ -23,6 +23,7 @@ from emo8.duplicates.search import VERSION as SEARCH_VERSION
 from emo8.duplicates.verify import VERSION as COMPARE_VERSION
 from emo8.duplicates.views import COLUMNS, Views, views_of
 from emo8.engine import malloc
+from emo8.engine.database import parquet
 from emo8.engine.files import fingerprint, read_columns, read_fingerprint, write_part
 from emo8.engine.local import Engine
 from emo8.engine.row_index import first_occurrence, index_of
@@ -32,7 +33,7 @@ from emo8.measure.filters.base import PHASH_RECIPE
 from emo8.measure.filters.copies import VIEWS_RECIPE
 
 _COMPARED = "compared.parquet"  # in tables/: numbers of every pair compared by the last run
-_PLACES = ["left", "right"]  # of two pictures among the distinct ones, in order of the rows
+_ROWS = ["left", "right"]  # the first row of each of two pictures, by its number in the build
 _PICTURES = ["left_pixels", "right_pixels"]  # the same by pixel_sha256, for a build that grew
 
 
@@ -72,13 +73,16 @@ class Pairs:
             write_part(self._search(known), self._path, mark)
             malloc.trim()
 
-    def compared(self, limits: find.Limits) -> pd.DataFrame:
-        """One line per pair that may be copies by `limits`: places `left < right`, `find.NUMBERS`.
+    def possible(self) -> str:
+        """SQL: pairs that may be copies by some style's limits: `left`, `right`, `find.NUMBERS`.
 
-        Place p is the p-th distinct `pixel_sha256` among all rows of the build.
+        A picture is named by the number of its first row among all rows of the parts.
         """
-        columns = [*_PLACES, *find.NUMBERS]
-        return pq.read_table(self._path, columns=columns, filters=find.possible(limits)).to_pandas()
+        columns = ", ".join(('"left"', '"right"', *find.NUMBERS))
+        if not self.parts:
+            nothing = ", ".join(f"0 AS {name}" for name in ('"left"', '"right"', *find.NUMBERS))
+            return f"SELECT {nothing} WHERE FALSE"
+        return f"SELECT {columns} FROM {parquet(self._path)} WHERE {find.possible(self.config)}"
 
     @property
     def _path(self) -> Path:
@@ -87,6 +91,7 @@ class Pairs:
     def _search(self, known: pa.Table | None) -> pa.Table:
         """Find the pairs and compare those not among the `known` ones: a line for each."""
         pictures, where = self._pictures()
+        first = where["n"].to_numpy()
         folder = self.build / "tables"
         with tempfile.TemporaryDirectory(dir=folder, prefix=".views-") as name:
             views = read_views(self.build, where, self.model, Path(name))
@@ -98,13 +103,13 @@ class Pairs:
             )
         columns = dict(zip(find.NUMBERS, told.T, strict=True))
         columns["mirrored"] = columns["mirrored"] > 0
-        for place, picture, rows_of in zip(_PLACES, _PICTURES, asked.T, strict=True):
-            columns[place] = rows_of
-            columns[picture] = pa.DictionaryArray.from_arrays(rows_of, pictures)
+        for row, picture, places in zip(_ROWS, _PICTURES, asked.T, strict=True):
+            columns[row] = first[places]
+            columns[picture] = pictures.take(pa.array(places))
         return pa.table(columns)
 
     def _pictures(self) -> tuple[pa.Array, pd.DataFrame]:
-        """`pixel_sha256` of distinct pictures, with `part` and `row` of the first of each."""
+        """`pixel_sha256` of distinct pictures, with `n`, `part` and `row` of the first of each."""
         names = [
             read_columns(part_path(self.build, "measure", part), ["pixel_sha256"]).column(0)
             for part in self.parts
@@ -115,7 +120,7 @@ class Pairs:
         sizes = np.array([len(column) for column in names])
         number = np.repeat(np.arange(len(names)), sizes)[first]
         row = first - (np.cumsum(sizes) - sizes)[number]
-        where = pd.DataFrame({"part": np.array(self.parts)[number], "row": row})
+        where = pd.DataFrame({"n": first, "part": np.array(self.parts)[number], "row": row})
         return every.take(pa.array(first)), where
 
 
@@ -124,11 +129,7 @@ def _looked_up(asked: np.ndarray, known: pa.Table | None, pictures: pa.Array) ->
     told = np.full((len(asked), len(find.NUMBERS)), np.nan, np.float32)
     if known is None or not len(asked):
         return told
-    ends = []
-    for picture in _PICTURES:
-        names = known[picture].combine_chunks()
-        ends.append(index_of(names.dictionary, pictures)[names.indices])
-    pairs = np.stack(ends, axis=1)
+    pairs = np.stack([index_of(known[picture], pictures) for picture in _PICTURES], axis=1)
     here = np.flatnonzero((pairs >= 0).all(axis=1))
     keys = pd.Index(find.key(pairs[here], len(pictures)))
     place = keys.get_indexer(pd.Index(find.key(asked, len(pictures))))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-VERSION = 2  # of the searches; another one finds the pairs anew
+VERSION = 3  # of the searches; another one finds the pairs anew
 MAX_EXACT_DISTANCE = 3
 # Hashes within 3 bits agree in at least 2 of 5 bands of bits.
 NUM_BANDS, NUM_EQUAL_BANDS = 5, 2

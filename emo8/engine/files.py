@@ -141,12 +141,21 @@ def parquet_writer(path: Path, schema: pa.Schema, **options: Any) -> Iterator[pq
         _seal(partial)
 
 
+@contextmanager
+def part_writer(
+    schema: pa.Schema, path: Path, fingerprint: str, **options: Any
+) -> Iterator[pq.ParquetWriter]:
+    """Takes a part's tables one after another; the file appears when all are there, or never."""
+    metadata = {**(schema.metadata or {}), FINGERPRINT_KEY: fingerprint.encode()}
+    marked = schema.with_metadata(metadata)
+    with parquet_writer(path, marked, compression="zstd", **options) as writer:
+        yield writer
+
+
 def write_part(table: pa.Table, path: Path, fingerprint: str, **options: Any) -> None:
     """Write `table` with its fingerprint; the file appears whole or not at all."""
-    metadata = {**(table.schema.metadata or {}), FINGERPRINT_KEY: fingerprint.encode()}
-    schema = table.schema.with_metadata(metadata)
-    with parquet_writer(path, schema, compression="zstd", **options) as writer:
-        writer.write_table(table.cast(schema))
+    with part_writer(table.schema, path, fingerprint, **options) as writer:
+        writer.write_table(table.cast(writer.schema))
 
 
 def read_fingerprint(path: Path) -> str | None:

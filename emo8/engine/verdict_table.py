@@ -1,15 +1,23 @@
-"""`tables/verdicts.parquet`: what became of every input of a build, and why."""
+"""`tables/verdicts.parquet`: what became of every input of a build, and why.
+
+It is made in three steps, all in the order of the rows. `facts`: what each row says of itself.
+`changes`: what others mean for it (it is a leak, or one of several copies); few rows have any.
+Then splits and places join them, and the table is written, a slab of rows at a time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from emo8.engine.files import write_part
-from emo8.engine.row_index import index_of
+from emo8.engine.database import Database, parquet
+from emo8.engine.files import read_columns
+from emo8.engine.steps import ROWS, part_path
 
 VERDICTS = Path("tables") / "verdicts.parquet"
 _ORIGIN = pa.struct([("source", pa.string()), ("source_url", pa.string())])
@@ -46,22 +54,100 @@ SCHEMA = pa.schema(
         ("rank", pa.int64()),
     ]
 )
+# Columns whose values occur again and again.
+REPEATING = [
+    "part", "source", "source_url", "license", "split_source", "style", "style_rule", "emotion",
+    "emotion_rule", "step", "reason", "split", "shard",
+]  # fmt: skip
+# What a row says of itself, before it is compared with others: a verdict, and what comparing reads.
+FACTS = pa.schema(
+    [
+        ("n", pa.int64()),  # its number among all rows
+        *list(SCHEMA)[: SCHEMA.names.index("cluster")],
+        ("emotion_source", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("pixel_sha256", pa.string()),
+        ("draw", pa.float64()),  # the number by which it falls into a split, if it is alone
+    ]
+)
+_CHANGES = """
+    n BIGINT, step VARCHAR, reason VARCHAR, value DOUBLE, detail VARCHAR,
+    cluster VARCHAR, survivor VARCHAR
+"""
 
 
-def write(build: Path, verdicts: pd.DataFrame, fingerprint: str) -> None:
-    """Write the verdicts of a build."""
-    table = pa.Table.from_pandas(verdicts, SCHEMA, preserve_index=False)
-    write_part(table.replace_schema_metadata(), build / VERDICTS, fingerprint)
+def start(db: Database) -> None:
+    """No facts yet, and no changes."""
+    pq.write_table(FACTS.empty_table(), db.folder / "facts-none.parquet")
+    db.run(f"CREATE TABLE changes ({_CHANGES})")
+    _see(db)
 
 
-def provenance_of_copies(verdicts: pd.DataFrame) -> pd.Series:
-    """For each row the sources of the copies that left in its favour."""
-    copies = verdicts[verdicts["reason"].isin(["duplicate_exact", "duplicate_near"])]
-    keeper, survivors = pd.factorize(copies["survivor"])
-    found: list[list[Any]] = [[] for _ in survivors] + [[]]
-    origins = copies[["source", "source_url"]].astype(object)
-    for number, origin in zip(keeper, origins.where(origins.notna(), None).to_dict("records")):
-        found[number].append(origin)
-    place = index_of(verdicts["id"], survivors.to_series())
-    place[verdicts["reason"].notna()] = -1
-    return pd.Series([found[number] for number in place], index=verdicts.index, dtype=object)
+def add_facts(db: Database, rows: str, first: int) -> None:
+    """Add rows (SQL with the columns `FACTS`, all from number `first` on) to the view `facts`."""
+    path = db.folder / f"facts-{first:012d}.parquet"
+    columns = ", ".join(FACTS.names)
+    db.run(f"COPY (SELECT {columns} FROM ({rows})) TO '{path}' (COMPRESSION snappy)")
+    _see(db)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedPart:
+    """A part that failed, whose inputs are counted and named."""
+
+    part: int
+    step: str
+    source: str
+    num_inputs: int
+
+
+def add_failed(db: Database, failed: Sequence[FailedPart], first: int) -> int:
+    """Add the inputs of these parts to `facts`, from number `first` on; how many rows there are."""
+    names = ["id", "source", "source_path", "source_url", "license", "split_source"]
+    for item in failed:
+        if item.step == ROWS:
+            rows = pa.table({"source": pa.array([item.source] * item.num_inputs, pa.string())})
+        else:
+            rows = read_columns(part_path(db.build, ROWS, item.part), names)
+        number = np.arange(len(rows))
+        told = dict(zip(rows.column_names, rows.columns))
+        told |= {"n": first + number, "row": number, "part": np.full(len(rows), item.part)}
+        told |= {"step": [item.step] * len(rows), "reason": ["part_failed"] * len(rows)}
+        lacking = {f.name: pa.nulls(len(rows), f.type) for f in FACTS if f.name not in told}
+        table = pa.table({**told, **lacking})
+        db.keep("failed", table.select(FACTS.names).cast(FACTS))
+        add_facts(db, "FROM failed", first)
+        first += len(rows)
+    return first
+
+
+def _see(db: Database) -> None:
+    """`facts`; `decided(first, last)`: the verdicts on some rows with what others mean for them."""
+    files = parquet(sorted(db.folder.glob("facts-*.parquet")))
+    db.run(f"CREATE OR REPLACE VIEW facts AS SELECT * FROM {files}")
+    db.run("""
+        CREATE OR REPLACE MACRO decided(first, last) AS TABLE
+        SELECT facts.* REPLACE (
+                coalesce(changes.step, facts.step) AS step,
+                coalesce(changes.reason, facts.reason) AS reason,
+                coalesce(changes.value, facts.value) AS value,
+                coalesce(changes.detail, facts.detail) AS detail),
+            coalesce(cluster, id) AS cluster, coalesce(survivor, id) AS survivor
+        FROM (FROM facts WHERE n >= first AND n < last) AS facts
+        LEFT JOIN (FROM changes WHERE n >= first AND n < last) AS changes USING (n)
+    """)
+
+
+def provenance(db: Database) -> None:
+    """Make the table `origins`: of rows that stay, the sources of copies that left for them."""
+    db.run("""
+        CREATE TABLE origins AS
+        SELECT survivors.n, list({'source': source, 'source_url': source_url} ORDER BY copies.n)
+            AS also_from
+        FROM changes AS copies
+        JOIN facts USING (n)
+        JOIN (SELECT n, survivor FROM changes WHERE reason IS NULL) AS survivors USING (survivor)
+        WHERE copies.reason IN ('duplicate_exact', 'duplicate_near')
+        GROUP BY survivors.n ORDER BY survivors.n
+    """)

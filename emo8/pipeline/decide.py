@@ -1,80 +1,73 @@
 """Decide: numbers become verdicts with the thresholds of the recipe, claims become final labels.
 
-The order is fixed, and the first reason wins: what did not arrive, what did not decode, the
-checks of the filters, leaks, exact copies, near copies.
+The order is fixed, and the first reason wins: what did not arrive, what did not decode, removals,
+the checks of the filters, reviews; then leaks, exact copies, near copies (`emo8.duplicates`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import pandas as pd
-import pyarrow as pa
 
 from emo8.core.settings import DecideConfig
 from emo8.dataset.removal import Removal, removed_rows
-from emo8.duplicates.drop import DuplicateSearch
-from emo8.duplicates.leaks import Leaks
-from emo8.review import final_labels
+from emo8.dataset.splits import uniform
+from emo8.engine.database import Database, parquet
+from emo8.engine.steps import ROWS, part_path
+from emo8.engine.verdict_table import add_facts
 from emo8.review.final_labels import FinalLabels
 from emo8.tables import thresholds
-from emo8.tables.rows import as_frame
+from emo8.tables.rows import Slab, inputs
 
-# Of the narrow table, what nobody decides by.
-UNREAD = ("emotion_raw_prob", "emotion_agreement", "emotion_margin", "emotion_entropy")
-_FOR_COPIES = ("part", "row", "id", "emotion_source", "width", "height", "pixel_sha256")
-COLUMNS = ("step", "reason", "value", "detail", "cluster", "survivor", *final_labels.COLUMNS)
+_FOR_REMOVAL = ("id", "pixel_sha256", "source_url", "source_path", "phash")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decider:
-    """Thresholds, and who finds leaks and copies among the rows that pass them."""
+    """What the verdict on a row depends on besides its numbers."""
 
     config: DecideConfig
-    leaks: Leaks
-    copies: DuplicateSearch
     removals: list[Removal]  # what people asked to have taken out
     claims: FinalLabels  # how claims become final labels
+    seed: int  # of the splits
 
-    def run(self, narrow: pa.Table) -> pd.DataFrame:
-        """One verdict per row: part, row, id, claims, step, reason, value,
-        detail, cluster, survivor."""
-        asked, bits = removed_rows(narrow, self.removals)
-        rows = as_frame(narrow.drop_columns("phash"))
-        del narrow
-        verdicts = rows[
-            ["part", "row", "id", "source", "source_path", "source_url", "license", "split_source"]
-        ]
-        labels = self.claims.final_labels(rows)
-        verdicts = verdicts.join(labels[list(final_labels.COLUMNS)])
-        for column, dtype in (("step", object), ("reason", object), ("value", float)):
-            verdicts[column] = pd.Series(None, index=rows.index, dtype=dtype)
-        verdicts["detail"] = rows["ingest_detail"]
-        verdicts["cluster"] = rows["id"]
-        verdicts["survivor"] = rows["id"]
-        _reject(verdicts, rows["ingest_reason"], "ingest", rows["ingest_value"])
-        _reject(verdicts, rows["decode_reason"], "measure", rows["decode_value"])
-        _reject(verdicts, asked, "removal", bits)
-        reason, value = thresholds.failures(self.config, verdicts["style"], rows)
-        _reject(verdicts, reason, "decide", value)
-        self._apply_review(verdicts, labels["review_rejected"], labels["review_reason"])
-        rows = rows[[*_FOR_COPIES]]
-        self.leaks.reject(verdicts, rows)
-        self.copies.drop(verdicts, rows)
-        return verdicts
+    def run(self, db: Database, slabs: Sequence[Slab]) -> None:
+        """Fill the table `facts`: every row, its final labels, and the first reason against it."""
+        parts = [part for slab in slabs for part in slab.parts]
+        rows = parquet([part_path(db.build, ROWS, part) for part in parts])
+        self.claims.prepare(db, rows)
+        db.keep("allowed", thresholds.limits(self.config))
+        removed = removed_rows(
+            lambda: (
+                piece
+                for slab in slabs
+                for piece in db.batches(f"SELECT * FROM {inputs(db.build, slab, _FOR_REMOVAL)}")
+            ),
+            self.removals,
+        )
+        db.keep("removed", removed)
+        for slab in slabs:
+            add_facts(db, self.judged(inputs(db.build, slab)), slab.start)
 
-    def _apply_review(self, verdicts: pd.DataFrame, rejected: pd.Series, why: pd.Series) -> None:
-        """Rows that too many of their annotators want out, and their reason as `detail`."""
-        reason = pd.Series(None, index=rejected.index, dtype=object)
-        reason[rejected > self.claims.votes.max_reject_share] = "rejected_by_review"
-        _reject(verdicts, reason, "review", rejected)
-        left = verdicts["reason"].eq("rejected_by_review")
-        verdicts.loc[left, "detail"] = why[left]
-
-
-def _reject(verdicts: pd.DataFrame, reason: pd.Series, step: str, value: pd.Series) -> None:
-    """Give a reason to the rows that have none yet."""
-    new = verdicts["reason"].isna() & reason.notna()
-    verdicts.loc[new, "reason"] = reason[new]
-    verdicts.loc[new, "step"] = step
-    verdicts.loc[new, "value"] = value[new].astype(float)
+    def judged(self, rows: str) -> str:
+        """SQL: `rows` with their final labels, `step`, `reason`, `value` and `detail`."""
+        return f"""
+            SELECT * EXCLUDE (verdict), verdict.step, verdict.reason, verdict.value,
+                CASE WHEN verdict.reason = 'rejected_by_review' THEN review_reason
+                    ELSE ingest_detail END AS detail, {uniform("id", self.seed)} AS draw
+            FROM (
+                SELECT rows.*, CASE
+                    WHEN ingest_reason IS NOT NULL THEN
+                        {{'step': 'ingest', 'reason': ingest_reason, 'value': ingest_value}}
+                    WHEN decode_reason IS NOT NULL THEN
+                        {{'step': 'measure', 'reason': decode_reason, 'value': decode_value}}
+                    WHEN removed.n IS NOT NULL THEN
+                        {{'step': 'removal', 'reason': 'removed', 'value': removed.bits}}
+                    {" ".join(thresholds.cases())}
+                    WHEN review_rejected > {self.claims.votes.max_reject_share} THEN {{'step':
+                        'review', 'reason': 'rejected_by_review', 'value': review_rejected}}
+                END AS verdict
+                FROM {self.claims.labelled(rows)} AS rows
+                LEFT JOIN removed USING (n)
+                LEFT JOIN allowed USING (style)
+            )"""

@@ -1,15 +1,14 @@
 """`emo8 build`: sources -> rows -> measured -> labelled -> decided -> split -> dataset.
 
 Everything before `decide` runs part by part on an engine and is skipped where the fingerprint
-matches. Everything after works on the narrow table. Running the same recipe again finishes what
-was not finished.
+matches. Everything after asks a database over the parts (`emo8.pipeline.verdicts`). Running the
+same recipe again finishes what was not finished.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import os
 import shutil
 import threading
@@ -18,34 +17,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-
 from emo8 import sources
 from emo8.core.errors import BuildError
 from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import Recipe
-from emo8.dataset import removal, row_order, splits, write
+from emo8.dataset import removal, write
 from emo8.duplicates import leaks
 from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.pairs import Pairs
-from emo8.engine import build_folder, malloc
-from emo8.engine.files import fingerprint, read_columns, write_text
+from emo8.engine import build_folder, database, malloc
+from emo8.engine.database import Database
+from emo8.engine.files import fingerprint
 from emo8.engine.local import Engine, Task, make_engine
 from emo8.engine.plan import Plan, changes, load_plan
 from emo8.engine.progress import stage
 from emo8.engine.steps import ROWS, PartTask, Step, part_path
-from emo8.engine.verdict_table import provenance_of_copies
-from emo8.engine.verdict_table import write as write_verdicts
+from emo8.engine.verdict_table import FailedPart
 from emo8.labels import clip_steps
 from emo8.pipeline import decide, ingest, integrity, steps
+from emo8.pipeline.verdicts import Verdicts
 from emo8.publish import card_numbers
 from emo8.publish.card import CardInput, write_card
 from emo8.report import numbers, understood
 from emo8.review import journal, votes
 from emo8.review.final_labels import FinalLabels
 from emo8.sources.base import Chunk
-from emo8.tables.rows import as_frame, read_narrow
 from emo8.tables.thresholds import CHECKS
 from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
@@ -143,13 +139,16 @@ class _Run:
         self.plan.save(self.out)
         for step in self.steps:
             self._run_stage(step.name, self._step_task(step))
-        verdicts = self._decide()
-        self._write_dataset(verdicts)
+        with database.opened(
+            self.out, self.recipe.engine.memory_bytes(), self.engine.workers
+        ) as db:
+            self._decide(db)
+        funnel = self._write_dataset()
         self._forget_pages()
         self.plan.sums = integrity.small_files(self.out)
         self.plan.save(self.out)
         return BuildResult(
-            funnel=numbers.funnel(verdicts),
+            funnel=funnel,
             failed_parts=len(self.plan.failed_parts()),
             already_complete=False,
             unread=sum((self.plan.unread or {}).values()),
@@ -291,32 +290,41 @@ class _Run:
 
     # --- over all parts ----------------------------------------------------------------------
 
-    def _decide(self) -> pd.DataFrame:
-        """Verdicts of all inputs, with splits and the provenance of copies."""
+    def _decide(self, db: Database) -> None:
+        """Write the verdicts on all inputs, with their splits."""
         failed = self.plan.failed_parts()
         parts = [part for part in range(len(self.chunks)) if part not in failed]
-        frames = [self._failed_rows(part, step) for part, step in failed.items()]
-        config, seed = self.recipe.splits, self.recipe.seed
-        earlier = splits.earlier_splits(self.out, self.recipe_dir, config, seed)
+        pairs = self._pairs(parts)
         if parts:
-            pairs = self._pairs(parts)
             pairs.compare()
-            decider = self._decider(earlier, pairs)
-            frames.insert(0, decider.run(read_narrow(self.out, parts, without=decide.UNREAD)))
-        verdicts = pd.concat(frames, ignore_index=True)
-        lacking = set(decide.COLUMNS) - set(verdicts.columns)  # where every part failed
-        verdicts = verdicts.assign(**dict.fromkeys(lacking))
-        drawn = splits.assign(verdicts, earlier, config, seed)
-        claimed = verdicts["split_source"]
-        verdicts["split"] = splits.keep_claimed(drawn, verdicts["cluster"], claimed)
-        splits.remember(self.out, verdicts, earlier, config, seed)
-        summary = json.dumps(splits.summary(verdicts, earlier, config), indent=2)
-        write_text(self.out / "report" / "splits.json", summary + "\n")
-        verdicts["also_from"] = provenance_of_copies(verdicts)
-        known = row_order.published(self.out, self.recipe_dir, config.keep)
-        part_rows = self.recipe.ingest.part_rows
-        verdicts[["shard", "rank"]] = row_order.assign(verdicts, known, part_rows)
-        return verdicts
+        Verdicts(
+            recipe=self.recipe,
+            recipe_dir=self.recipe_dir,
+            decider=decide.Decider(
+                config=self.recipe.decide,
+                removals=self.removals,
+                seed=self.recipe.seed,
+                claims=FinalLabels(
+                    labels=self.recipe.labels,
+                    votes=self.recipe.votes,
+                    cast=self.cast,
+                    calibrations=self.resolved.calibrations,
+                ),
+            ),
+            leaks=leaks.Leaks(
+                config=self.recipe.leaks,
+                recipe_dir=self.recipe_dir,
+                build=self.out,
+                model=self.resolved.models[0],
+            ),
+            copies=DuplicateSearch(config=self.recipe.decide, pairs=pairs.possible()),
+        ).write(db, parts, [self._failed(*item) for item in failed.items()], self.plan.decision)
+
+    def _failed(self, part: int, step: str) -> FailedPart:
+        chunk = self.chunks[part]
+        return FailedPart(
+            part=part, step=step, source=chunk.source.name, num_inputs=chunk.num_inputs
+        )
 
     def _forget_pages(self) -> None:
         """Pages and previews from before a removal may show what left: they are made on demand."""
@@ -341,69 +349,33 @@ class _Run:
             inputs=fingerprint([[step[part] for step in marks] for part in parts]),
         )
 
-    def _decider(self, earlier: pa.Table, pairs: Pairs) -> decide.Decider:
-        return decide.Decider(
-            config=self.recipe.decide,
-            leaks=leaks.Leaks(
-                config=self.recipe.leaks,
-                recipe_dir=self.recipe_dir,
-                build=self.out,
-                model=self.resolved.models[0],
-            ),
-            copies=DuplicateSearch(
-                config=self.recipe.decide, pairs=pairs, build=self.out, earlier=earlier
-            ),
-            removals=self.removals,
-            claims=FinalLabels(
-                labels=self.recipe.labels,
-                votes=self.recipe.votes,
-                cast=self.cast,
-                calibrations=self.resolved.calibrations,
-            ),
-        )
-
-    def _failed_rows(self, part: int, step: str) -> pd.DataFrame:
-        """The inputs of a part that failed, so that they are counted and named."""
-        columns = ["id", "source", "source_path", "source_url", "license", "split_source"]
-        if step == ROWS:
-            nothing = pa.nulls(self.chunks[part].num_inputs, pa.string())
-            rows = as_frame(pa.table(dict.fromkeys(columns, nothing)))
-            rows["source"] = self.chunks[part].source.name
-        else:
-            rows = as_frame(read_columns(part_path(self.out, ROWS, part), columns))
-        return rows.assign(
-            part=part, row=range(len(rows)), step=step, reason="part_failed", cluster=rows["id"]
-        )
-
     def _understood(self) -> understood.Understood:
         failed = self.plan.failed_parts()
         parts = [part for part in range(len(self.chunks)) if part not in failed]
         planned = [note for chunk in self.chunks for note in chunk.notes]
         return understood.of_build(self.out, parts, planned)
 
-    def _write_dataset(self, verdicts: pd.DataFrame) -> None:
-        write_verdicts(self.out, verdicts, self.plan.decision)
+    def _write_dataset(self) -> dict[str, Any]:
+        """Write `dataset/` and the report; the funnel comes back."""
         tasks = write.plan_shards(
-            self.out,
-            verdicts,
-            self.recipe.ingest.max_pixels,
-            blur_faces=self.recipe.publish.blur_faces,
+            self.out, self.recipe.ingest.max_pixels, blur_faces=self.recipe.publish.blur_faces
         )
         if tasks:
             self._run_tasks("dataset", list(tasks))
-        write.remove_surplus(self.out, tasks)
-        stats = numbers.statistics(verdicts, [model.name for model in self.resolved.models])
+        write.remove_surplus(self.out)
+        stats = numbers.statistics(self.out, [model.name for model in self.resolved.models])
         stats["agreement"] = card_numbers.agreement(self.out)
         stats["calibration"] = card_numbers.calibration(self.resolved.calibrations)
-        stats["leaks"] = card_numbers.leaks(verdicts, self.recipe.leaks, self.recipe_dir)
-        stats["fetch"] = numbers.fetch_statistics(verdicts, self.recipe)
+        stats["leaks"] = card_numbers.leaks(self.out, self.recipe.leaks, self.recipe_dir)
+        stats["fetch"] = numbers.fetch_statistics(self.out, self.recipe)
         stats["understood"] = self.understood = self._understood()
-        numbers.write_report(self.out, verdicts, stats)
+        numbers.write_report(self.out, stats)
         name = self.recipe.name
         given = CardInput(name=name, repo=name, publish=self.recipe.publish, stats=stats)
         write_card(self.out / "dataset", given)
         if not self.plan.failed:
             self.plan.dataset = write.dataset_fingerprint(self.out)
+        return dict(stats["funnel"])
 
 
 def _import_ahead() -> None:

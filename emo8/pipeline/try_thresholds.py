@@ -7,12 +7,13 @@ left as a copy of one that would now leave is reported as such, not counted.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import BuildError, Emo8Error
@@ -21,6 +22,7 @@ from emo8.core.settings import DecideConfig, Thresholds
 from emo8.core.suggest import suggest
 from emo8.core.taxonomy import STYLES
 from emo8.engine import build_folder
+from emo8.engine.database import Database, parquet, reading
 from emo8.engine.files import read_columns, read_fingerprint
 from emo8.engine.plan import load_plan
 from emo8.engine.steps import ROWS, part_path
@@ -37,33 +39,29 @@ NEAR_NAMES = (  # thresholds of copies, which only a build applies
     "max_near_colour",
     "min_crop_sim",
 )
-_VERDICT_COLUMNS = ["part", "row", "id", "style", "step", "reason", "value", "survivor"]
+# Rows that have numbers, with what other thresholds would do to them: `before` and `after` are
+# reasons, null = kept. Leaks, copies and reviews stay what they are.
+_TRIED = """
+    CREATE VIEW tried AS
+    SELECT * EXCLUDE (verdict), reason AS before, verdict.value AS new_value,
+        coalesce(verdict.reason, CASE WHEN step <> 'decide' THEN reason END) AS after
+    FROM (
+        SELECT rows.*, CASE {cases} END AS verdict
+        FROM numbers AS rows LEFT JOIN allowed USING (style)
+    )
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """Verdicts before and after, side by side; one line per row that has numbers."""
+    """Verdicts before and after other thresholds: the counts, and rows that show the difference."""
 
-    rows: pd.DataFrame  # part, row, id, style, before, after (reasons, null = kept), value
-
-    @property
-    def leaving(self) -> pd.DataFrame:
-        return self.rows[self.rows["before"].isna() & self.rows["after"].notna()]
-
-    @property
-    def returning(self) -> pd.DataFrame:
-        return self.rows[self.rows["before"].notna() & self.rows["after"].isna()]
-
-    @property
-    def orphans(self) -> int:
-        """Rows that left as copies of a row that would leave now."""
-        return int(self.rows["survivor"].isin(set(self.leaving["id"])).sum()) - len(self.leaving)
-
-    def counts(self) -> pd.DataFrame:
-        """Rows kept before and after per style."""
-        kept = {name: self.rows[name].isna() for name in ("before", "after")}
-        table = pd.DataFrame(kept).groupby(self.rows["style"]).sum()
-        return table.reindex([style for style in STYLES if style in table.index])
+    leaving: dict[str, int]  # reason -> rows that stay now and would leave
+    returning: dict[str, int]
+    kept: dict[str, tuple[int, int]]  # style -> rows kept before and after
+    orphans: int  # rows that left as copies of a row that would leave now
+    shown_leaving: pd.DataFrame  # some rows each: part, row, style, reason, value
+    shown_returning: pd.DataFrame
 
 
 def thresholds_of(build: Path) -> DecideConfig:
@@ -120,64 +118,109 @@ def _check_name(name: str, known: list[str], setting: str) -> None:
     raise Emo8Error(f"--try {setting}: unknown name {name!r}; {suggest(name, known)}")
 
 
-def numbers_of(build: Path) -> pd.DataFrame:
-    """Verdicts of a build with the numbers its checks read, rows that never had any left out."""
-    verdicts = read_columns(build / VERDICTS, _VERDICT_COLUMNS).to_pandas()
-    verdicts = verdicts[~verdicts["step"].isin(("ingest", "measure"))]
-    verdicts = verdicts[verdicts["reason"] != "part_failed"]
-    tables: dict[str, list[str]] = {}
-    for check in CHECKS:
-        tables.setdefault(check.table, []).append(check.column)
-    pieces = []
-    for part in sorted(set(verdicts["part"].tolist())):
-        rows = verdicts[verdicts["part"] == part]
-        read = [read_columns(part_path(build, t, part), names) for t, names in tables.items()]
-        columns = [column for piece in read for column in piece.columns]
-        names = [name for piece in read for name in piece.column_names]
-        pieces.append(pa.table(columns, names=names).take(pa.array(rows["row"].to_numpy())))
-    numbers = pa.concat_tables(pieces).to_pandas() if pieces else pd.DataFrame()
-    verdicts = verdicts.sort_values(["part", "row"], kind="stable").reset_index(drop=True)
-    return pd.concat([verdicts, numbers], axis=1)
+@contextmanager
+def numbers_of(build: Path) -> Iterator[Database]:
+    """A database whose view `numbers` has the verdicts of a build and what its checks read.
+
+    Rows that never had numbers are left out. Verdicts and parts have their rows in one order.
+    """
+    verdicts = parquet(build / VERDICTS)
+    with reading(build) as db:
+        whole = f"FROM {verdicts} WHERE reason IS DISTINCT FROM 'part_failed'"
+        parts = [part for (part,) in db.lines(f"SELECT DISTINCT part {whole} ORDER BY part")]
+        tables: dict[str, list[str]] = {}
+        for check in CHECKS:
+            tables.setdefault(check.table, []).append(check.column)
+        sides = [f"(SELECT {_FROM_VERDICTS} {whole})"]
+        for table, names in tables.items():
+            files = parquet([part_path(build, table, part) for part in parts])
+            sides.append(f"(SELECT {', '.join(names)} FROM {files})" if parts else _none(names))
+        db.run(f"""
+            CREATE VIEW numbers AS SELECT * FROM {" POSITIONAL JOIN ".join(sides)}
+            WHERE step IS NULL OR step NOT IN ('ingest', 'measure')
+        """)
+        yield db
 
 
-def compare(table: pd.DataFrame, config: DecideConfig) -> Trial:
-    """What `config` would decide about the rows of `numbers_of`."""
-    reason, value = thresholds.failures(config, table["style"], table)
-    later = table["reason"].where(table["step"] != "decide")  # copies, leaks, reviews stay
-    rows = table[["part", "row", "id", "style", "survivor"]].assign(
-        before=table["reason"], after=reason.where(reason.notna(), later), value=value
+_FROM_VERDICTS = "part, row, id, style, step, reason, value, survivor"
+
+
+def _none(names: list[str]) -> str:
+    return f"(SELECT {', '.join(f'0 AS {name}' for name in names)} WHERE FALSE)"
+
+
+def compare(db: Database, config: DecideConfig, examples: int) -> Trial:
+    """What `config` would decide about the rows of `numbers_of`, with up to so many examples."""
+    db.keep("allowed", thresholds.limits(config))
+    db.run(_TRIED.format(cases=" ".join(thresholds.cases())))
+    leaving = "tried WHERE before IS NULL AND after IS NOT NULL"
+    returning = "tried WHERE before IS NOT NULL AND after IS NULL"
+    kept = db.lines("""
+        SELECT style, count(*) FILTER (before IS NULL), count(*) FILTER (after IS NULL)
+        FROM tried GROUP BY style
+    """)
+    counts = {style: (before, after) for style, before, after in kept}
+    copies = f"SELECT count(*) FROM tried SEMI JOIN (SELECT id FROM {leaving}) gone"
+    return Trial(
+        leaving=_counted(db, "after", leaving),
+        returning=_counted(db, "before", returning),
+        kept={style: counts[style] for style in STYLES if style in counts},
+        orphans=db.value(f"{copies} ON survivor = gone.id")
+        - db.value(f"SELECT count(*) FROM {leaving}"),
+        shown_leaving=_spread(db, "after", leaving, examples),
+        shown_returning=_spread(db, "before", returning, examples),
     )
-    return Trial(rows=rows)
 
 
-def examples(build: Path, rows: pd.DataFrame, count: int) -> list[tuple[bytes, str]]:
-    """Up to `count` pictures of these rows, evenly spread, with the number behind each."""
-    chosen = rows.iloc[:: max(1, len(rows) // max(count, 1))].head(count)
+def _counted(db: Database, reason: str, rows: str) -> dict[str, int]:
+    return dict(
+        db.lines(f"SELECT {reason}, count(*) AS n FROM {rows} GROUP BY 1 ORDER BY n DESC, 1")
+    )
+
+
+def _spread(db: Database, reason: str, rows: str, count: int) -> pd.DataFrame:
+    """Up to `count` of these rows, evenly spread, by their place in the build."""
+    return db.frame(f"""
+        SELECT part, row, style, {reason} AS reason, new_value AS value FROM {rows}
+        QUALIFY (row_number() OVER (ORDER BY part, row) - 1)
+            % greatest(1, count(*) OVER () // {max(count, 1)}) = 0
+        ORDER BY part, row LIMIT {count}
+    """)
+
+
+def examples(build: Path, rows: pd.DataFrame) -> list[tuple[bytes, str]]:
+    """The pictures of these rows of a trial, with the number behind each."""
     found = []
-    for part in sorted(set(chosen["part"].tolist())):
-        images = read_columns(part_path(build, ROWS, part), ["image"]).column("image")
-        for member in chosen[chosen["part"] == part].to_dict("records"):
-            title = f"{member['style']}\n{member['after'] or member['before']}"
+    for part, members in rows.groupby("part"):
+        images = read_columns(part_path(build, ROWS, int(str(part))), ["image"]).column("image")
+        for member in members.to_dict("records"):
+            title = f"{member['style']}\n{member['reason']}"
             if member["value"] == member["value"]:
                 title += f" {member['value']:.4g}"
             found.append((images[member["row"]]["bytes"].as_py(), title))
     return found
 
 
-def summary(table: pd.DataFrame, config: DecideConfig) -> list[dict[str, Any]]:
+def summary(db: Database, config: DecideConfig) -> list[dict[str, Any]]:
     """Every check: its threshold, the rows it makes leave, and how its number is spread."""
-    lines = []
-    for check in CHECKS:
-        column = table[check.column].astype(float)
-        own = {s: t[check.threshold] for s, t in config.style.items() if check.threshold in t}
-        lines.append(
-            {
-                "threshold": check.threshold,
-                "value": getattr(config, check.threshold),
-                "styles": own,
-                "reason": check.reason,
-                "rows": int((table["reason"] == check.reason).sum()),
-                "quantiles": [float(q) for q in column.quantile([0.01, 0.1, 0.5, 0.9, 0.99])],
-            }
-        )
-    return lines
+    rows = dict(db.lines("SELECT reason, count(*) FROM numbers GROUP BY reason"))
+    spread = ", ".join(
+        f"quantile_cont(CAST({check.column} AS DOUBLE), [0.01, 0.1, 0.5, 0.9, 0.99])"
+        for check in CHECKS
+    )
+    quantiles = db.lines(f"SELECT {spread} FROM numbers")[0]
+    return [
+        {
+            "threshold": check.threshold,
+            "value": getattr(config, check.threshold),
+            "styles": {
+                style: own[check.threshold]
+                for style, own in config.style.items()
+                if check.threshold in own
+            },
+            "reason": check.reason,
+            "rows": rows.get(check.reason, 0),
+            "quantiles": found or [float("nan")] * 5,
+        }
+        for check, found in zip(CHECKS, quantiles, strict=True)
+    ]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,6 +19,8 @@ from emo8.core.settings import LeaksConfig
 from emo8.core.taxonomy import EMOTIONS, POSITIVE, SPLITS, STYLES
 from emo8.dataset.shards import content_fingerprint, list_shards, read_rows
 from emo8.duplicates import fingerprints
+from emo8.engine.database import parquet, reading
+from emo8.engine.verdict_table import VERDICTS
 from emo8.labels.calibration import Calibrations
 from emo8.review.report import vote_report
 
@@ -186,10 +187,12 @@ def calibration(calibrations: Calibrations) -> dict[str, str] | None:
     return found or None
 
 
-def leaks(verdicts: pd.DataFrame, config: LeaksConfig, recipe_dir: Path) -> str | None:
+def leaks(build: Path, config: LeaksConfig, recipe_dir: Path) -> str | None:
     """Which benchmarks were looked for, and how many rows left; None when none was named."""
     if not config.files:
         return None
-    left = verdicts.loc[verdicts["reason"] == "leak", "detail"].value_counts().to_dict()
+    with reading(build) as db:
+        rows = f"{parquet(build / VERDICTS)} WHERE reason = 'leak'"
+        left = dict(db.lines(f"SELECT detail, count(*) FROM {rows} GROUP BY detail"))
     names = [fingerprints.read(recipe_dir / file).about.name for file in config.files]
     return ", ".join(f"{name} ({left.get(name, 0)} rows left)" for name in names)

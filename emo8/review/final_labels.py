@@ -8,7 +8,7 @@ labels keeps a null emotion and the rule `abstain`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from emo8.core.settings import LabelsConfig, VotesConfig
 from emo8.core.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
+from emo8.engine.database import Database, values
 from emo8.labels.calibration import Calibrations
 from emo8.review import counting
 
@@ -37,73 +38,117 @@ class FinalLabels:
     cast: pd.DataFrame  # the votes that count
     calibrations: Calibrations
 
-    def final_labels(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The columns in COLUMNS, `review_rejected` (share of annotators who reject the row) and
-        `review_reason` (why).
+    def prepare(self, db: Database, rows: str) -> None:
+        """Make the tables that `labelled` joins: what people and sources say, in our words.
+
+        `rows` is SQL of all rows with `id`, `style_source`, `emotion_source`.
+        """
+        db.keep("voted", pa.table({"id": pa.array(self.cast["id"].unique(), pa.string())}))
+        known = (
+            f"SELECT DISTINCT id FROM {rows} SEMI JOIN voted USING (id)" if len(self.cast) else ""
+        )
+        ids = db.frame(known)["id"] if known else pd.Series([], dtype=object)
+        human = counting.human_labels(self.cast, ids, self.votes).assign(
+            id=ids, style=counting.human_styles(self.cast, ids, self.votes)
+        )
+        db.keep("people", pa.Table.from_pandas(human, _PEOPLE, preserve_index=False))
+        for claim, parse in (("style", parse_style), ("emotion", parse_emotion)):
+            said = db.lines(f"SELECT DISTINCT {claim}_source FROM {rows}")
+            names = {word: _parsed(word, parse) for (word,) in said if word is not None}
+            ours = {word: name for word, name in names.items() if name}
+            table = pa.table([list(ours), list(ours.values())], schema=_WORDS)
+            db.keep(f"{claim}_words", table)
+        least = [self.calibrations.threshold(name, self.labels.max_risk) for name in STYLES]
+        db.keep("least_sure", pa.table({"style": STYLES, "prob": pa.array(least, pa.float64())}))
+
+    def labelled(self, rows: str) -> str:
+        """SQL: `rows` with the columns in COLUMNS, `review_rejected` (share of annotators who
+        reject the row) and `review_reason` (why).
 
         `rows` has `id`, `style_source`, `style_prob`, `emotion_source`, `emotion_prob`.
         """
-        found = pd.DataFrame(index=rows.index)
-        ids = rows["id"].fillna("")
-        styles = {
-            "human": counting.human_styles(self.cast, ids, self.votes),
-            "source": parsed(rows["style_source"], parse_style),
-            "clip": most_likely(rows["style_prob"], STYLES),
-        }
-        found["style"], found["style_rule"] = first_claim(
-            {name: styles[name] for name in self.labels.style_rule}
-        )
-        human = counting.human_labels(self.cast, ids, self.votes)
-        no_emotion = human["vote_result"].isin(counting.NO_EMOTION)
-        claims = {
-            "human": human["emotion"].mask(no_emotion, ABSTAIN),
-            "source": parsed(rows["emotion_source"], parse_emotion),
-            "clip": self._sure(rows["emotion_prob"], found["style"]),
-        }
-        found["emotion"], rule = first_claim({name: claims[name] for name in self.labels.rule})
-        denied = found["emotion"].eq(ABSTAIN)  # people say that there is no emotion to label
-        found["emotion"] = found["emotion"].mask(denied, None)
-        nobody = denied | (rule.isna() & rows["emotion_prob"].notna())
-        found["emotion_rule"] = rule.mask(nobody, ABSTAIN)
-        for name in ("emotion_votes", "emotion_ticks", "vote_result", *counting.MEANS):
-            found[name] = human[name]
-        found["num_votes"] = human["num_votes"].astype("int32")
-        found["review_rejected"] = human["rejected"]
-        found["review_reason"] = human["reject_reason"]
-        return found
-
-    def _sure(self, prob: pd.Series, style: pd.Series) -> pd.Series:
-        """CLIP's most likely emotion where it is sure enough, else None."""
-        claim = most_likely(prob, EMOTIONS)
-        if self.labels.max_risk >= 1:
-            return claim
-        _, top = largest(prob)
-        least = style.map(
-            {name: self.calibrations.threshold(name, self.labels.max_risk) for name in STYLES}
+        style, style_rule = first_claim(
+            {
+                "human": "people.style",
+                "source": "style_words.name",
+                "clip": most_likely_sql("style_prob", STYLES),
+            },
+            self.labels.style_rule,
         )
         # a published probability is rounded; a threshold is not
-        return claim.where(top >= least.fillna(np.inf) - 1e-4, None)
+        sure = "TRUE" if self.labels.max_risk >= 1 else "list_max(emotion_prob) >= prob - 1e-4"
+        emotion, rule = first_claim(
+            {
+                "human": f"CASE WHEN vote_result IN {counting.NO_EMOTION} THEN '{ABSTAIN}' "
+                "ELSE human_emotion END",
+                "source": "source_emotion",
+                "clip": f"CASE WHEN {sure} THEN {most_likely_sql('emotion_prob', EMOTIONS)} END",
+            },
+            self.labels.rule,
+        )
+        denied = f"{emotion} = '{ABSTAIN}'"  # people say that there is no emotion to label
+        return f"""(
+            SELECT * EXCLUDE (human_emotion, source_emotion, prob),
+                nullif({emotion}, '{ABSTAIN}') AS emotion,
+                CASE WHEN {denied} OR ({emotion} IS NULL AND emotion_prob IS NOT NULL)
+                    THEN '{ABSTAIN}' ELSE {rule} END AS emotion_rule
+            FROM (
+                SELECT rows.*, {style} AS style, {style_rule} AS style_rule,
+                    people.emotion AS human_emotion, emotion_words.name AS source_emotion,
+                    emotion_votes, emotion_ticks, vote_result, coalesce(num_votes, 0) AS num_votes,
+                    valence, arousal, dominance,
+                    coalesce(rejected, 0) AS review_rejected, reject_reason AS review_reason
+                FROM {rows} AS rows
+                LEFT JOIN people USING (id)
+                LEFT JOIN style_words ON style_source = style_words.word
+                LEFT JOIN emotion_words ON emotion_source = emotion_words.word
+            ) LEFT JOIN least_sure USING (style)
+        )"""
 
 
-def first_claim(claims: dict[str, pd.Series]) -> tuple[pd.Series, pd.Series]:
-    """Final names and who made them: for each row the first of `claims` that is not null."""
-    index = next(iter(claims.values())).index
-    final, rule = np.full(len(index), None, object), np.full(len(index), None, object)
-    for name, claim in claims.items():
-        new = pd.isna(final) & claim.notna().to_numpy()
-        final[new], rule[new] = claim.to_numpy(object)[new], name
-    return pd.Series(final, index, dtype=object), pd.Series(rule, index, dtype=object)
+_PEOPLE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("style", pa.string()),
+        ("emotion", pa.string()),
+        ("emotion_votes", pa.list_(pa.float64())),
+        ("emotion_ticks", pa.list_(pa.float64())),
+        ("vote_result", pa.string()),
+        ("num_votes", pa.int32()),
+        ("valence", pa.float64()),
+        ("arousal", pa.float64()),
+        ("dominance", pa.float64()),
+        ("rejected", pa.float64()),
+        ("reject_reason", pa.string()),
+    ]
+)
+_WORDS = pa.schema([("word", pa.string()), ("name", pa.string())])
+
+
+def first_claim(claims: dict[str, str], order: Sequence[str]) -> tuple[str, str]:
+    """SQL of the first of `claims` that is not null, in this order, and of who made it."""
+    asked = {name: claims[name] for name in order}
+    rules = " ".join(f"WHEN {claim} IS NOT NULL THEN '{name}'" for name, claim in asked.items())
+    return f"coalesce({', '.join(asked.values())})", f"CASE {rules} END"
+
+
+def most_likely_sql(prob: str, names: tuple[str, ...]) -> str:
+    """SQL of the most likely name of a distribution, null where there is none."""
+    return f"{values(names)}[list_position({prob}, list_max({prob}))]"
+
+
+def _parsed(word: str, parse: Callable[[str], str]) -> str | None:
+    """One of our names; None for another vocabulary, kept verbatim in the claim's own column."""
+    try:
+        return parse(word)
+    except ValueError:
+        return None
 
 
 def parsed(source: pd.Series, parse: Callable[[str], str]) -> pd.Series:
     """The source's claims that are names of ours, else None."""
-    codes, texts = pd.factorize(source)
-    names: list[str | None] = []
-    for text in texts:
-        try:
-            names.append(parse(text))
-        except ValueError:  # another vocabulary: kept verbatim in the claim's own column
-            names.append(None)
+    codes, words = pd.factorize(source)
+    names = [_parsed(word, parse) for word in words]
     return pd.Series(np.array([*names, None], object)[codes], index=source.index, dtype=object)
 
 

@@ -22,7 +22,7 @@ from emo8.engine.verdict_table import VERDICTS
 from emo8.review import votes
 from emo8.review.columns import COLUMNS
 from emo8.review.queue import open_rows, ranked
-from emo8.tables.rows import read_narrow
+from emo8.tables.rows import read_inputs
 
 QUEUE_NAME = "review_queue.parquet"
 _QUEUE_VERSION = 1
@@ -61,7 +61,7 @@ def claims_table(build: Path) -> pd.DataFrame:
     parts = sorted(kept["part"].unique().tolist())
     if not parts:
         raise BuildError(f"{build} kept no row: `emo8 status {build}` says why")
-    wide = read_narrow(build, parts).select(["part", "row", *_FROM_NARROW]).to_pandas()
+    wide = read_inputs(build, parts, _FROM_NARROW).to_pandas()
     rows = kept.merge(wide, on=["part", "row"], how="left").reset_index(drop=True)
     prob = np.stack(rows["emotion_prob"].to_list())
     rows["emotion_clip"] = np.array(EMOTIONS, dtype=object)[prob.argmax(axis=1)]

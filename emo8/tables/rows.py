@@ -1,24 +1,25 @@
-"""The narrow table: one line per input of a build, without pictures or embeddings.
+"""All inputs of a build as one table for SQL: the parts of its steps side by side, where they lie.
 
-Global steps (copies, verdicts, splits) work on this. Texts that name rows stay in Arrow's buffers,
-for as Python objects two hashes alone would take 250 bytes a row; `benchmarks/lab/speed/memory.py`
-measures what all of them hold.
+Nothing is copied: a part's columns are read from its files when a query asks for them. Steps write
+row by row what they read, so the n-th line of every step's part is about the same input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
 
 from emo8.core.errors import BuildError
-from emo8.engine import malloc
+from emo8.engine.database import Database, parquet
 from emo8.engine.files import read_columns
 from emo8.engine.steps import ROWS, part_path
 from emo8.tables.thresholds import CHECKS
 
+SLAB_ROWS = 65_536  # rows sorted and written at a time, whatever the size of the build
 COLUMNS: dict[str, tuple[str, ...]] = {
     ROWS: (
         "id",
@@ -49,50 +50,78 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-# What names a row differs from row to row; other texts repeat, and share one object a value.
-_NAMING = ("id", "pixel_sha256", "source_path", "source_url")
-_TEXT = pd.StringDtype("pyarrow", na_value=float("nan"))
+@dataclass(frozen=True, kw_only=True)
+class Slab:
+    """Some consecutive parts, and the numbers of their rows among all rows of the build."""
+
+    parts: tuple[int, ...]
+    start: int  # number of its first row
+    sizes: tuple[int, ...]  # rows of each part
+
+    @property
+    def stop(self) -> int:
+        return self.start + sum(self.sizes)
 
 
-def read_narrow(build: Path, parts: list[int], without: Collection[str] = ()) -> pa.Table:
-    """All rows of `parts` in order, with `part` and `row` saying where each one lives.
+def slabs(db: Database, parts: Sequence[int]) -> list[Slab]:
+    """All parts in order, cut into slabs."""
+    if not parts:
+        return []
+    files = parquet([part_path(db.build, ROWS, part) for part in parts])
+    counted = db.lines(files.replace("read_parquet", "FROM parquet_file_metadata", 1))
+    sizes = dict(zip(parts, (line[2] for line in counted)))
+    return list(_cut(sizes))
 
-    Columns in `without` are not read.
+
+def _cut(sizes: dict[int, int]) -> Iterator[Slab]:
+    start, held = 0, dict[int, int]()
+    for part, size in sizes.items():
+        if held and sum(held.values()) + size > SLAB_ROWS:
+            yield Slab(parts=tuple(held), start=start, sizes=tuple(held.values()))
+            start, held = start + sum(held.values()), {}
+        held[part] = size
+    yield Slab(parts=tuple(held), start=start, sizes=tuple(held.values()))
+
+
+def inputs(build: Path, slab: Slab, columns: Collection[str] | None = None) -> str:
+    """SQL: a line per input of a slab with `n` (number among all), `part`, `row` and `columns`.
+
+    Default: all columns.
     """
-    wanted = {
-        table: [name for name in names if name not in without] for table, names in COLUMNS.items()
-    }
+    starts = [slab.start + sum(slab.sizes[:number]) for number in range(len(slab.sizes))]
+    places = (
+        f"{starts}[CAST(file_index AS INT) + 1] + file_row_number AS n",
+        f"{list(slab.parts)}[CAST(file_index AS INT) + 1] AS part",
+        "file_row_number AS row",
+    )
+    sides = []
+    for table, names in COLUMNS.items():
+        wanted = [name for name in names if columns is None or name in columns]
+        wanted = [*(places if table == ROWS else ()), *wanted]
+        if wanted:
+            files = parquet([part_path(build, table, part) for part in slab.parts])
+            sides.append(f"(SELECT {', '.join(wanted)} FROM {files})")
+    return f"(SELECT * FROM {' POSITIONAL JOIN '.join(sides)})"
+
+
+def read_inputs(build: Path, parts: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    """Some columns of the inputs of these parts in memory, with `part` and `row`.
+
+    BuildError for parts of another version; DamagedError where a part is not as it was written.
+    """
     pieces = []
     for part in parts:
-        columns: dict[str, pa.ChunkedArray] = {}
-        for table, names in wanted.items():
-            path = part_path(build, table, part)
-            piece = read_columns(path, names)
-            lacking = [name for name in names if name not in piece.column_names]
-            if lacking:
-                raise BuildError(
-                    f"{path} has no {', '.join(lacking)}: another version of emo8 wrote it; "
-                    f"`emo8 build RECIPE -o {build}` brings the build up to date"
-                )
-            columns.update(zip(piece.column_names, piece.columns))
-        num_rows = len(columns["id"])
-        columns["part"] = pa.chunked_array([pa.array([part] * num_rows, pa.int32())])
-        columns["row"] = pa.chunked_array([pa.array(range(num_rows), pa.int32())])
-        pieces.append(pa.table(columns))
-    whole = pa.concat_tables(pieces).combine_chunks()
-    pieces.clear()
-    malloc.trim()  # as much again
-    return whole
-
-
-def as_frame(table: pa.Table) -> pd.DataFrame:
-    """The rows for pandas; texts that name rows and distributions stay where they are."""
-
-    def kept(kind: pa.DataType) -> pd.ArrowDtype | None:
-        return pd.ArrowDtype(kind) if pa.types.is_list(kind) else None
-
-    naming = [name for name in table.column_names if name in _NAMING]
-    frame = table.drop_columns(naming).to_pandas(types_mapper=kept)
-    for name in naming:
-        frame[name] = pd.array(table[name], dtype=_TEXT)
-    return frame
+        found = dict[str, pa.ChunkedArray]()
+        for table, names in COLUMNS.items():
+            if wanted := [name for name in names if name in columns]:
+                piece = read_columns(part_path(build, table, part), wanted)
+                found |= dict(zip(piece.column_names, piece.columns))
+        if lacking := [name for name in columns if name not in found]:
+            raise BuildError(
+                f"part {part} of {build} has no {', '.join(lacking)}: another version of emo8 "
+                f"wrote it; `emo8 build RECIPE -o {build}` brings the build up to date"
+            )
+        size = len(found[columns[0]])
+        places = {"part": np.full(size, part, np.int32), "row": np.arange(size, dtype=np.int32)}
+        pieces.append(pa.table({**places, **{name: found[name] for name in columns}}))
+    return pa.concat_tables(pieces)

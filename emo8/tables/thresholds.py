@@ -11,21 +11,34 @@ from emo8.core.taxonomy import STYLES
 CHECKS: tuple[Check, ...] = registered()
 
 
-def failures(
-    config: DecideConfig, style: pd.Series, numbers: pd.DataFrame
-) -> tuple[pd.Series, pd.Series]:
-    """Per row the reason of the first check it fails (null = none), and the number behind it.
+def limits(config: DecideConfig) -> pd.DataFrame:
+    """What the checks compare with, a line per style: a style's own thresholds before the others'.
 
-    A style's own thresholds apply to its rows; a row without a number passes that check.
+    Single precision, in which most numbers are kept.
     """
-    reason = pd.Series(None, index=numbers.index, dtype=object)
-    value = pd.Series(float("nan"), index=numbers.index)
-    for name in STYLES:
-        thresholds, of_style = config.for_style(name), style == name
-        for check in CHECKS:
-            limit, column = getattr(thresholds, check.threshold), numbers[check.column]
-            fails = (column < limit if check.below else column > limit).fillna(False)
-            new = of_style & fails & reason.isna()
-            reason[new] = check.reason
-            value[new] = column[new].astype(float)
-    return reason, value
+    lines = []
+    for style in STYLES:
+        own = config.for_style(style)
+        lines.append({c.threshold: float(getattr(own, c.threshold)) for c in CHECKS})
+    return pd.DataFrame(lines, dtype="float32").assign(style=list(STYLES))
+
+
+def cases(numbers: str = "rows", allowed: str = "allowed") -> list[str]:
+    """SQL: a WHEN per check, giving `step`, `reason` and `value` of the row that fails it.
+
+    `numbers` names the table of what was measured, `allowed` the row's line of `limits`. A row
+    without style or without the number passes; so does a number that is none.
+    """
+    return [
+        f"WHEN {_fails(check, numbers, allowed)} THEN "
+        f"{{'step': 'decide', 'reason': '{check.reason}', "
+        f"'value': CAST({numbers}.{check.column} AS DOUBLE)}}"
+        for check in CHECKS
+    ]
+
+
+def _fails(check: Check, numbers: str, allowed: str) -> str:
+    number = f"CAST({numbers}.{check.column} AS FLOAT)"
+    if check.below:
+        return f"{number} < {allowed}.{check.threshold}"
+    return f"({number} > {allowed}.{check.threshold} AND NOT isnan({number}))"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emo8.core import schema
+from emo8.engine.database import Database, opened
 
 Row = dict[str, Any]
 
@@ -44,3 +45,10 @@ def rewrite() -> Callable[[Path, Callable[[list[Row]], None]], None]:
         pq.write_table(table.replace_schema_metadata(metadata), path)
 
     return change
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    """The database of an empty build, with room for little."""
+    with opened(tmp_path / "BUILD", 200_000_000, workers=1) as found:
+        yield found

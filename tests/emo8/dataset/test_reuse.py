@@ -24,14 +24,10 @@ def _shards(build: Path) -> list[Path]:
 
 
 def _write_again(build: Path) -> list[write.ShardTask]:
-    verdicts = pq.read_table(build / "tables" / "verdicts.parquet").to_pandas()
-    for column in ("also_from", "emotion_votes"):
-        values = [None if value is None else list(value) for value in verdicts[column]]
-        verdicts[column] = values
-    tasks = write.plan_shards(build, verdicts, 10**8)
+    tasks = write.plan_shards(build, 10**8)
     for task in tasks:
         task.run(None)
-    write.remove_surplus(build, tasks)
+    write.remove_surplus(build)
     return tasks
 
 

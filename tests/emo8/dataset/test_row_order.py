@@ -7,44 +7,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.dataset.row_order import PLACES, assign
+from emo8.dataset.row_order import PLACES, TABLE, assign, published
+from emo8.engine.database import Database
+from emo8.engine.files import write_part
 from emo8.pipeline.run import build
 from emo8.publish.send import to_folder
 from tests.conftest import encoded, picture, write_recipe
+from tests.emo8.decided import decide
 from tests.emo8.pipeline.test_run import tree_hash
 
 
-def verdicts(ids: str, rejected: str = "", part_rows: int = 4) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "id": list(ids),
-            "part": [n // part_rows for n in range(len(ids))],
-            "reason": ["blank" if key in rejected else None for key in ids],
-        }
-    )
+def ordered(
+    db: Database, ids: str, shard: dict[str, int], *, rejected: str = "", part_rows: int = 4
+) -> pd.DataFrame:
+    """`shard` and `rank` of rows with one letter each, of which `shard` have been published."""
+    rows = pd.DataFrame({"id": list(ids), "part": [n // part_rows for n in range(len(ids))]})
+    rows["reason"] = ["blank" if key in rejected else None for key in ids]
+    decide(db, rows)
+    db.run("CREATE MACRO drawn(first, last) AS TABLE FROM decided(first, last)")
+    known = pa.table([list(shard), list(shard.values())], schema=PLACES)
+    write_part(known, db.build / "tables" / TABLE, "")
+    published(db, db.build, ())
+    assign(db, len(ids), part_rows)
+    return db.frame(f"SELECT id, shard, rank FROM ordered(0, {len(ids)}) ORDER BY n")
 
 
-def places(shard: dict[str, int]) -> pa.Table:
-    return pa.table([list(shard), list(shard.values())], schema=PLACES)
-
-
-def test_assign__without_a_release_the_order_is_that_of_the_sources() -> None:
-    found = assign(verdicts("abcdefgh" * 9), places({}), part_rows=4)
+def test_assign__without_a_release_the_order_is_that_of_the_sources(db: Database) -> None:
+    found = ordered(db, "abcdefgh" * 9, {})
     assert found["shard"].tolist() == [0] * 64 + [1] * 8
-    assert found["rank"].is_monotonic_increasing
+    assert found["rank"].tolist() == list(range(72))
 
 
-def test_assign__new_rows_come_behind_published_ones() -> None:
-    known = places({"c": 0, "a": 0, "e": 1})
-    found = assign(verdicts("xabyc" + "e", rejected="b"), known, part_rows=1)
-    found.index = list("xabyc" + "e")
+def test_assign__new_rows_come_behind_published_ones(db: Database) -> None:
+    known = {"c": 0, "a": 0, "e": 1}
+    found = ordered(db, "xabyce", known, rejected="b", part_rows=1).set_index("id")
     assert found["shard"][["c", "a", "e", "x", "y"]].tolist() == [0, 0, 1, 1, 1]
     assert found["rank"][list("caexy")].is_monotonic_increasing
 
 
-def test_assign__a_full_last_shard_is_followed_by_the_next() -> None:
-    known = places(dict.fromkeys("abcdefghijklmno", 0))
-    found = assign(verdicts("ZabcdefghijklmnoYX"), known, part_rows=1)
+def test_assign__a_full_last_shard_is_followed_by_the_next(db: Database) -> None:
+    found = ordered(db, "ZabcdefghijklmnoYX", dict.fromkeys("abcdefghijklmno", 0), part_rows=1)
     assert found["shard"].tolist() == [0, *[0] * 15, 1, 1]
 
 

@@ -1,114 +1,124 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from emo8.core.errors import SourceError
 from emo8.core.settings import SplitsConfig
 from emo8.core.taxonomy import EMOTIONS, STYLES
-from emo8.dataset.splits import (
-    PLACED,
-    assign,
-    earlier_splits,
-    joined,
-    keep_claimed,
-    losing_rows,
-    remember,
-    summary,
-)
+from emo8.dataset import splits
+from emo8.engine.database import opened
+from emo8.engine.files import write_part
+from tests.emo8.decided import splits_of
 
 
-def verdicts(num: int, seed: int = 0, start: int = 0) -> pd.DataFrame:
-    """Kept rows, each a cluster of its own."""
+def kept(num: int, seed: int = 0, start: int = 0) -> pd.DataFrame:
+    """Rows that nothing is held against."""
     rng = np.random.default_rng([seed, start])
-    ids = [f"{n:064x}" for n in range(start, start + num)]
     return pd.DataFrame(
         {
-            "id": ids,
-            "cluster": ids,
+            "id": [f"{n:064x}" for n in range(start, start + num)],
             "emotion": rng.choice(EMOTIONS, num, p=[0.5] + [0.5 / 7] * 7),
             "style": rng.choice(STYLES, num),
-            "reason": None,
         }
     )
 
 
-def placed(split: dict[str, str]) -> pa.Table:
-    """What an earlier run placed."""
-    return pa.table([list(split), list(split.values())], schema=PLACED)
+def remember(build: Path, split: dict[str, str], config: SplitsConfig, seed: int = 0) -> None:
+    """Make a build remember what an earlier run placed."""
+    table = pa.table([list(split), list(split.values())], schema=splits.PLACED)
+    write_part(table, build / "tables" / splits.TABLE, splits.mark(config, seed))
 
 
-def test_assign__every_cell_meets_its_shares_within_the_tolerance() -> None:
-    rows = verdicts(4000)
-    rows["split"] = assign(rows, placed({}), SplitsConfig(), seed=0)
-    told = summary(rows, placed({}), SplitsConfig())
-    assert len(told["cells"]) == len(EMOTIONS) * len(STYLES)
-    for cell in told["cells"]:
-        assert cell["off_by_rows"] <= max(1.0, 0.02 * sum(cell["rows"].values())) + 1e-6
-    assert told["rows"]["train"] + told["rows"]["val"] + told["rows"]["test"] == 4000
-    assert told["got"]["train"] == pytest.approx(0.8, abs=0.02)
+def test_draw__every_cell_meets_its_shares_within_the_tolerance(tmp_path: Path) -> None:
+    rows = splits_of(tmp_path, kept(4000))
+    assert set(zip(rows["style"], rows["emotion"])) == {(s, e) for s in STYLES for e in EMOTIONS}
+    for _, cell in rows.groupby(["style", "emotion"]):
+        for split, share in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
+            off = abs((cell["split"] == split).sum() - share * len(cell))
+            assert off <= max(1.0, 0.02 * len(cell)) + 1e-6
+    assert (rows["split"] == "train").mean() == pytest.approx(0.8, abs=0.02)
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_assign__ten_growth_histories_move_nobody_and_never_straddle(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    config, known = SplitsConfig(), dict[str, str]()
-    rows, first_seen = pd.DataFrame(), dict[str, str]()
+@pytest.mark.parametrize("seed", range(3))
+def test_draw__growth_moves_nobody_and_no_cluster_straddles(tmp_path: Path, seed: int) -> None:
+    rng, config = np.random.default_rng(seed), SplitsConfig()
+    rows, known, joins = pd.DataFrame(), dict[str, str](), list[tuple[str, str]]()
     for step in range(5):
-        new = verdicts(int(rng.integers(1, 300)), seed, 1000 * step)
+        new = kept(int(rng.integers(2, 300)), seed, 1000 * step)
         rows = pd.concat([new, rows] if rng.random() < 0.5 else [rows, new], ignore_index=True)
-        rows["reason"] = None
-        joins = rng.integers(0, len(rows), (int(rng.integers(0, 12)), 2))
-        for a, b in joins:  # copies come to light: two clusters become one
-            merged = rows["cluster"].isin(rows["cluster"].iloc[[a, b]])
-            rows.loc[merged, "cluster"] = rows.loc[merged, "id"].iloc[0]
-        root = pd.factorize(rows["cluster"])[0]
-        loses = losing_rows(rows["id"], root, placed(known))
-        rows.loc[loses, "reason"] = "split_bridge"
-        rows["split"] = assign(rows, placed(known), config, seed=seed)
-        now = {**known, **dict(zip(rows["id"], rows["split"]))}
-        again = assign(rows, placed(now), config, seed=seed)
-        assert (again == rows["split"]).all()
-        kept = rows[rows["reason"].isna()]
-        assert (kept.groupby("cluster")["split"].nunique() == 1).all()
-        for key, split in zip(kept["id"], kept["split"]):
-            assert first_seen.setdefault(key, split) == split
-        known.update(zip(rows["id"], rows["split"]))
+        for a, b in rng.integers(0, len(rows), (int(rng.integers(0, 12)), 2)):
+            if a != b:  # copies come to light: two clusters become one
+                joins.append((rows["id"][a], rows["id"][b]))
+        place = {key: number for number, key in enumerate(rows["id"])}
+        pairs = [(place[a], place[b]) for a, b in joins]
+        found = splits_of(tmp_path, rows, pairs=pairs, config=config, seed=seed)
+        inside = found[found["reason"] != "split_bridge"]
+        assert (inside.groupby("cluster")["split"].nunique() == 1).all()
+        for key, split in zip(found["id"], found["split"]):
+            assert known.setdefault(key, split) == split
+        remember(tmp_path, known, config, seed)
 
 
-def test_losing_rows__train_side_of_a_bridge_and_never_new_rows() -> None:
-    ids = pd.Series(["old-train", "new", "old-test", "alone"])
-    earlier = placed({"old-train": "train", "old-test": "test", "alone": "train"})
-    assert losing_rows(ids, np.array([0, 0, 0, 3]), earlier).tolist() == [True, False, False, False]
+def test_draw__the_train_side_of_a_bridge_leaves_and_new_rows_never_do(tmp_path: Path) -> None:
+    rows = kept(4).assign(id=["old-train", "new", "old-test", "alone"])
+    placed = {"old-train": "train", "old-test": "test", "alone": "train"}
+    remember(tmp_path, placed, SplitsConfig())
+    found = splits_of(tmp_path, rows, pairs=[(0, 1), (1, 2)])
+    assert found["reason"][0] == "split_bridge" and found["reason"][3] is None
+    assert sorted(map(str, found["reason"][1:3])) == ["None", "duplicate_near"]
+    assert found["split"].tolist() == ["train", "test", "test", "train"]
 
 
-def test_assign__seed_changes_the_draw_and_a_zero_share_stays_empty() -> None:
-    rows = verdicts(500)
-    nobody, only_train = placed({}), SplitsConfig(train=1.0, val=0.0, test=0.0)
-    assert set(assign(rows, nobody, only_train, 0)) == {"train"}
-    first, second = (assign(rows, nobody, SplitsConfig(), seed) for seed in (0, 1))
+def test_draw__seed_changes_the_draw_and_a_zero_share_stays_empty(tmp_path: Path) -> None:
+    rows, only_train = kept(500), SplitsConfig(train=1.0, val=0.0, test=0.0)
+    assert set(splits_of(tmp_path, rows, config=only_train)["split"]) == {"train"}
+    first, second = (splits_of(tmp_path, rows, seed=seed)["split"] for seed in (0, 1))
     assert (first != second).any()
 
 
-def test_remember__other_shares_forget_what_was_drawn(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    rows = verdicts(20)
-    rows["split"] = assign(rows, placed({}), SplitsConfig(), 0)
-    remember(tmp_path, rows, placed({"gone": "test"}), SplitsConfig(), 0)
-    known = earlier_splits(tmp_path, tmp_path, SplitsConfig(), 0)
-    now = dict(zip(rows["id"], rows["split"]))
-    assert dict(zip(*known.to_pydict().values())) == {**now, "gone": "test"}
-    other = SplitsConfig(train=0.5, val=0.25, test=0.25)
-    assert earlier_splits(tmp_path, tmp_path, other, 0).num_rows == 0
+def test_draw__a_cluster_goes_whole_to_the_strictest_claim(tmp_path: Path) -> None:
+    claims = ["train", "test", None, None, "val", "val"]
+    rows = kept(6).assign(split_source=claims)
+    rows.loc[5, "id"] = None  # never arrived
+    found = splits_of(tmp_path, rows, pairs=[(0, 1), (3, 4)])
+    assert found["split"].tolist()[:2] == ["test", "test"]
+    assert found["split"].tolist()[3:5] == ["val", "val"]
+    assert found["split"][2] == splits_of(tmp_path, kept(6))["split"][2]
+    assert found["split"][5] is None
 
 
-def test_joined__the_last_word_on_a_row_counts() -> None:
-    known = joined([placed({"a": "train", "b": "val"}), placed({"b": "test", "c": "train"})])
-    assert dict(zip(*known.to_pydict().values())) == {"a": "train", "b": "test", "c": "train"}
-    assert joined([]).schema == PLACED
+def test_read_earlier__the_last_dataset_to_keep_and_the_build_itself_count(tmp_path: Path) -> None:
+    for name, split in (("one", "train"), ("two", "val")):
+        (tmp_path / name / "data").mkdir(parents=True)
+        table = pa.table({"id": ["a", "b" if name == "one" else "c", "d"]})
+        pq.write_table(table, tmp_path / name / "data" / f"{split}-00000.parquet")
+    config, build = SplitsConfig(keep=("one", "two")), tmp_path / "BUILD"
+    remember(build, {"d": "test"}, config)
+    with opened(build, 200_000_000, workers=1) as db:
+        db.run("CREATE TABLE facts AS SELECT 7 AS n, 'c' AS id UNION ALL SELECT 8, 'x'")
+        splits.read_earlier(db, tmp_path, config, 0)
+        known = dict(db.lines("FROM earlier"))
+        assert known == {"a": "val", "b": "train", "c": "val", "d": "test"}
+        assert db.lines("FROM placed") == [(7, 1)]
 
 
-def test_keep_claimed__a_cluster_goes_whole_to_the_strictest_claim() -> None:
-    clusters = pd.Series(["a", "a", "b", "c", "c", None])
-    drawn = pd.Series(["val", "val", "test", "train", "train", "train"])
-    claimed = pd.Series(["train", "test", None, None, "val", None])
-    kept = keep_claimed(drawn, clusters, claimed)
-    assert kept.tolist() == ["test", "test", "test", "val", "val", "train"]
+def test_read_earlier__other_shares_forget_what_was_drawn(tmp_path: Path) -> None:
+    remember(tmp_path, {"a": "test"}, SplitsConfig())
+    for config, known in ((SplitsConfig(), 1), (SplitsConfig(train=0.7, val=0.2), 0)):
+        with opened(tmp_path, 200_000_000, workers=1) as db:
+            db.run("CREATE TABLE facts AS SELECT 0 AS n, 'a' AS id")
+            splits.read_earlier(db, tmp_path, config, 0)
+            assert db.value("SELECT count(*) FROM earlier") == known
+
+
+def test_read_earlier__a_folder_without_ids_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with (
+        opened(tmp_path / "BUILD", 200_000_000, workers=1) as db,
+        pytest.raises(SourceError, match=r"keep: .*empty holds no parquet"),
+    ):
+        splits.read_earlier(db, tmp_path, SplitsConfig(keep=("empty",)), 0)

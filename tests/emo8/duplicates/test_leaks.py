@@ -12,6 +12,7 @@ from PIL import Image
 from emo8.cli import main
 from emo8.core.errors import Emo8Error
 from emo8.duplicates import fingerprints
+from emo8.engine.files import read_fingerprint, write_part
 from emo8.pipeline.run import build
 from tests.conftest import encoded, picture, write_recipe
 
@@ -114,15 +115,14 @@ def test_splits__a_cluster_that_joins_train_and_test_sends_the_train_side_away(
     build(recipe, target, workers=1)
     assert not left(target)
     table = pq.read_table(target / "tables" / "splits.parquet")
-    metadata, rows = table.schema.metadata, table.to_pylist()
+    rows = table.to_pylist()
     verdicts = pq.read_table(target / "tables" / "verdicts.parquet").to_pylist()
     name_of = {row["id"]: row["source_path"] for row in verdicts}
     for row in rows:
         row["split"] = "test" if name_of[row["id"]] == "right.png" else "train"
-    pq.write_table(
-        pa.Table.from_pylist(rows, table.schema).replace_schema_metadata(metadata),
-        target / "tables" / "splits.parquet",
-    )
+    path = target / "tables" / "splits.parquet"
+    schema = pa.schema([("id", pa.string()), ("split", pa.string())])
+    write_part(pa.Table.from_pylist(rows, schema), path, read_fingerprint(path) or "")
     recipe = write_recipe(tmp_path, SOURCE)  # now they count as copies
     build(recipe, target, workers=1)
     assert left(target)["left.png"]["reason"] == "split_bridge"

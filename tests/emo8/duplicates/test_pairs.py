@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 
 from emo8.core.images import decode
 from emo8.core.settings import DecideConfig
+from emo8.core.taxonomy import STYLES
 from emo8.duplicates import find
 from emo8.duplicates.compare import compare_all
 from emo8.duplicates.pairs import Pairs
 from emo8.duplicates.views import Views
+from emo8.engine.database import reading
 from emo8.engine.files import write_part
 from emo8.engine.local import LocalEngine
 from emo8.engine.steps import part_path
@@ -31,9 +34,6 @@ MODEL = Model(
     context_length=8,
     precision="fp32",
 )
-
-
-LIMITS = find.limits_of([None], DecideConfig())
 
 
 def add_part(
@@ -60,7 +60,8 @@ def add_part(
     write_part(pa.table({"embedding": embedding}), part_path(build, MODEL.table, part), "")
 
 
-def searched(build: Path, inputs: str, limits: find.Limits = LIMITS) -> pd.DataFrame:
+def searched(build: Path, inputs: str, config: DecideConfig | None = None) -> pd.DataFrame:
+    config = config or DecideConfig()
     parts = sorted(
         int(path.stem.removeprefix("part-")) for path in build.glob("columns/measure/part-*")
     )
@@ -69,12 +70,13 @@ def searched(build: Path, inputs: str, limits: find.Limits = LIMITS) -> pd.DataF
             build=build,
             parts=parts,
             model=MODEL,
-            config=DecideConfig(),
+            config=config,
             engine=engine,
             inputs=inputs,
         )
         pairs.compare()
-        return pairs.compared(limits)
+        with reading(build) as db:
+            return db.frame(pairs.possible())
 
 
 @pytest.fixture
@@ -123,9 +125,9 @@ def test_pairs__equal_pixels_are_one_picture_and_rows_without_picture_are_none(
     add_part(build, 0, [1, 2], 95)
     add_part(build, 1, [1], 95)
     add_part(build, 2, [1], 40)
-    assert searched(build, "a")[["left", "right"]].to_numpy().tolist() == [[0, 2]]
+    assert searched(build, "a")[["left", "right"]].to_numpy().tolist() == [[0, 3]]
     add_part(build, 0, [1, 2], 95, broken=(2,))
-    assert searched(build, "b")[["left", "right"]].to_numpy().tolist() == [[0, 1]]
+    assert searched(build, "b")[["left", "right"]].to_numpy().tolist() == [[0, 3]]
 
 
 def test_pairs__what_no_threshold_lets_through_is_kept_on_disk_and_not_read(build: Path) -> None:
@@ -136,8 +138,13 @@ def test_pairs__what_no_threshold_lets_through_is_kept_on_disk_and_not_read(buil
     nearest, other = np.sort(stored[["residual", "crop_residual"]].min(axis=1))
     most = float(nearest + other) / 2 / find.POSSIBLE
     strict = DecideConfig(max_near_residual=most, max_crop_residual=most)
-    limits = find.limits_of([None] * 5, strict)
-    told = searched(build, "a", limits)
+    strict = dataclasses.replace(strict, style={s: _thresholds(most) for s in STYLES})
+    told = searched(build, "a", strict)
     assert len(told) == 1
+    limits = find.limits_of([None] * 5, strict)
     everything = find.judged(stored[told.columns], limits)
     pd.testing.assert_frame_equal(find.judged(told, limits), everything)
+
+
+def _thresholds(most: float) -> dict[str, float]:
+    return {"max_near_residual": most, "max_crop_residual": most}

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +12,6 @@ from emo8.cli import main
 from emo8.core.errors import DamagedError
 from emo8.dataset import write
 from emo8.engine.files import read_fingerprint, write_part
-from emo8.engine.verdict_table import VERDICTS
 from emo8.pipeline.run import build
 from emo8.review import votes
 from tests.emo8.pipeline.test_run import tree_hash
@@ -92,8 +90,7 @@ def test_shards__picture_that_is_not_its_id_is_never_published(own: Path) -> Non
     assert mark
     write_part(table.set_column(place, "image", pa.array(swapped, table["image"].type)), rows, mark)
     shutil.rmtree(folder / "dataset")
-    verdicts = pd.DataFrame(pq.read_table(folder / VERDICTS).to_pylist())
-    (task,) = write.plan_shards(folder, verdicts, 10**8)
+    (task,) = write.plan_shards(folder, 10**8)
     with pytest.raises(DamagedError, match="is not the picture"):
         task.run(None)
 
