@@ -128,7 +128,7 @@ def run_steps(build: Path, memory: str) -> dict[str, float]:
 
 
 _MODEL = Model(name="embedded", weights_sha256="", dim=128, logit_scale=1.0, logit_bias=None,
-               context_length=77, precision="fp32")  # fmt: skip
+               context_length=77, precision="fp32", activation="gelu")  # fmt: skip
 
 
 def watched(build: Path, memory: str) -> dict[str, Any]:

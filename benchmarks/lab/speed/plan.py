@@ -95,6 +95,15 @@ SCRIPTS = (
         "build has more pictures rather than more alike ones.",
     ),
     Script(
+        name="global_steps",
+        what="steps over all rows of a build",
+        arguments=("--rows", "400000", "2000000"),
+        quick=("--rows", "400", "800"),
+        note="A synthetic build from the sample's columns, without any search for pairs: verdicts, "
+        "equal pictures, splits, order, numbers. CPU time of all threads; memory is the peak of "
+        "the whole process, Python and its libraries included.",
+    ),
+    Script(
         name="duplicates",
         what="searching for copies",
         arguments=("--pictures", PICTURES),
