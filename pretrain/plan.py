@@ -155,7 +155,7 @@ def _run(config: PretrainConfig, device: str) -> dict[str, Any]:
         "steps": config.steps,
         "batch": config.data.batch_size,
         "pictures_seen": rows,
-        "gflop_per_picture": round(gflop, 2),
+        "gflop_per_picture": float(f"{gflop:.4g}"),
         "device": where,
         "tflops": round(tflops, 3),
         "share_of_it": share,

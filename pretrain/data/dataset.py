@@ -130,10 +130,10 @@ def roots(data: str, dataset: datasets.Dataset | datasets.IterableDataset) -> tu
 
 
 def split_names(data: str) -> list[str]:
-    """The splits of a dataset."""
-    from emo8.dataset.open import find
+    """The splits of a dataset; rows without any are `train`."""
+    from emo8.dataset.open import ALL, find
 
-    return list(find(data).splits)
+    return ["train" if name == ALL else name for name in find(data).splits]
 
 
 def choose_split(data: str, split: str | None, known: Sequence[str]) -> str:
