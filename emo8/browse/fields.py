@@ -45,6 +45,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 FIELDS = {name: kind for group in GROUPS.values() for name, kind in group.items()}
+LABELS = tuple(name for name, kind in FIELDS.items() if kind in ("label", "labels", "boxes"))
 # Labels with attributes beyond FiftyOne's own: rule and was, or annotator and kind.
 ATTRIBUTED = ("emotion", "style", "votes")
 EMOTION_FIELDS = ("emotion", "emotion_clip", "emotion_source", "votes")

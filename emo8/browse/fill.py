@@ -22,7 +22,7 @@ from emo8.browse.rows import BATCH_ROWS, Rows
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[int], None]  # called with the number of rows done so far
-_EDITABLE = ("emotion", "style")
+EDITABLE = ("emotion", "style")  # the final labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,10 +146,10 @@ def _update(dataset: Any, changed: dict[str, dict[str, Any]]) -> int:
     for sample in dataset.select(list(changed)).iter_samples(autosave=True):
         found = changed[sample.id]
         made = fields.documents(found)
-        for name in _EDITABLE:
+        for name in EDITABLE:
             now = sample[name]
-            if now is not None and is_edited(now):
-                _keep_edit(made, name, now)
+            if now is not None and (is_edited(now) or now.tags):
+                _keep(made, name, now)
         for name, value in made.items():
             sample[name] = value
     number = len(changed)
@@ -162,15 +162,15 @@ def is_edited(label: Any) -> bool:
     return bool(label.label != getattr(label, "was", None))
 
 
-def _keep_edit(made: dict[str, Any], name: str, edited: Any) -> None:
-    """Let an edit that was not imported yet stand over the new label."""
+def _keep(made: dict[str, Any], name: str, now: Any) -> None:
+    """Let tags, and an edit that was not imported yet, stand over the new label."""
     import fiftyone as fo
 
-    fresh = made[name]
-    if fresh is None:
-        made[name] = fo.Classification(label=edited.label, was=None, rule=None)
-    else:
-        fresh.label = edited.label
+    if made[name] is None:
+        made[name] = fo.Classification(was=None, rule=None)
+    made[name].tags = list(now.tags)
+    if is_edited(now):
+        made[name].label = now.label
 
 
 def _select(dataset: Any, chosen: pd.DataFrame) -> None:

@@ -7,8 +7,10 @@ A tag says one thing about a picture, and may name who says it:
     style:cartoon                    this style
     reject:blurry  reject            the picture should leave, for that reason
 
-Other tags are nobody's vote and are left alone. FiftyOne does not know who sits before it:
-`--annotator` names who made the tags without a name, and the edits.
+The App tags samples and labels. On a picture's `emotion` or `style` label such a tag counts as on
+the picture; any other tag there, and a tag of ours on another label (a box, what CLIP says), is
+named as passed over. Other tags of samples are nobody's vote and are left alone. FiftyOne does not
+know who sits before it: `--annotator` names who made the tags without a name, and the edits.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from emo8.browse import database
-from emo8.browse.fill import is_edited
+from emo8.browse.fields import LABELS
+from emo8.browse.fill import EDITABLE, is_edited
 from emo8.browse.rows import dataset_name
 from emo8.core.errors import BrowseError
 from emo8.core.suggest import nearest
@@ -57,7 +60,7 @@ def read(build: Path, *, annotator: str = "") -> Found:
     lines, strange = [], set()
     for sample in _touched(dataset):
         lines += list(_lines(sample, annotator))
-        strange |= {tag for tag in sample.tags if _looks_like_vote(tag)}
+        strange |= _passed_over(sample)
     unique = list({repr(sorted(line.items())): (place, line) for place, line in lines}.values())
     config = vote_files.votes_config(build)
     rules = parse.Rules(
@@ -78,37 +81,73 @@ def read(build: Path, *, annotator: str = "") -> Found:
 
 
 def _touched(dataset: Any) -> Iterator[Any]:
-    """Samples with a tag of ours or a label that was edited."""
+    """Samples with a tag, a label with a tag, or a label that was edited."""
     from fiftyone import ViewField as F  # its documented name
 
-    edited = None
-    for name in ("emotion", "style"):
-        one = (F(f"{name}.label") != None) & (F(f"{name}.label") != F(f"{name}.was"))  # noqa: E711
-        edited = one if edited is None else edited | one
-    view = dataset.match((F("tags").length() > 0) | edited)
-    yield from view.select_fields(["tags", "row_id", "source_path", "emotion", "style"])
+    found = F("tags").length() > 0
+    for name in EDITABLE:
+        found |= (F(f"{name}.label") != None) & (F(f"{name}.label") != F(f"{name}.was"))  # noqa: E711
+    touched = set(dataset.match(found).values("id"))
+    used = [tag for tag, number in dataset.count_label_tags().items() if number]
+    if used:
+        touched |= set(dataset.match_labels(tags=used, fields=[*LABELS]).values("id"))
+    yield from dataset.select(sorted(touched)).select_fields(
+        ["tags", "row_id", "source_path", *LABELS]
+    )
+
+
+def _label_tags(sample: Any, name: str) -> list[str]:
+    """The tags of a label, or of every label of a list."""
+    label = sample[name]
+    if label is None:
+        return []
+    many = getattr(label, "classifications", None) or getattr(label, "detections", None)
+    return [tag for one in (many or [label]) for tag in getattr(one, "tags", None) or []]
+
+
+def _votes(sample: Any) -> list[str]:
+    """Every tag that may be a vote, once: the sample's own and those of its final labels."""
+    tags = [*sample.tags, *(tag for name in EDITABLE for tag in _label_tags(sample, name))]
+    return list(dict.fromkeys(tags))
+
+
+def _passed_over(sample: Any) -> set[str]:
+    """Tags that were probably meant as votes and are none, with the label that carries them."""
+    found = {tag for tag in sample.tags if _looks_like_vote(tag)}
+    counted = {tag for tag in _votes(sample) if _kind(tag)[0] in KINDS}
+    for name in LABELS:
+        said = set(_label_tags(sample, name)) - counted
+        if name not in EDITABLE:
+            said = {tag for tag in said if _kind(tag)[0] in KINDS or _looks_like_vote(tag)}
+        found |= {f"{tag} (on the label {name})" for tag in said}
+    return found
 
 
 def _lines(sample: Any, annotator: str) -> Iterator[tuple[str, Line]]:
     """One line of a ballot per tag and edit, with its place for messages."""
     where = sample.source_path or sample.row_id or sample.id
     base = {"id": sample.row_id or "", "annotator": annotator, "time": _time(sample)}
-    for tag in sample.tags:
-        kind, _, rest = tag.strip().partition(":")
-        name, _, who = rest.partition("@")
-        if kind.lower().partition("@")[0] == "reject" and not rest:
-            kind, who = "reject", kind.partition("@")[2]
-        kind = kind.lower()
+    for tag in _votes(sample):
+        kind, name, who = _kind(tag)
         if kind not in KINDS:
             continue
-        line = {**base, "annotator": who.strip() or annotator}
-        yield f"tag {tag!r} of {where}", {**line, **_said(kind, name.strip(), sample)}
-    for kind in ("emotion", "style"):
+        line = {**base, "annotator": who or annotator}
+        yield f"tag {tag!r} of {where}", {**line, **_said(kind, name, sample)}
+    for kind in EDITABLE:
         label = sample[kind]
         if label is not None and label.label is not None and is_edited(label):
             column = {"emotion": {"emotion": label.label, "kind": "choice"}}
             said = column.get(kind, {"style_vote": label.label, "kind": "style"})
             yield f"edited {kind} of {where}", {**base, **said}
+
+
+def _kind(tag: str) -> tuple[str, str, str]:
+    """Kind, name and annotator of a tag `kind:name@annotator` or `reject@annotator`."""
+    kind, _, rest = tag.strip().partition(":")
+    name, _, who = rest.partition("@")
+    if kind.lower().partition("@")[0] == "reject" and not rest:
+        kind, _, who = kind.partition("@")
+    return kind.lower(), name.strip(), who.strip()
 
 
 def _said(kind: str, name: str, sample: Any) -> dict[str, str]:

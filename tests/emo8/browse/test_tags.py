@@ -152,6 +152,37 @@ def test_import__tags_that_only_look_like_votes_are_named(shown: Any, own: Path)
     assert found.ballots.votes["kind"].tolist() == ["reject"]
 
 
+def test_import__tags_on_the_final_labels_are_votes_and_other_labels_are_named(
+    shown: Any, own: Path
+) -> None:
+    first, second, third = _kept(shown, 3)
+    first.emotion.tags += ["emotion:awe@ann", "wrong"]
+    first.style.tags.append("emotion:awe@ann")  # the App tags every label that is on the screen
+    first.emotion_clip.tags.append("emotion:awe@ann")
+    first.save()
+    second.style.tags.append("style:cartoon@ann")
+    second.save()
+    third.emotion_clip.tags += ["emotion:no@ann", "nice"]
+    third.save()
+    found = tags.read(own / "BUILD")
+    votes = found.ballots.votes.set_index("id")
+    assert votes["kind"].to_dict() == {first.row_id: "choice", second.row_id: "style"}
+    assert found.passed_over == [
+        "emotion:no@ann (on the label emotion_clip)",
+        "wrong (on the label emotion)",
+    ]
+
+
+def test_browse__a_changed_row_keeps_the_tags_of_its_labels(shown: Any, own: Path) -> None:
+    sample = _kept(shown, 1)[0]
+    sample.emotion.tags.append("emotion:awe@ann")
+    sample["mark"] = "of an older build"
+    sample.save()
+    again = app.prepare(str(own / "BUILD"))
+    assert again.filled.num_updated == 1
+    assert again.dataset[sample.id].emotion.tags == ["emotion:awe@ann"]
+
+
 def test_import__before_browsing_says_so(fiftyone: Any, own: Path) -> None:
     with pytest.raises(Emo8Error, match="not opened yet with `emo8 browse`"):
         tags.read(own / "BUILD")
