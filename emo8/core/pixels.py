@@ -233,15 +233,18 @@ def _converted(rgb: np.ndarray, found: Any) -> np.ndarray:
 
 # Numbers wider than 8 bits
 
+_SIGNED = 2  # of the TIFF tag SampleFormat
+
 
 def from_wide(values: np.ndarray, image: Image.Image, data: bytes, seen: Seen) -> np.ndarray:
     """(H, W, 3) uint8 of numbers (H, W), or (H, W, C) in RGBA or grey-and-alpha order."""
     if values.ndim == 3 and values.shape[2] == 2:
         values = values[..., [0, 0, 0, 1]]
-    bits, negative = _declared(image, data)
+    declared = _declared(image, data)
     grey = values.ndim == 2
-    levels = wide.find_levels(values if grey else values[..., :3], bits)
-    alphas = wide.find_levels(values[..., 3], bits) if not grey and values.shape[2] == 4 else None
+    levels = wide.find_levels(values if grey else values[..., :3], declared)
+    has_alpha = not grey and values.shape[2] == 4
+    alphas = wide.find_levels(values[..., 3], declared) if has_alpha else None
     seen.numbers = levels.name
     found = _conversion(image, data, "L" if grey else "RGB", seen)
     out = np.empty((*values.shape[:2], 3), np.uint8)
@@ -250,7 +253,7 @@ def from_wide(values: np.ndarray, image: Image.Image, data: bytes, seen: Seen) -
     for top in range(0, len(values), rows):
         band = values[top : top + rows]
         colours = np.repeat(band[..., None], 3, axis=2) if grey else band[..., :3]
-        light = levels.to_share(colours, negative=negative)
+        light = levels.to_share(colours, negative=declared.negative)
         if isinstance(found, np.ndarray) or found is None:
             rgb = _converted(np.round(light * 255).astype(np.uint8), found)
         else:
@@ -266,15 +269,18 @@ def from_wide(values: np.ndarray, image: Image.Image, data: bytes, seen: Seen) -
     return out
 
 
-def _declared(image: Image.Image, data: bytes) -> tuple[int | None, bool]:
-    """Bits that the file says its numbers have, where it says fewer than 16; white is zero."""
+def _declared(image: Image.Image, data: bytes) -> wide.Declared:
+    """What a file says about its numbers; a size that is only that of their cells says nothing."""
     if image.format == "PNG" and data:
-        return colour_tags.png_significant_bits(data), False
+        return wide.Declared(bits=colour_tags.png_significant_bits(data))
     tags: Any = getattr(image, "tag_v2", {})
-    bits, largest = _greatest(tags.get(258, 0)), _greatest(tags.get(281, 0))
-    if largest > 0:
-        bits = min(bits, largest.bit_length())
-    return (bits if 0 < bits < 16 else None), tags.get(262) == 0
+    cell, largest = _greatest(tags.get(258, 0)), _greatest(tags.get(281, 0))
+    bits = min(cell, largest.bit_length()) if largest > 0 else cell
+    return wide.Declared(
+        bits=bits if 0 < bits < 16 else None,
+        signed_bits=cell if _greatest(tags.get(339, 0)) == _SIGNED else None,
+        negative=tags.get(262) == 0,
+    )
 
 
 def _greatest(value: Any) -> int:

@@ -2,9 +2,9 @@
 
 The rule, for whole numbers: the range is what the file declares (bits per sample, MaxSampleValue,
 sBIT), else the smallest of RANGES that holds the brightest value, since cameras and scanners store
-10, 12 or 14 bits in 16. For floats: 0 to 1 up to a brightest value of 2; -1 to 1 where the darkest
-is under -0.25 and none is over 1; else as whole numbers. What lies outside is clipped, what is no
-number is black.
+10, 12 or 14 bits in 16; of signed numbers the whole positive half counts as one more range. For
+floats: 0 to 1 up to a brightest value of 2; -1 to 1 where the darkest is under -0.25 and none is
+over 1; else as whole numbers. What lies outside is clipped, what is no number is black.
 """
 
 from __future__ import annotations
@@ -15,6 +15,15 @@ import numpy as np
 
 RANGES: tuple[int, ...] = (8, 10, 12, 14, 16, 24, 32)  # bits
 _BAND_VALUES = 1 << 18  # so many at a time, to take little memory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What a file says about its numbers."""
+
+    bits: int | None = None  # that they have, where that is under 16
+    signed_bits: int | None = None  # of a cell, where the numbers are signed
+    negative: bool = False  # the least number is white
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +41,7 @@ class Levels:
         return 1 - share if negative else share
 
 
-def find_levels(values: np.ndarray, declared_bits: int | None = None) -> Levels:
+def find_levels(values: np.ndarray, declared: Declared = Declared()) -> Levels:
     """Black and white of one picture's numbers, (H, W) or (H, W, C)."""
     kind = f"{values.dtype.itemsize * 8} bits"
     if values.dtype.kind == "f":
@@ -44,9 +53,10 @@ def find_levels(values: np.ndarray, declared_bits: int | None = None) -> Levels:
             return Levels(black=0.0, white=1.0, name="floats, 0 to 1")
     else:
         high = float(values.max(initial=0))
-    bits = declared_bits if declared_bits and high < 2**declared_bits else None
+    bits = declared.bits if declared.bits and high < 2**declared.bits else None
     if bits is None:
-        bits = next((bits for bits in RANGES if high < 2**bits), 64)
+        positive = [declared.signed_bits - 1] if declared.signed_bits else []
+        bits = next((bits for bits in sorted([*RANGES, *positive]) if high < 2**bits), 64)
     return Levels(black=0.0, white=float(2**bits - 1), name=f"{kind}, 0 to {2**bits - 1}")
 
 

@@ -51,6 +51,18 @@ def test_decode__colours_of_sixteen_bits(suffix: str, top: int) -> None:
     assert off(decoded.rgb, values / top * 255) <= 1
 
 
+@pytest.mark.parametrize(
+    ("cell", "top"), [(np.int16, 32767), (np.int16, 4095), (np.int32, 2**31 - 1)]
+)
+@pytest.mark.parametrize("shape", ["grey", "colours"])
+def test_decode__signed_numbers_use_their_positive_half(cell: type, top: int, shape: str) -> None:
+    shares = (RGB if shape == "colours" else GREY) / 255
+    values = np.round(shares / shares.max() * top).astype(cell)
+    decoded = decode(by_opencv(values, ".tiff"))
+    expected = values / top * 255
+    assert off(decoded.rgb, expected if shape == "colours" else expected[..., None]) <= 1
+
+
 def test_decode__sixteen_bits_with_a_profile_and_alpha() -> None:
     values = RGB.astype(np.uint16) * 257
     alpha = np.full(GREY.shape, 65535, np.uint16)
