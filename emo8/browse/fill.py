@@ -1,8 +1,8 @@
 """Rows into a persistent FiftyOne dataset: new ones are added, changed ones updated, in a stream.
 
 A sample carries its row's `key` and the `mark` of its content, so that a second call touches only
-what changed. Tags are the curators' own and are never touched; a label they edited and have not
-imported yet is kept as they left it.
+what changed: the content, or the file that shows it. Tags are the curators' own and are never
+touched; a label they edited and have not imported yet is kept as they left it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def fill(
             if before is None:
                 counts["added"] += 1
                 yield fo.Sample(**fields.documents(found))
-            elif before[1] != found["mark"]:
+            elif before[1:] != (found["mark"], found["filepath"]):
                 changed[before[0]] = found
                 if len(changed) == 500:
                     counts["updated"] += _update(dataset, changed)
@@ -97,10 +97,10 @@ def write_pictures(rows: Rows, chosen: pd.DataFrame, pictures: PictureFiles) -> 
         logger.info("%d rows hold no picture that can be shown", broken)
 
 
-def _known(dataset: Any) -> dict[str, tuple[str, str]]:
-    """Key -> (sample id, mark) of what is there already."""
-    keys, ids, marks = dataset.values(["key", "id", "mark"])
-    return {key: (sample, mark) for key, sample, mark in zip(keys, ids, marks) if key}
+def _known(dataset: Any) -> dict[str, tuple[str, str, str]]:
+    """Key -> (sample id, mark, file of the picture) of what is there already."""
+    keys, *known = dataset.values(["key", "id", "mark", "filepath"])
+    return {key: found for key, found in zip(keys, zip(*known)) if key}
 
 
 def _stream(

@@ -31,10 +31,10 @@ _AHEAD = 64  # pictures in the works at any time
 
 
 class PictureFiles:
-    """The files of one folder."""
+    """The files of one folder, by whole paths: FiftyOne stores them and is run from anywhere."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder = folder.resolve()
         self._known = {path.stem: path for path in folder.glob("*/*.*") if path.name[0] != "."}
 
     def find(self, key: str) -> Path | None:

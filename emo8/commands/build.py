@@ -25,7 +25,8 @@ nodes see the recipe's files and BUILD under the same paths. The bytes are the s
 It ends with what it made of the data, counted: formats, whose labels, splits, boxes, captions.
 
 Exit code 0: every part is done, whatever single pictures did. 1: parts failed, or inputs that are
-listed could not be read (a share that dropped, no permission); the next run tries them again.
+listed could not be read (a share that dropped, no permission); the next run tries them again; or
+no picture is kept.
 """
 
 
@@ -76,6 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"{result.unread} inputs could not be read now (reason unreachable): run the same "
             "command again once they are there",
+            file=sys.stderr,
+        )
+        return 1
+    if not result.funnel["kept"]:
+        print(
+            f"no picture is kept, so there is no dataset to load: the reasons stand above, and "
+            f"`emo8 status {arguments.out} --left` names every file",
             file=sys.stderr,
         )
         return 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 HELP = "put pictures on the removal list that every later build and publish honours"
 DESCRIPTION = """\
 Put pictures on your removal list. A key is a row's id, an address, or a SHA-256 of the file (as
-received or as published) or of its pixels. Later builds leave the picture and its near copies out
-with reason `removed`; publishing refuses a dataset that still holds one.
+received or as published) or of its pixels; with --from also the start of an id, or a path as the
+build has it; else a picture file on this machine. Later builds leave the picture and its near
+copies out with reason `removed`; publishing refuses a dataset that still holds one.
 
   emo8 remove 3f9a… --reason "asked by the photographer" --from BUILD
   emo8 build recipe.toml -o BUILD && emo8 publish BUILD user/name
@@ -19,11 +21,15 @@ with reason `removed`; publishing refuses a dataset that still holds one.
 With --from, the hashes that the build knows are noted too: near copies are then found even when
 the picture itself is no longer among the inputs. The list is $EMO8_REMOVALS, else
 ~/.local/share/emo8/removals.jsonl; it keeps hashes and addresses, no pictures.
+
+Exit code 1: a key names no picture of the given builds. A whole hash or address is listed all the
+same; the start of an id or a path that fits none, or several, is not.
 """
+_SHOWN = 5  # matching rows that are named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key", nargs="*", metavar="ID|URL|HASH", help="which pictures")
+    parser.add_argument("key", nargs="*", metavar="ID|URL|HASH|PATH", help="which pictures")
     parser.add_argument("--reason", default="", metavar="TEXT", help="kept with the request")
     parser.add_argument(
         "--prove", default="", metavar="ID", help="where the picture still is, file by file"
@@ -40,21 +46,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import Emo8Error
-    from emo8.dataset import removal
 
     if arguments.prove:
         return _prove(arguments.prove, [*arguments.builds, *arguments.places])
     if not arguments.key:
         raise Emo8Error("name the picture: emo8 remove ID|URL|HASH --reason TEXT")
-    for key in arguments.key:
-        entry = removal.add(key, arguments.reason, arguments.builds)
-        known = len(entry.ids) + len(entry.pixels) + len(entry.urls)
-        where = f"; {known} hashes and addresses known" if arguments.builds else ""
-        print(f"{key} is on {removal.list_path()}{where}")
-        if arguments.builds and not known:
-            print("  no given build has this picture; it is matched by this key alone")
-    print("run `emo8 build` again: the pictures and their near copies leave with reason `removed`")
-    return 0
+    if not arguments.reason.strip():
+        raise Emo8Error("a removal needs a --reason: it is kept with the request")
+    done = [_one(key, arguments.reason, arguments.builds) for key in arguments.key]
+    if any(listed for listed, _ in done):
+        print("run `emo8 build` again: these pictures and their near copies leave, as `removed`")
+    return 0 if all(matched for _, matched in done) else 1
+
+
+def _one(text: str, reason: str, builds: list[Path]) -> tuple[bool, bool]:
+    """Put what `text` means on the list; whether it is there, and whether the builds know it."""
+    from emo8.dataset import removal
+    from emo8.publish.name_removal import name_one
+
+    named = name_one(text, builds)
+    if named.key is None:
+        print(f"{text} matches no picture: {named.problem}; nothing was listed", file=sys.stderr)
+        return False, False
+    entry = removal.add(named.key, reason, builds)
+    known = len(entry.ids) + len(entry.pixels) + len(entry.urls)
+    where = f"; {known} hashes and addresses known" if builds else ""
+    meant = "" if named.key == text else f" ({named.key})"
+    print(f"{text}{meant} is on {removal.list_path()}{where}")
+    for path in named.rows[:_SHOWN]:
+        print(f"  matches {path}")
+    if len(named.rows) > _SHOWN:
+        print(f"  and {len(named.rows) - _SHOWN} more rows")
+    if builds and not named.rows:
+        print(f"  no given build has this picture: {named.problem}", file=sys.stderr)
+        print("  it stays listed, for builds that meet it later", file=sys.stderr)
+        return True, False
+    return True, True
 
 
 def _prove(key: str, roots: list[Path]) -> int:

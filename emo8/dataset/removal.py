@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -223,25 +224,35 @@ def removed_rows(rows: Callable[[], Iterable[pa.Table]], removals: list[Removal]
     return pa.table(columns, schema=pa.schema([("n", pa.int64()), ("bits", pa.float64())]))
 
 
+def paths_of(key: str, build: Path) -> list[str]:
+    """Where the rows of a build that `key` names came from: path in the source, or address."""
+    entries = _rows_named(key, build)
+    return [str(one["source_path"] or one["source_url"] or one["id"]) for one in entries]
+
+
 def _known(key: str, build: Path) -> dict[str, set[str]]:
     """What a build knows of the picture called `key`: hashes and addresses of every match."""
-    require_build(build)
     found: dict[str, set[str]] = {"ids": set(), "pixels": set(), "phashes": set(), "urls": set()}
+    for entry in _rows_named(key, build):
+        found["ids"] |= {entry["id"]} - {None}
+        found["pixels"] |= {entry["pixel_sha256"]} - {None}
+        found["urls"] |= {entry["source_url"]} - {None}
+        if entry["phash"] is not None:
+            found["phashes"].add(f"{entry['phash']:016x}")
+    return found
+
+
+def _rows_named(key: str, build: Path) -> Iterator[dict[str, Any]]:
+    """The names and hashes of every row of a build that `key` names."""
+    require_build(build)
     matcher = Matcher([Removal(key=key, reason="", ids=tuple(_published_as(key, build)))])
     for path in sorted((build / ROWS).glob("part-*.parquet")):
         part = int(path.stem.removeprefix("part-"))
         rows = read_columns(path, ["id", "source_url", "source_path"])
         measured = read_columns(part_path(build, "measure", part), ["pixel_sha256", "phash"])
         columns = (rows["id"], rows["source_url"], rows["source_path"], measured["pixel_sha256"])
-        hits = np.flatnonzero(matcher.exact(*columns))
-        for row in hits.tolist():
-            entry = {**rows.slice(row, 1).to_pylist()[0], **measured.slice(row, 1).to_pylist()[0]}
-            found["ids"] |= {entry["id"]} - {None}
-            found["pixels"] |= {entry["pixel_sha256"]} - {None}
-            found["urls"] |= {entry["source_url"]} - {None}
-            if entry["phash"] is not None:
-                found["phashes"].add(f"{entry['phash']:016x}")
-    return found
+        for row in np.flatnonzero(matcher.exact(*columns)).tolist():
+            yield {**rows.slice(row, 1).to_pylist()[0], **measured.slice(row, 1).to_pylist()[0]}
 
 
 def _published_as(key: str, build: Path) -> list[str]:

@@ -82,6 +82,11 @@ def require_build(build: Path) -> dict[str, Any]:
     return resolved
 
 
+def is_build(folder: Path) -> bool:
+    """Whether a folder is a build, finished or not: what lies in it is ours and no input."""
+    return "recipe_path" in (read_json(folder / RESOLVED) or {})
+
+
 @contextmanager
 def writing(build: Path) -> Iterator[None]:
     """Hold the build's lock; it dies with this process. BuildError names the holder."""

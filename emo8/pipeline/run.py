@@ -126,7 +126,7 @@ class _Run:
                 funnel=stats.get("funnel", {}),
                 failed_parts=0,
                 already_complete=True,
-                understood=stats.get("understood", {}),
+                understood=understood.with_planned(stats.get("understood", {}), self._planned()),
             )
         threading.Thread(target=_import_ahead).start()
         self.plan.save(self.out)
@@ -352,8 +352,10 @@ class _Run:
     def _understood(self) -> understood.Understood:
         failed = self.plan.failed_parts()
         parts = [part for part in range(len(self.chunks)) if part not in failed]
-        planned = [note for chunk in self.chunks for note in chunk.notes]
-        return understood.of_build(self.out, parts, planned)
+        return understood.of_build(self.out, parts, self._planned())
+
+    def _planned(self) -> list[tuple[str, str, int]]:
+        return [note for chunk in self.chunks for note in chunk.notes]
 
     def _write_dataset(self) -> dict[str, Any]:
         """Write `dataset/` and the report; the funnel comes back."""

@@ -60,6 +60,14 @@ def of_build(
     return {topic: found_topics[topic] for topic in order}
 
 
+def with_planned(found: Understood, planned: Iterable[tuple[str, str, int]]) -> Understood:
+    """The counts of an earlier run with what planning notes now."""
+    merged = {topic: dict(words) for topic, words in found.items()}
+    for topic, words, count in planned:
+        merged.setdefault(topic, {})[words] = count
+    return merged
+
+
 def lines(understood: Mapping[str, Mapping[str, int]]) -> list[str]:
     """The block at the end of a build, one line per topic."""
     if not understood:

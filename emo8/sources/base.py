@@ -7,6 +7,7 @@ import dataclasses
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -19,8 +20,10 @@ from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
 from emo8.core.suggest import suggest
+from emo8.engine import build_folder
 from emo8.sources.claims import Claims, with_picture
 
+logger = logging.getLogger(__name__)
 _MAX_PATH_CHARS = 4096  # longer texts are no paths
 # Links that lead to themselves and names too long for the system: no later run will read them.
 _NEVER = (errno.ELOOP, errno.ENAMETOOLONG)
@@ -188,8 +191,15 @@ def check_no_column(source: SourceConfig, option: str, known: tuple[str, ...]) -
         )
 
 
+def builds_note(builds: Sequence[str]) -> tuple[tuple[str, str, int], ...]:
+    """What planning says of the builds that lie among a source's files and are left out."""
+    if not builds:
+        return ()
+    return (("left out", f"folders that are builds: {show_some(sorted(builds))}", len(builds)),)
+
+
 def listed_files(source: SourceConfig, recipe_dir: Path) -> list[Path]:
-    """The files a source's path names, sorted; SourceError where there is none."""
+    """The files a source's path names, sorted, none of a build; SourceError where there is none."""
     pattern = recipe_dir / source.path
     try:
         paths = [Path(path) for path in sorted(glob(str(pattern), recursive=True))]
@@ -197,9 +207,28 @@ def listed_files(source: SourceConfig, recipe_dir: Path) -> list[Path]:
         raise SourceError(
             f"source {source.name!r}: folders below {pattern} are nested too deeply to search"
         ) from None
+    paths = _without_builds(paths, source, recipe_dir)
     if not paths:
         raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
     return paths
+
+
+def _without_builds(paths: list[Path], source: SourceConfig, recipe_dir: Path) -> list[Path]:
+    """The files that a `**` found, but those in builds: a build that lies there is no input."""
+    if not re.match(r"[^*?\[]*\*\*", source.path):  # builds that the user names are meant
+        return paths
+    root, builds = common_root(source, recipe_dir), set[Path]()
+    for folder in {folder for path in paths for folder in path.parents}:
+        if folder.is_relative_to(root) and folder != root and build_folder.is_build(folder):
+            builds.add(folder)
+    kept = [path for path in paths if builds.isdisjoint(path.parents)]
+    if len(kept) < len(paths):
+        names = show_some(sorted(str(folder.relative_to(root)) for folder in builds))
+        logger.warning(
+            "source %r: %d files left out that lie in builds: %s",
+            source.name, len(paths) - len(kept), names,
+        )  # fmt: skip
+    return kept
 
 
 def common_root(source: SourceConfig, recipe_dir: Path) -> Path:

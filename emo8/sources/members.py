@@ -17,13 +17,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
-from emo8.sources.base import Candidate, from_bytes, show_path
+from emo8.sources.base import Candidate, from_bytes, listed_files, show_path
 from emo8.sources.claims import Claims
 
 PLAIN, REFUSED, DAMAGED = "plain", "refused", "damaged"
@@ -54,10 +53,9 @@ def archives(source: SourceConfig, recipe_dir: Path) -> list[Path]:
             f"source {source.name!r}: path = {source.path!r}: only files on this machine are "
             "read; commands (pipe:) and URLs are refused"
         )
-    pattern = str(recipe_dir / source.path)
-    paths = [Path(path) for path in sorted(glob(pattern, recursive=True)) if Path(path).is_file()]
+    paths = [path for path in listed_files(source, recipe_dir) if path.is_file()]
     if not paths:
-        raise SourceError(f"source {source.name!r}: no file matches {pattern}; check `path`")
+        raise SourceError(f"source {source.name!r}: {source.path} is no file; check `path`")
     return paths
 
 

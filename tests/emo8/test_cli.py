@@ -8,6 +8,7 @@ import pytest
 
 from emo8 import cli
 from emo8.cli import main
+from tests.conftest import encoded, picture, write_recipe
 
 
 def test_help__is_instant_and_imports_nothing_heavy() -> None:
@@ -30,6 +31,20 @@ def test_build__a_users_mistake_is_one_line_and_exit_code_2(
     assert main(["build", str(recipe), "-o", str(tmp_path / "B")]) == 2
     error = capsys.readouterr().err
     assert "stile" in error and "'style'" in error and "Traceback" not in error
+
+
+def test_build__that_keeps_no_picture_says_so_and_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "tiny.png").write_bytes(encoded(picture(1, (20, 20)), "PNG"))
+    recipe = write_recipe(
+        tmp_path, '[[source]]\nkind = "folder"\npath = "pictures"\nstyle = "natural"'
+    )
+    for _ in range(2):  # the second run finds nothing to do
+        assert main(["build", str(recipe), "-o", str(tmp_path / "B")]) == 1
+        said = capsys.readouterr()
+        assert "no picture is kept" in said.err and "load_dataset" not in said.out
 
 
 def test_build__model_that_is_not_here_offline_names_the_fix(

@@ -1,4 +1,4 @@
-"""A folder of pictures. Every file in it that is not hidden is an input.
+"""A folder of pictures. Every file in it that is not hidden is an input, but those of builds.
 
 Folder names can be claims (see `naming`). A sidecar table inside the folder (CSV, JSONL or parquet
 with a `file` column) can add captions, licences and the like.
@@ -15,8 +15,9 @@ from typing import Any
 from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
+from emo8.engine import build_folder
 from emo8.sources import records
-from emo8.sources.base import Candidate, Chunk, check_columns, read_file, show_some
+from emo8.sources.base import Candidate, Chunk, builds_note, check_columns, read_file, show_some
 from emo8.sources.claims import CLAIM_COLUMNS, claims_from
 from emo8.sources.emo8_release import with_layout
 from emo8.sources.naming import (
@@ -35,7 +36,8 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     if not root.is_dir():
         raise SourceError(f"source {source.name!r}: {root} is not a folder; check `path`")
     source = with_layout(source, root)
-    files = sorted(_walk(root), key=lambda file: os.fsencode(file[0]))
+    builds: list[str] = []
+    files = sorted(_walk(root, builds), key=lambda file: os.fsencode(file[0]))
     files = [file for file in files if file[0] != source.sidecar]
     if not any(is_image_name(path) for path, _, _ in files):
         raise SourceError(
@@ -43,6 +45,7 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
             f"looked for {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
     sidecar, notes = _read_sidecar(source, root, [path for path, _, _ in files])
+    notes += builds_note(builds)
     check_folder_style(source, otherwise=any("style" in record for record in sidecar.values()))
     for start in range(0, len(files), part_rows):
         batch = files[start : start + part_rows]
@@ -67,10 +70,11 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
         yield read_file([root], path, max_bytes, claims, listed=True)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, int, int]]:
+def _walk(root: Path, builds: list[str]) -> Iterator[tuple[str, int, int]]:
     """(path below root, size, time of last change) of every file that is not hidden.
 
-    A folder that cannot be listed is an input itself, which then leaves with the cause.
+    A folder that cannot be listed is an input itself, which then leaves with the cause. A build is
+    passed over and put into `builds`.
     """
     waiting = [""]
     while waiting:
@@ -79,6 +83,9 @@ def _walk(root: Path) -> Iterator[tuple[str, int, int]]:
             entries = list(os.scandir(root / below))
         except OSError:
             yield below, 0, 0
+            continue
+        if below and build_folder.is_build(root / below):
+            builds.append(below)
             continue
         for entry in entries:
             path = f"{below}/{entry.name}" if below else entry.name

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emo8.browse import app
+from emo8.browse.media import file_stem
 from emo8.browse.rows import dataset_name
 from emo8.core.errors import BrowseError, Emo8Error
 from emo8.core.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
@@ -92,6 +93,41 @@ def test_prepare__rows_that_are_gone_leave(shown: Any, own: Path) -> None:
     assert len(again.dataset) == len(_verdicts(own))
 
 
+def _assert_every_file_is_there(dataset: Any) -> None:
+    paths = [Path(path) for path in dataset.values("filepath")]
+    assert [path for path in paths if not (path.is_absolute() and path.is_file())] == []
+
+
+def test_prepare__pictures_are_found_after_a_rebuild_and_from_any_folder(
+    fiftyone: Any, own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(own)
+    _assert_every_file_is_there(app.prepare("BUILD").dataset)
+    (own / "pictures" / "natural" / "3.jpg").unlink()
+    recipe = own / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("[labels]", "[labels]\nrule = ['source']"))
+    run_build(recipe, own / "BUILD", workers=2)
+    again = app.prepare("BUILD")
+    assert again.filled.num_updated > 0
+    monkeypatch.chdir(tmp_path)
+    _assert_every_file_is_there(again.dataset)
+    monkeypatch.chdir(own / "pictures")
+    third = app.prepare("../BUILD")
+    assert third.filled.num_updated == 0
+    _assert_every_file_is_there(third.dataset)
+
+
+def test_prepare__a_path_that_leads_nowhere_is_mended(shown: Any, own: Path) -> None:
+    sample = shown.match({"verdict": "kept"}).first()
+    whole, sample["filepath"] = sample.filepath, "BUILD/browse/pictures/aa/gone.jpg"
+    sample.tags.append("mine")
+    sample.save()
+    again = app.prepare(str(own / "BUILD"))
+    assert again.filled.num_updated == 1
+    assert again.dataset[sample.id].filepath == whole
+    assert again.dataset[sample.id].tags == ["mine"]
+
+
 def test_views__every_corner_of_the_issue(shown: Any) -> None:
     names = set(shown.list_saved_views())
     assert {"least certain", "claims disagree", "near-duplicate groups", "balance gaps"} <= names
@@ -168,7 +204,7 @@ def test_prepare__a_picture_that_vanished_comes_back(shown: Any, own: Path) -> N
 def test_prepare__an_input_without_picture_shows_its_reason(shown: Any) -> None:
     sample = shown.match({"reason": "not_an_image"}).first()
     assert not sample.has_picture
-    assert Path(sample.filepath).name == "not_an_image.png"
+    assert Path(sample.filepath).name == f"{file_stem('not_an_image')}.png"
     assert Path(sample.filepath).exists()
 
 

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -69,8 +70,6 @@ def test_remove__picture_its_copy_and_its_near_copy_leave_every_later_build(
 
 
 def test_remove__by_id_alone_takes_near_copies_among_the_inputs(own: Path, own_list: Path) -> None:
-    import hashlib
-
     data = (own / "pictures" / "cartoon" / "2.jpg").read_bytes()
     assert main(["remove", hashlib.sha256(data).hexdigest(), "--reason", "asked"]) == 0
     result = build(own / "recipe.toml", own / "BUILD", workers=1)
@@ -96,10 +95,45 @@ def test_remove__key_that_no_build_knows_is_kept_and_said(
     small: Path, own_list: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = "https://example.org/me.jpg"
-    assert main(["remove", url, "--reason", "it is me", "--from", str(small / "BUILD")]) == 0
-    assert "no given build has this picture" in capsys.readouterr().out
+    assert main(["remove", url, "--reason", "it is me", "--from", str(small / "BUILD")]) == 1
+    assert "no given build has this picture" in capsys.readouterr().err
     matcher = removal.Matcher(removal.load())
     assert matcher.exact([url + "/", "https://example.org/you.jpg"]).tolist() == [True, False]
+
+
+def test_remove__start_of_an_id_or_a_path_means_the_row_and_says_which(
+    small: Path, own_list: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = pq.read_table(small / "BUILD" / "tables" / "verdicts.parquet").to_pylist()
+    row = next(row for row in rows if row["source_path"] == "cartoon/2.jpg")
+    asked = ["--reason", "asked", "--from", str(small / "BUILD")]
+    for key in (row["id"][:8], row["id"][:7] + "…", "cartoon/2.jpg", "pictures/cartoon/2.jpg"):
+        assert main(["remove", key, *asked]) == 0, key
+        assert "matches cartoon/2.jpg" in capsys.readouterr().out
+    assert {removal.key for removal in removal.load()} == {row["id"]}
+
+
+@pytest.mark.parametrize("key", ["ffffffff", "cartoon/2.jpeg", "2.jpg", "nosuch"])
+def test_remove__what_fits_no_row_or_several_is_not_listed(
+    key: str, small: Path, own_list: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["remove", key, "--reason", "asked", "--from", str(small / "BUILD")]) == 1
+    said = capsys.readouterr()
+    assert "nothing was listed" in said.err and "emo8 build" not in said.out
+    if key == "cartoon/2.jpeg":
+        assert "did you mean 2.jpg" in said.err
+    assert not own_list.exists()
+
+
+def test_remove__a_file_of_this_machine_is_listed_by_its_hash(
+    small: Path, own_list: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = small / "pictures" / "cartoon" / "3.jpg"
+    assert main(["remove", str(picture), "--reason", "asked"]) == 0
+    (entry,) = removal.load()
+    assert entry.key == hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert main(["remove", "abcdef12", "--reason", "asked"]) == 1
+    assert "--from BUILD" in capsys.readouterr().err
 
 
 def test_remove__damaged_list_stops_the_build_and_names_the_line(own_list: Path) -> None:
