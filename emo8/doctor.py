@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
+
+from emo8.core import networks
 
 State = Literal["ok", "note", "missing"]
 
@@ -36,7 +37,6 @@ PACKAGES: dict[str, tuple[str, str]] = {
     "ray": ("cluster", "emo8 build --engine ray"),
 }
 LOW_DISK_GB = 10.0  # a hundred thousand pictures of 100 kB, and models
-NETWORK_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,19 +91,29 @@ def _processor() -> Finding:
 def _gpu() -> Finding:
     if importlib.util.find_spec("torch") is None:
         return Finding(name="gpu", state="note", found="unknown without torch")
-    import torch
+    none = Finding(
+        name="gpu",
+        state="note",
+        found="none that torch can use",
+        remedy="labelling and cpu_demo work without; for b16 and l16_paper use a CUDA machine",
+    )
+    if not _has_gpu_device():
+        return none
+    import torch  # takes seconds, and only it knows whether it can use the device
 
     if torch.cuda.is_available():
         names = {torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())}
         return Finding(
             name="gpu", state="ok", found=f"{torch.cuda.device_count()} x {', '.join(names)}"
         )
-    return Finding(
-        name="gpu",
-        state="note",
-        found="none that torch can use",
-        remedy="labelling and cpu_demo work without; for b16 and l16_paper use a CUDA machine",
-    )
+    return none
+
+
+def _has_gpu_device() -> bool:
+    """Whether a driver shows a GPU (NVIDIA, AMD, or Windows' under WSL); elsewhere ask torch."""
+    if sys.platform != "linux":
+        return True
+    return any(list(Path("/dev").glob(name)) for name in ("nvidia[0-9]*", "kfd", "dxg"))
 
 
 def _database() -> Finding:
@@ -129,18 +139,15 @@ def _network() -> Finding:
     host = _host(constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE:
         return Finding(name="network", state="note", found="HF_HUB_OFFLINE is set")
-    parts = urlsplit(constants.ENDPOINT)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        with socket.create_connection((parts.hostname or "", port), NETWORK_TIMEOUT_S):
-            return Finding(name="network", state="ok", found=f"{host} answers")
-    except OSError as error:
-        return Finding(
-            name="network",
-            state="note",
-            found=f"{host} does not answer ({error})",
-            remedy='offline use clip = ["embedded"] and set HF_HUB_OFFLINE=1 to fail faster',
-        )
+    error = networks.hub_error()
+    if not error:
+        return Finding(name="network", state="ok", found=f"{host} answers")
+    return Finding(
+        name="network",
+        state="note",
+        found=f"{host} does not answer ({error})",
+        remedy='offline use clip = ["embedded"] and set HF_HUB_OFFLINE=1 to fail faster',
+    )
 
 
 def _token() -> Finding:

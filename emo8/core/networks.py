@@ -7,9 +7,16 @@ the large clouds. It is asked with the address itself, after DNS, immediately be
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from emo8.core.errors import RecipeError
+
+HUB_TIMEOUT_S = 3.0
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -60,3 +67,37 @@ def parse_networks(texts: Iterable[str], where: str) -> tuple[Network, ...]:
                 '"127.0.0.0/8" or "10.1.2.3/32"'
             ) from None
     return tuple(networks)
+
+
+@contextmanager
+def hub_or_cache(data: str) -> Iterator[bool]:
+    """Within it a Hub id is read from the cache alone where the Hub does not answer; whether it
+    may be asked comes back.
+
+    Its clients try a dead line for most of a minute. Behind a proxy only they know the way.
+    """
+    import datasets
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    local = Path(data).exists()
+    online = local or not (any(before) or (not getproxies() and hub_error()))
+    if not online:
+        constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield online
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
+
+
+def hub_error() -> str:
+    """Why the Hub's host accepts no connection; empty where it does."""
+    from huggingface_hub import constants
+
+    parts = urlsplit(constants.ENDPOINT)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), HUB_TIMEOUT_S).close()
+    except OSError as error:
+        return str(error)
+    return ""

@@ -19,6 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from emo8.core import networks
 from emo8.core.errors import SourceError
 from emo8.core.formats import SUFFIXES
 from emo8.core.suggest import suggest
@@ -131,9 +132,12 @@ def _ask_loader(where: str, name: str, revision: str) -> FoundData:
     import datasets
 
     try:
-        builder = datasets.load_dataset_builder(where, revision=revision or None)
+        with networks.hub_or_cache(where) as online:
+            builder = datasets.load_dataset_builder(where, revision=revision or None)
     except Exception as error:  # clients raise anything from OSError to their own kinds
         cause = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if not online:
+            cause = "it is not in the cache, and the Hub cannot be reached from here"
         raise SourceError(f"{where}: neither a dataset folder nor a Hub id: {cause}") from error
     files = {str(split): list(part) for split, part in (builder.config.data_files or {}).items()}
     names = [file for part in files.values() for file in part]

@@ -35,6 +35,7 @@ from emo8.engine.files import (
     read_columns,
     read_fingerprint,
 )
+from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
 from emo8.labels.describe import with_emotion
@@ -61,25 +62,30 @@ def plan_shards(build: Path, max_pixels: int, *, blur_faces: bool = False) -> li
     features = schema.published_features().arrow_schema.metadata  # here once, not in every worker
     return [
         ShardTask(
-            build=build, part=group, max_pixels=max_pixels, blur_faces=blur_faces, features=features
+            build=build,
+            part=group,
+            num_rows=num_rows,
+            max_pixels=max_pixels,
+            blur_faces=blur_faces,
+            features=features,
         )
-        for (group,) in _kept(build, "shard")
+        for group, num_rows in _kept(build, "shard, count(*)", "GROUP BY shard")
     ]
 
 
 def remove_surplus(build: Path) -> None:
     """Remove shards without rows; until the others are written, pictures come from there."""
-    expected = {shard_path(build, *shard) for shard in _kept(build, "style, split, shard")}
+    expected = {shard_path(build, *shard) for shard in _kept(build, "DISTINCT style, split, shard")}
     for path in (build / "dataset" / "data").glob("*/*.parquet"):
         if path not in expected:
             path.unlink()
 
 
-def _kept(build: Path, columns: str) -> list[tuple[Any, ...]]:
-    """Distinct values of some columns of the verdicts on rows that stay, in order."""
+def _kept(build: Path, columns: str, grouped: str = "") -> list[tuple[Any, ...]]:
+    """Columns of the verdicts on rows that stay, in order."""
     with reading(build) as db:
         rows = f"{parquet(build / VERDICTS)} WHERE reason IS NULL"
-        return db.lines(f"SELECT DISTINCT {columns} FROM {rows} ORDER BY ALL")
+        return db.lines(f"SELECT {columns} FROM {rows} {grouped} ORDER BY ALL")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +94,7 @@ class ShardTask:
 
     build: Path
     part: int  # number of the group
+    num_rows: int
     max_pixels: int
     blur_faces: bool
     features: dict[bytes, bytes]  # metadata by which `datasets` knows the columns
@@ -156,7 +163,7 @@ class ShardTask:
                 writer = files.enter_context(parquet_writer(path, arrow, **options))
                 writers[key] = _ShardWriter(writer)
                 rows += [(record["rank"], key, record) for record in members]
-            for _, key, record in sorted(rows, key=lambda row: row[0]):
+            for _, key, record in ticked(sorted(rows, key=lambda row: row[0])):
                 clean, blurred = known.get(record["id"]), None
                 if clean is None:
                     data = received.read(record["part"], record["row"], record["id"])

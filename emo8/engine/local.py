@@ -8,7 +8,6 @@ failure is reported with its cause, and the others go on.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import os
 import queue
 import signal
@@ -23,8 +22,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from emo8.core.errors import Emo8Error
-from emo8.engine import malloc
-from emo8.engine.processes import die_with_parent
+from emo8.engine import live, malloc, warm
+from emo8.engine.processes import die_with_parent, watch_parent
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +68,9 @@ class Engine(Protocol):
     def run(self, tasks: Iterable[Task]) -> Iterator[PartOutcome]:
         """Outcomes as they come, in any order, one for each task."""
 
+    def live_rows(self) -> int:
+        """Rows done inside the tasks at work, as far as this engine knows."""
+
     def __enter__(self) -> Engine: ...
     def __exit__(self, *exception: object) -> None: ...
 
@@ -85,6 +87,7 @@ class LocalEngine:
         self.workers: int | None = workers
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self.feeders: list[threading.Thread] = []
+        self.counters: list[Any] = []  # per worker, shared with it: rows of the task at work
 
     def __enter__(self) -> LocalEngine:
         return self
@@ -119,13 +122,18 @@ class LocalEngine:
             for _ in range(waited_for):
                 outcomes.get()
 
+    def live_rows(self) -> int:
+        return sum(counter.value for counter in self.counters)
+
     def _feed(self) -> None:
         """Feed one worker process until the engine ends; replace it when it dies."""
         worker: ProcessPoolExecutor | None = None
+        counter = warm.workers().Value("q", 0, lock=False)
+        self.counters.append(counter)
         while (job := self.jobs.get()) is not None:
             outcome = PartOutcome(task=job.task, error="not begun")
             for _ in range(0 if job.stop.is_set() else ATTEMPTS):
-                worker = worker or _hire()
+                worker = worker or _hire(counter)
                 try:
                     num_rows = worker.submit(run_task, job.task).result()
                     outcome = PartOutcome(task=job.task, num_rows=num_rows)
@@ -138,6 +146,7 @@ class LocalEngine:
                     error = f"{type(cause).__name__}: {cause}"
                 logger.warning("%s part %d: %s", job.task.table, job.task.part, error)
                 outcome = PartOutcome(task=job.task, error=error)
+            counter.value = 0  # from here on the outcome counts them
             job.outcomes.put(outcome)
         if worker:
             _dismiss(worker)
@@ -152,9 +161,12 @@ class _Job:
     stop: threading.Event  # set: leave the task for the next run
 
 
-def _hire() -> ProcessPoolExecutor:
+def _hire(counter: Any = None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
-        1, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker
+        1,
+        mp_context=warm.workers(),
+        initializer=start_worker,
+        initargs=(dict(os.environ), counter),
     )
 
 
@@ -165,7 +177,8 @@ def _dismiss(worker: ProcessPoolExecutor) -> None:
 
 
 def in_a_process(function: Callable[..., Result], *arguments: Any) -> Result:
-    """What a function returns or raises, run where its memory goes with it: it may load a model."""
+    """What a function returns or raises, run where its memory goes with it: it loads a model."""
+    warm.want(warm.MODEL)
     worker = _hire()
     try:
         return worker.submit(function, *arguments).result()
@@ -191,13 +204,19 @@ def make_engine(name: str, *, workers: int | None = None, address: str | None = 
     raise Emo8Error(f"unknown engine {name!r}: use {' or '.join(ENGINES)}")
 
 
-def start_worker() -> None:
+def start_worker(environment: dict[str, str], counter: Any) -> None:
     """Make this worker single-threaded, deaf to Ctrl-C, and mortal with its parent's thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    os.environ.update(environment)
     for library in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{library}_NUM_THREADS"] = "1"
     malloc.keep_freed()
-    die_with_parent()
+    live.listen(counter)
+    if server := sys.modules.get(warm.SERVER):
+        die_with_parent(server.PID)
+        watch_parent()
+    else:
+        die_with_parent()
 
 
 _states: dict[str, Any] = {}
@@ -210,6 +229,7 @@ def run_task(task: Task) -> int:
         _states.clear()  # steps run one after another: one model in memory at a time
         _states[key] = task.setup()
         _single_thread()
+    live.begin()
     return task.run(_states[key])
 
 

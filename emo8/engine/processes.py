@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -22,3 +23,16 @@ def die_with_parent(parent: int | None = None) -> None:
     parent = parent or (starter.pid if starter else None)
     if parent is not None and os.getppid() != parent:
         os._exit(1)
+
+
+def watch_parent() -> None:
+    """End this process when the one it works for ends, whoever forked it."""
+    starter = multiprocessing.parent_process()
+    if starter is None:
+        return
+
+    def wait() -> None:
+        starter.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

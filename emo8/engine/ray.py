@@ -76,6 +76,9 @@ class RayEngine:
         finally:  # also on Ctrl-C: tasks in flight end, the rest is left for the next run
             crew.dismiss()
 
+    def live_rows(self) -> int:
+        return 0  # it knows of whole parts
+
     def _num_actors(self, num_tasks: int) -> int:
         cores = _resource("CPU")
         return max(1, min(self.workers or cores, cores, num_tasks))

@@ -19,6 +19,7 @@ from emo8.core.errors import BuildError, ModelError
 from emo8.core.images import DecodeError, decode
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.core.taxonomy import EMOTIONS, STYLES, parse_style
+from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.labels.calibration import Calibrations
 
@@ -104,7 +105,7 @@ class Embed(Step):
             threads=loader.THREADS[state.device],
             num_ahead=2 * BATCH_IMAGES,
         )
-        found = state.embed_preprocessed(ready, batch_size=BATCH_IMAGES)
+        found = state.embed_preprocessed(ticked(ready), batch_size=BATCH_IMAGES)
         for row, vector in zip(good, found, strict=True):
             vectors[row] = vector.astype(np.float16)
         return pa.table([pa.array(vectors, self.adds.field(0).type)], schema=self.adds)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from emo8.core.images import decode
 from emo8.core.schema import PERSON, PUBLISHED_DECIMALS
+from emo8.engine.live import tick
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.measure.detectors import Detector, ResolvedDetector
 
@@ -73,6 +74,7 @@ class People(Step):
                     sure = [box for box in boxes if box["score"] >= self.min_score]
                     people[row] = by_prominence(sure)
                     rules[row] = self.detector.name
+                tick(len(rows))
         short = [None if boxes is None else boxes[: self.max_people] for boxes in people]
         return pa.table([pa.array(short, self.adds.field(0).type), rules], schema=self.adds)
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from emo8.core.images import DecodeError, decode
+from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.measure.filters import FILTERS
 from emo8.measure.filters.base import PHASH_RECIPE, prepare
@@ -38,7 +39,7 @@ class Measure(Step):
 
     def run(self, batch: Batch, state: Any) -> pa.Table:
         rows = batch[ROWS].to_pylist()
-        records = [self._measure(row["image"], row["source_path"]) for row in rows]
+        records = [self._measure(row["image"], row["source_path"]) for row in ticked(rows)]
         return pa.Table.from_pylist(records, schema=self.adds)
 
     def _measure(self, image: dict[str, Any] | None, name: str) -> dict[str, Any]:

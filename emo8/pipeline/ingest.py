@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from emo8 import sources
 from emo8.core import schema
 from emo8.engine.files import fingerprint, write_part
+from emo8.engine.live import ticked
 from emo8.engine.plan import Plan
 from emo8.engine.steps import ROWS, part_path
 from emo8.report import understood
@@ -57,7 +58,7 @@ class IngestTask:
             candidates = fetched.candidates(self.chunk, self.found, self.build, self.max_bytes)
         notes: understood.Notes = Counter()
         records = []
-        for candidate in candidates:
+        for candidate in ticked(candidates):
             notes.update(candidate.claims.notes)
             records.append(_record(candidate, self.chunk.source.name))
         unread = sum(record["ingest_reason"] == "unreachable" for record in records)

@@ -25,7 +25,7 @@ from emo8.dataset import removal, write
 from emo8.duplicates import leaks
 from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.pairs import Pairs
-from emo8.engine import build_folder, database, malloc
+from emo8.engine import build_folder, database, malloc, warm
 from emo8.engine.database import Database
 from emo8.engine.files import fingerprint
 from emo8.engine.local import Engine, Task, make_engine
@@ -131,6 +131,8 @@ class _Run:
         threading.Thread(target=_import_ahead).start()
         self.plan.save(self.out)
         self._drop_surplus_parts()
+        if any(step.wants_gpu and self.plan.stale(self.out, step.name) for step in self.steps):
+            warm.want(warm.MODEL)
         self._make_classifiers()
         self._ingest()
         self.plan.unread = ingest.still_unread(
@@ -280,13 +282,20 @@ class _Run:
             self._run_tasks(name, tasks)
 
     def _run_tasks(self, name: str, tasks: list[Task]) -> None:
-        with stage(name, len(tasks)) as counter:
+        rows = sum(self._num_rows(task) for task in tasks)
+        with stage(name, len(tasks), total_rows=rows, live=self.engine.live_rows) as counter:
             for outcome in self.engine.run(tasks):
                 counter.advance(1, outcome.num_rows, outcome.node)
                 if outcome.error:
                     failures = self.plan.failed.setdefault(name, {})
                     failures[str(outcome.task.part)] = outcome.error
                     self.plan.save(self.out)
+
+    def _num_rows(self, task: Task) -> int:
+        """How many rows a task works on; those of a shard are known before it is written."""
+        if isinstance(task, write.ShardTask):
+            return task.num_rows
+        return self.chunks[task.part].num_inputs
 
     # --- over all parts ----------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from emo8.core.settings import Recipe
 from emo8.engine import build_folder
 from emo8.engine.local import in_a_process
+from emo8.engine.progress import say
 from emo8.engine.steps import Step
 from emo8.labels import calibration, clip_steps, safety
 from emo8.labels.attributes import Attributes
@@ -46,8 +47,7 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> ResolvedModels:
     options, recipe_dir = recipe.labels, recipe_path.resolve().parent
     known = (build_folder.read_json(out / build_folder.RESOLVED) or {}).get("models", [])
     models = tuple(
-        clip_steps.recall(name, known, options.precision)
-        or in_a_process(clip_steps.resolve, name, options.precision)
+        clip_steps.recall(name, known, options.precision) or _load(name, options.precision)
         for name in options.clip
     )
     prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
@@ -79,6 +79,12 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> ResolvedModels:
         calibrations=calibrations,
         detector=detector,
     )
+
+
+def _load(name: str, precision: str) -> clip_steps.Model:
+    """What a model turns out to be, learned by loading it once."""
+    say(f"model {name}: loading it for the first time")
+    return in_a_process(clip_steps.resolve, name, precision)
 
 
 def part_steps(recipe: Recipe, resolved: ResolvedModels, out: Path) -> list[Step]:

@@ -120,7 +120,8 @@ def _hash(identity: dict[str, Any]) -> str:
 def held(out: Path, world: World) -> Iterator[None]:
     """Within it this process alone writes to RUN; the lock dies with the process.
 
-    ValueError where another process holds it, or where the folder holds something else.
+    ValueError where another process holds it, or where the folder holds something else. A folder
+    that is refused, then or later, is left as it was found.
     """
     if not world.is_main:
         yield
@@ -129,6 +130,7 @@ def held(out: Path, world: World) -> Iterator[None]:
         foreign = [p.name for p in out.iterdir() if p.name not in (CACHE, LOCK, OWNER)]
         if foreign:
             raise ValueError(f"--out {out}: holds {foreign[0]!r} and no run; choose another folder")
+    before = _state(out)
     out.mkdir(parents=True, exist_ok=True)
     lock, owner = FileLock(out / LOCK), out / OWNER
     try:
@@ -143,8 +145,40 @@ def held(out: Path, world: World) -> Iterator[None]:
         owner.write_text(f"process {os.getpid()} on {socket.gethostname()}", "utf-8")
         yield
         owner.unlink(missing_ok=True)
+    except ValueError:
+        _forget_refused(out, before)
+        raise
     finally:
         lock.release()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """What a folder holds of a run before this process touches it."""
+
+    config: bytes | None  # config.json
+    files: frozenset[Path] | None  # of the folder and of its cache; None: there is no folder
+
+
+def _state(out: Path) -> _State:
+    config = out / "config.json"
+    files = frozenset([*out.iterdir(), *(out / CACHE).rglob("*")]) if out.exists() else None
+    return _State(config=config.read_bytes() if config.exists() else None, files=files)
+
+
+def _forget_refused(out: Path, before: _State) -> None:
+    """Remove what was written into a folder that is not this run's, unless a run began in it."""
+    now = _state(out)
+    if now.config != before.config:
+        return
+    ours = {out / name for name in (LOCK, OWNER, CACHE)} | set((out / CACHE).rglob("*"))
+    for path in sorted(ours - (before.files or frozenset()), reverse=True):
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
+    if before.files is None:
+        out.rmdir()
 
 
 def write_facts(out: Path, facts: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
 """What `emo8 doctor` finds."""
 
 import json
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +27,15 @@ def test_doctor__names_every_package_with_its_version() -> None:
     found = checks()
     assert found["torch"].found == metadata.version("torch")
     assert set(doctor.PACKAGES) <= set(found)
+
+
+def test_doctor__answers_without_importing_what_it_looks_for() -> None:
+    program = (
+        "import sys; from pathlib import Path; from emo8 import doctor; doctor.examine(Path()); "
+        "print([name for name in ('torch', 'datasets', 'fiftyone', 'ray') if name in sys.modules])"
+    )
+    heavy = subprocess.check_output([sys.executable, "-c", program], text=True).strip()
+    assert heavy == ("['torch']" if doctor._has_gpu_device() else "[]")
 
 
 def test_doctor__missing_extra_is_a_note_with_its_install_line(

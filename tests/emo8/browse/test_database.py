@@ -18,12 +18,7 @@ fiftyone = pytest.importorskip("fiftyone", reason="needs emo8[browse]")
 
 
 def _without_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fiftyone.core.service import DatabaseService, ServiceExecutableNotFound
-
-    def missing() -> str:
-        raise ServiceExecutableNotFound("Could not find `mongod`")
-
-    monkeypatch.setattr(DatabaseService, "find_mongod", staticmethod(missing))
+    monkeypatch.setattr(database, "_MONGOD", ("db", "bin", "no such program"))
 
 
 @pytest.mark.parametrize(
@@ -43,6 +38,16 @@ def test_remedy__no_mongod(
     message = database._remedy(RuntimeError("no"), None)
     assert said in message
     assert "FIFTYONE_DATABASE_URI" in message
+
+
+def test_has_database__says_what_fiftyone_says() -> None:
+    from fiftyone.core.service import DatabaseService, ServiceExecutableNotFound
+
+    try:
+        there = bool(DatabaseService.find_mongod())
+    except (ServiceExecutableNotFound, PermissionError):
+        there = False
+    assert database.has_database() == there
 
 
 def test_remedy__a_folder_that_cannot_be_written() -> None:

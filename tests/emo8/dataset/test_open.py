@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import datasets
 import pytest
@@ -148,3 +149,25 @@ def test_saved__with_a_broken_list_of_splits_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no folder of save_to_disk"):
         find(str(data))
     shutil.rmtree(data / "train")
+
+
+def test_find__offline_an_unknown_hub_id_is_not_asked_for_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from huggingface_hub import constants
+
+    for place in (constants, datasets.config):
+        monkeypatch.setattr(place, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("emo8.core.networks.getproxies", dict)
+    seen = []
+
+    def builder(*_: Any, **__: Any) -> None:
+        seen.append((constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE))
+        raise ConnectionError("offline")
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", builder)
+    with pytest.raises(SourceError, match=r"user/nosuch: .*the Hub cannot be reached from here"):
+        find("user/nosuch")
+    assert seen == [(True, True)]
+    assert not constants.HF_HUB_OFFLINE and not datasets.config.HF_HUB_OFFLINE

@@ -219,3 +219,16 @@ def test_damaged_config__is_named(
         (run / "config.json").write_text(content)
         assert main([*smoke_args, "--out", str(run)]) == 2
         assert f"{run / 'config.json'} is damaged" in capsys.readouterr().err
+
+
+def test_refused__folders_are_left_as_they_were_found(
+    trained: Path, tmp_path: Path, smoke_args: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere, other = tmp_path / "new", tmp_path / "other"
+    assert main(["pretrain", "cpu_smoke", "--data", "nosuch", "--out", str(nowhere)]) == 2
+    assert not nowhere.exists()
+    shutil.copytree(trained, other, ignore=shutil.ignore_patterns("cache", ".lock*"))
+    before = sorted(other.rglob("*"))
+    assert main([*smoke_args, "--out", str(other), "--seed", "77"]) == 2
+    assert "holds another run" in capsys.readouterr().err
+    assert sorted(other.rglob("*")) == before
