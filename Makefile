@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-browser lint docs setup clean
+.PHONY: demo test test-browser test-nightly lint docs setup clean
 
 setup: $(READY)
 
@@ -31,6 +31,17 @@ test-browser: $(READY)
 		$$(test "$$(id -u)" = 0 || echo sudo) apt-get install -y -qq chromium chromium-driver; }
 	$(BIN)/python -m pytest -m browser
 
+# What other libraries build, asked again of their newest versions (a second CI job, daily). The
+# versions that were looked at are in docs/dependencies.md.
+test-nightly: $(READY)
+	test -x .venv-nightly/bin/python || $(PYTHON) -m venv .venv-nightly
+	.venv-nightly/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[pretrain,bench,dev]'
+	.venv-nightly/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --pre \
+		open_clip_torch timm
+	.venv-nightly/bin/python -m pip list | grep -iE '^(open_clip_torch|timm|torch) '
+	.venv-nightly/bin/python -m pytest -m nightly
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -44,4 +55,4 @@ docs: $(READY)
 	$(BIN)/python -m benchmarks.scale
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) .venv-nightly demo

@@ -9,6 +9,8 @@ from PIL import Image
 
 from benchmarks.features import timm_models
 
+pytestmark = pytest.mark.nightly  # also with the newest libraries: make test-nightly
+
 PICTURE = Image.fromarray(
     np.random.default_rng(0).integers(0, 256, (90, 150, 3), dtype=np.uint8)
 ).resize((500, 300), Image.Resampling.BICUBIC)

@@ -10,6 +10,8 @@ from pretrain.config import recipes
 from pretrain.config.settings import InitConfig
 from pretrain.weights import activations, init
 
+pytestmark = pytest.mark.nightly  # also with the newest libraries: make test-nightly
+
 
 @pytest.mark.parametrize(
     ("weights", "expected"),

@@ -12,6 +12,8 @@ import torch
 from emo8.core.errors import ModelError
 from emo8.labels.clip import encoder, models
 
+pytestmark = pytest.mark.nightly  # also with the newest libraries: make test-nightly
+
 PAIRS = open_clip.list_pretrained()
 
 
