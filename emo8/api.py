@@ -47,10 +47,11 @@ class Build:
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """`table` as pandas, emotions and styles by name."""
-        from emo8.core.taxonomy import EMOTIONS, STYLES
+        from emo8.dataset.shards import labels_of
 
         frame: pd.DataFrame = self.table(columns).to_pandas()
-        for column, names in (("emotion", EMOTIONS), ("style", STYLES)):
+        labels = labels_of(self.path / "dataset")
+        for column, names in (("emotion", labels.emotions), ("style", labels.styles)):
             if column in frame and frame[column].dtype.kind in "if":
                 frame[column] = frame[column].map(dict(enumerate(names)))
         return frame
@@ -109,14 +110,17 @@ def label(
     import numpy as np
     import pandas as pd
 
-    from emo8.core.taxonomy import EMOTIONS, STYLES
+    from emo8.core import label_set
     from emo8.labels.clip import encoder, zeroshot
     from emo8.labels.clip.prompts import load_prompts
 
     clip = encoder.load(model, device=encoder.best_device())
     words = load_prompts(Path(prompts) if prompts else None)
     vectors = clip.embed_images(_pixels(picture) for picture in pictures)
-    asked = {"emotion": (words.emotion, EMOTIONS), "style": (words.style, STYLES)}
+    asked = {
+        "emotion": (words.emotion, label_set.emotions()),
+        "style": (words.style, label_set.styles()),
+    }
     prob = {
         what: zeroshot.probabilities(
             vectors, zeroshot.classifier(clip, texts, names), logit_scale=clip.logit_scale
@@ -126,8 +130,8 @@ def label(
     best = np.sort(prob["emotion"], axis=1)
     return pd.DataFrame(
         {
-            "emotion": [EMOTIONS[k] for k in prob["emotion"].argmax(axis=1)],
-            "style": [STYLES[k] for k in prob["style"].argmax(axis=1)],
+            "emotion": [label_set.emotions()[k] for k in prob["emotion"].argmax(axis=1)],
+            "style": [label_set.styles()[k] for k in prob["style"].argmax(axis=1)],
             "emotion_prob": list(prob["emotion"]),
             "style_prob": list(prob["style"]),
             "margin": best[:, -1] - best[:, -2],

@@ -10,6 +10,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from types import ModuleType
 
 from emo8.commands import (
@@ -92,7 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Arrow reads this when it is imported; its own allocators keep the memory of a search for good.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     try:
-        code = int(arguments.run(arguments))
+        with _labels_in_use(arguments):
+            code = int(arguments.run(arguments))
         sys.stdout.flush()  # here, so that a closed pipe is met here
         return code
     except KeyboardInterrupt:
@@ -113,6 +116,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"emo8: {error}", file=sys.stderr)
         return 1
+
+
+def _labels_in_use(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """Work with the emotions and styles of the build or dataset that a command is about."""
+    for name in ("build", "data"):
+        given = getattr(arguments, name, None)
+        if isinstance(given, str | Path) and Path(given).is_dir():
+            from emo8.core import label_set
+            from emo8.dataset.shards import labels_at
+
+            return label_set.using(labels_at(Path(given)))
+    return nullcontext()
 
 
 def build_parser() -> argparse.ArgumentParser:

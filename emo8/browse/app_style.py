@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from emo8.browse.fields import EMOTION_FIELDS, GROUPS
-from emo8.core.taxonomy import EMOTION_COLORS, STYLE_COLORS
+from emo8.core import label_set
 
 _METADATA = ("size_bytes", "mime_type", "width", "height", "num_channels")
 _NOT_LISTED = {"embedding", "mark", "key"}  # no use to a curator
@@ -15,13 +15,21 @@ def apply(dataset: Any) -> None:
     """Give the dataset our colours and sidebar; what the user set besides stays."""
     import fiftyone as fo
 
-    emotions = [{"value": name, "color": color} for name, color in EMOTION_COLORS.items()]
-    styles = [{"value": name, "color": color} for name, color in STYLE_COLORS.items()]
+    emotions = [
+        {"value": name, "color": color}
+        for name, color in label_set.current().emotion_colors.items()
+    ]
+    styles = [
+        {"value": name, "color": color} for name, color in label_set.current().style_colors.items()
+    ]
     coloured = [(name, emotions) for name in (*EMOTION_FIELDS, *predicted(dataset))]
     coloured += [("style", styles), ("style_clip", styles)]
     dataset.app_config.color_scheme = fo.ColorScheme(
         color_by="value",
-        color_pool=[*EMOTION_COLORS.values(), *STYLE_COLORS.values()],
+        color_pool=[
+            *label_set.current().emotion_colors.values(),
+            *label_set.current().style_colors.values(),
+        ],
         fields=[
             {"path": name, "colorByAttribute": "label", "valueColors": values}
             for name, values in coloured

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.core import label_set
 from emo8.engine.files import fingerprint
 
 VERSION = 1  # raise when a field changes: samples made by another version are made anew
@@ -117,7 +117,11 @@ def _claims(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The final labels and every claim behind them."""
     emotion, style = _plain(row["emotion"]), _plain(row["style"])
     prob, style_prob = row["emotion_prob"], row["style_prob"]
-    own = EMOTIONS.index(emotion) if emotion in EMOTIONS and prob is not None else None
+    own = (
+        label_set.emotions().index(emotion)
+        if emotion in label_set.emotions() and prob is not None
+        else None
+    )
     return {
         "emotion": _label(
             emotion,
@@ -127,8 +131,8 @@ def _claims(row: Mapping[Any, Any]) -> dict[str, Any]:
         ),
         "style": _label(style, None, rule=_plain(row["style_rule"]), was=style),
         "emotion_source": _label(_plain(row["emotion_source"]), None),
-        "emotion_clip": _most_likely(prob, EMOTIONS),
-        "style_clip": _most_likely(style_prob, STYLES),
+        "emotion_clip": _most_likely(prob, label_set.emotions()),
+        "style_clip": _most_likely(style_prob, label_set.styles()),
         "votes": [_vote(ballot) for ballot in row["ballots"]],
     }
 

@@ -14,11 +14,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from emo8.browse.rows import BATCH_ROWS, NESTED, NUMBERS, TEXTS, Rows, dataset_name, with_interest
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.core.errors import SourceError
-from emo8.core.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 from emo8.dataset import open as opendata
-from emo8.dataset.shards import list_shards
+from emo8.dataset.shards import labels_of, list_shards
 from emo8.engine.files import appearing
 
 BATCH_PICTURES = 64
@@ -84,7 +83,7 @@ def _is_ours(root: Path) -> bool:
 def _of_shards(root: Path) -> tuple[pd.DataFrame, _Shards]:
     columns = ["published_sha256", "emotion", "style", *NESTED, "num_votes"]
     columns += [name for name in (*TEXTS, *NUMBERS) if name in schema.PUBLISHED]
-    frames = []
+    frames, labels = [], labels_of(root)
     for shard in list_shards(root):
         frame = pq.read_table(root / shard.name, columns=list(dict.fromkeys(columns))).to_pandas()
         frames.append(
@@ -93,8 +92,8 @@ def _of_shards(root: Path) -> tuple[pd.DataFrame, _Shards]:
                 shard=shard.name,
                 row=range(len(frame)),
                 sha256=frame["published_sha256"],
-                emotion=_named(frame["emotion"], EMOTIONS),
-                style=_named(frame["style"], STYLES),
+                emotion=_named(frame["emotion"], labels.emotions),
+                style=_named(frame["style"], labels.styles),
                 source_path=frame["source_url"],
             )
         )
@@ -164,10 +163,10 @@ def _of_pictures(data: str) -> tuple[pd.DataFrame, _ShardPictures]:
                 "id": picture.id,
                 "number": number,
                 "sha256": hashlib.sha256(picture.data or b"").hexdigest(),
-                "emotion": _spelled(picture.label, parse_emotion),
+                "emotion": _spelled(picture.label, label_set.parse_emotion),
                 "emotion_rule": "source" if picture.label else None,
                 "emotion_source": picture.label,
-                "style": _spelled(picture.style, parse_style),
+                "style": _spelled(picture.style, label_set.parse_style),
                 "split": picture.split,
                 "source": opendata.short_name(data),
                 "source_path": picture.id,

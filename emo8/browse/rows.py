@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error
-from emo8.core.taxonomy import EMOTIONS
 from emo8.review import queue, sheets
 from emo8.review.final_labels import most_likely
 
@@ -67,7 +67,7 @@ def with_interest(table: pd.DataFrame) -> pd.DataFrame:
     """The table with what makes rows interesting: doubt, mistakes, rarity, cluster sizes."""
     table = table.reset_index(drop=True)
     table["kept"] = table["reason"].isna()
-    table["emotion_clip"] = most_likely(table["emotion_prob"], EMOTIONS)
+    table["emotion_clip"] = most_likely(table["emotion_prob"], label_set.emotions())
     table["clip_prob"] = [None if p is None else float(np.max(p)) for p in table["emotion_prob"]]
     sure = table[table["kept"] & table["emotion_prob"].notna()]
     found = queue.numbers(sure)
@@ -75,7 +75,7 @@ def with_interest(table: pd.DataFrame) -> pd.DataFrame:
     table = table.join(found).join(scores[["label_quality", "is_issue"]])
     claims = table[["emotion_source", "emotion_clip"]].notna().all(axis=1)
     table["disagree"] = claims & (table["emotion_source"] != table["emotion_clip"])
-    table["disagree"] &= table["emotion_source"].isin(EMOTIONS)
+    table["disagree"] &= table["emotion_source"].isin(label_set.emotions())
     table["cluster_rows"] = table["cluster"].map(table["cluster"].value_counts())
     keys = table["id"].fillna("") + "|" + table["source"].fillna("") + "|"
     keys += table["source_path"].fillna("")

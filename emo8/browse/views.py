@@ -13,8 +13,8 @@ import pandas as pd
 
 from emo8.browse import brain
 from emo8.browse.rows import Rows
+from emo8.core import label_set
 from emo8.core.reasons import REASONS
-from emo8.core.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
 
 NUM_UNSURE = 500  # rows in "least certain"
 GAP_SHARE = 0.5  # a cell with less than this part of the mean cell is a gap
@@ -151,16 +151,16 @@ def _groups(dataset: Any) -> list[Corner]:
         Corner(
             name=f"style: {style}", about="kept rows", view=kept.match(F("style.label") == style)
         )
-        for style in STYLES
+        for style in label_set.styles()
     ]
     emotions = [
         Corner(
             name=f"emotion: {emotion}",
             about="kept rows, whoever made the label",
             view=kept.match(F("emotion.label") == emotion),
-            color=EMOTION_COLORS[emotion],
+            color=label_set.current().emotion_colors[emotion],
         )
-        for emotion in EMOTIONS
+        for emotion in label_set.emotions()
     ]
     nobody = Corner(
         name="emotion: none",
@@ -176,7 +176,9 @@ def _gaps(dataset: Any, chosen: pd.DataFrame) -> list[Corner]:
 
     kept = chosen[chosen["kept"] & chosen["cell"].notna()]
     counts = kept["cell"].value_counts()
-    every = [f"{style} / {emotion}" for style in STYLES for emotion in EMOTIONS]
+    every = [
+        f"{style} / {emotion}" for style in label_set.styles() for emotion in label_set.emotions()
+    ]
     limit = max(GAP_SHARE * len(kept) / len(every), 2)
     empty = [cell for cell in every if cell not in counts.index]
     view = dataset.match((F("verdict") == "kept") & (F("cell_rows") < limit)).sort_by("cell_rows")

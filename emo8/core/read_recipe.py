@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from emo8.core.errors import RecipeError
+from emo8.core.label_set import MIKELS, LabelSet
 from emo8.core.networks import parse_networks
 from emo8.core.settings import (
     LAYOUT_WORDS,
@@ -35,7 +36,7 @@ from emo8.core.settings import (
     VotesConfig,
 )
 from emo8.core.suggest import suggest
-from emo8.core.taxonomy import EMOTIONS, SPLITS, STYLES, parse_style
+from emo8.core.taxonomy import SPLITS
 
 _SECTIONS: dict[str, Any] = {
     "source": SourceConfig,
@@ -121,6 +122,16 @@ def _valid_keys(keys: list[str]) -> list[str]:
 
 def _check(recipe: Recipe, where: str) -> None:
     """Raise RecipeError for values that have the right type and make no sense."""
+    try:
+        names = recipe.labels.names()
+    except ValueError as error:
+        raise RecipeError(f"{where}: {error}") from None
+    unknown = sorted(set(names.emotions) - set(MIKELS.emotions))
+    if unknown and recipe.labels.style_prompts and not recipe.labels.prompts:
+        raise RecipeError(
+            f"{where}: labels.style_prompts = true: no wording for a style is shipped with words "
+            f"for {unknown[0]!r}; give a file of yours as labels.prompts"
+        )
     for number, source in enumerate(recipe.source):
         if source.kind not in source_kinds():
             raise RecipeError(
@@ -132,7 +143,7 @@ def _check(recipe: Recipe, where: str) -> None:
                 f"{where}: source {number} has path = {source.path!r}: a path on a file system is "
                 "needed, no address; mount the bucket, or download it first (docs/cluster.md)"
             )
-        _check_source(source, f"{where}: source {number}")
+        _check_source(source, names, f"{where}: source {number}")
     shares = recipe.splits
     total = shares.train + shares.val + shares.test
     if abs(total - 1) > 1e-6 or min(shares.train, shares.val, shares.test) < 0:
@@ -143,8 +154,8 @@ def _check(recipe: Recipe, where: str) -> None:
             "because every row needs a style"
         )
     for word, emotion in recipe.votes.words.items():
-        if emotion not in ("", *EMOTIONS):
-            hint = suggest(emotion, EMOTIONS)
+        if emotion not in ("", *names.emotions):
+            hint = suggest(emotion, names.emotions)
             raise RecipeError(f"{where}: votes.words.{word} = {emotion!r}; {hint}")
     _check_user_agent(recipe.fetch.user_agent, where)
     try:
@@ -153,7 +164,7 @@ def _check(recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}: engine.memory = {error}") from None
     if not re.fullmatch(r"[\w.-]+", recipe.name):
         raise RecipeError(f"{where}: name = {recipe.name!r}: use letters, digits, '.', '_', '-'")
-    _check_styles(recipe.decide, where)
+    _check_styles(recipe.decide, names, where)
 
 
 def _check_user_agent(name: str, where: str) -> None:
@@ -172,7 +183,7 @@ def source_kinds() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(paths)))
 
 
-def _check_source(source: SourceConfig, where: str) -> None:
+def _check_source(source: SourceConfig, names: LabelSet, where: str) -> None:
     parse_networks(source.allow_networks, where)
     if source.allow_networks and source.kind != "urls":
         raise RecipeError(f'{where}: allow_networks is for kind = "urls", not {source.kind!r}')
@@ -186,24 +197,23 @@ def _check_source(source: SourceConfig, where: str) -> None:
             )
     if source.style not in ("", "clip"):
         try:
-            parse_style(source.style)
+            names.parse_style(source.style)
         except ValueError:
-            raise RecipeError(
-                f"{where}: style = {source.style!r}; {suggest(source.style, ('clip', *STYLES))}"
-            ) from None
-    names = (("styles", STYLES), ("emotions", ("", *EMOTIONS)), ("splits", SPLITS))
-    for option, known in names:
+            hint = suggest(source.style, ("clip", *names.styles))
+            raise RecipeError(f"{where}: style = {source.style!r}; {hint}") from None
+    options = (("styles", names.styles), ("emotions", ("", *names.emotions)), ("splits", SPLITS))
+    for option, known in options:
         for name, value in getattr(source, option).items():
             if value not in known:
                 hint = suggest(value, known)
                 raise RecipeError(f"{where}: {option}.{name} = {value!r}; {hint}")
 
 
-def _check_styles(decide: DecideConfig, where: str) -> None:
+def _check_styles(decide: DecideConfig, names: LabelSet, where: str) -> None:
     valid = [f.name for f in dataclasses.fields(Thresholds)]
     for style, thresholds in decide.style.items():
-        if style not in STYLES:
-            hint = suggest(style, STYLES)
+        if style not in names.styles:
+            hint = suggest(style, names.styles)
             raise RecipeError(f"{where}: unknown style in [decide.style.{style}]; {hint}")
         for key in thresholds:
             if key not in valid:

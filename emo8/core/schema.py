@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.core import label_set
+from emo8.core.label_set import LabelSet
 
 if TYPE_CHECKING:
     import datasets
@@ -80,7 +81,7 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     ),
     "emotion_prob": (
         pa.list_(pa.float32()),
-        "CLIP's distribution over the eight emotions, the mean over the models, calibrated if "
+        "CLIP's distribution over the emotions, the mean over the models, calibrated if "
         "emotion_calibration says so",
     ),
     "emotion_raw_prob": (
@@ -107,7 +108,7 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     ),
     "emotion_votes": (
         pa.list_(pa.float32()),
-        "shares of people's votes over the eight emotions, one vote per annotator, spread over "
+        "shares of people's votes over the emotions, one vote per annotator, spread over "
         "what they ticked; less than 1 in all where some said none or neutral; null without votes",
     ),
     "emotion_ticks": (
@@ -126,7 +127,7 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "dominance": (pa.float32(), "mean of people's ratings, 0 controlled to 1 in control"),
     "emotion_source": (pa.string(), "what the source claims, null where it claims nothing"),
     "style": (pa.int64(), "the final style"),
-    "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the five styles"),
+    "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the styles"),
     "style_rule": (pa.string(), "who made the final style: human, source or clip"),
     "caption": (pa.string(), "the source's own caption"),
     "description": (
@@ -175,6 +176,12 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     ),
     "published_sha256": (pa.string(), "SHA-256 of image.bytes"),
 }
+
+
+def published_metadata(labels: LabelSet, *, images: bool = True) -> dict[bytes, bytes]:
+    """Metadata of a published file: features as `datasets` reads them, and another label set."""
+    features = published_features(images=images, labels=labels).arrow_schema.metadata
+    return {**features, **labels.metadata()}
 
 
 def ends_row_group(id: str, num_rows: int, num_bytes: int) -> bool:
@@ -231,7 +238,7 @@ PUBLISHED_VOTES: dict[str, tuple[pa.DataType, str]] = {
     "kind": (
         pa.string(),
         "choice (one emotion), select (one of several ticked), none (of these), neutral, "
-        "cannot_tell, other (a word outside the eight), yes_no, intensity, valence, arousal, "
+        "cannot_tell, other (a word outside the emotions), yes_no, intensity, valence, arousal, "
         "dominance, polarity, style or reject",
     ),
     "emotion": (pa.string(), "chosen, ticked, asked about (yes_no) or rated (intensity)"),
@@ -257,13 +264,18 @@ def votes_features() -> datasets.Features:
     return datasets.Features.from_arrow_schema(votes_schema())
 
 
-def published_features(*, images: bool = True) -> datasets.Features:
-    """The `datasets` features of a published shard; emotion and style become ClassLabels."""
+def published_features(*, images: bool = True, labels: LabelSet | None = None) -> datasets.Features:
+    """The `datasets` features of a published shard; emotion and style become ClassLabels.
+
+    Their names are those of `labels`, by default the set that this process works with.
+    """
     import datasets
+
+    labels = labels or label_set.current()
 
     features = datasets.Features.from_arrow_schema(published_schema(images=images))
     if images:
         features["image"] = datasets.Image()
-    features["emotion"] = datasets.ClassLabel(names=list(EMOTIONS))
-    features["style"] = datasets.ClassLabel(names=list(STYLES))
+    features["emotion"] = datasets.ClassLabel(names=list(labels.emotions))
+    features["style"] = datasets.ClassLabel(names=list(labels.styles))
     return features

@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
+from emo8.core import label_set
 from emo8.core.checks import registered
+from emo8.core.label_set import MIKELS, LabelSet
 
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -46,8 +48,8 @@ class SourceConfig:
     # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"; folder: "auto"
     # sees which of Emo8's released forms it is, keeps its splits, lets CLIP claim missing styles
     layout: str = ""
-    styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of the five
-    # the source's name -> one of the eight; "" keeps the name as a claim and lets CLIP decide
+    styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of ours
+    # the source's name -> one of ours; "" keeps the name as a claim and lets CLIP decide
     emotions: dict[str, str] = field(default_factory=dict)
     splits: dict[str, str] = field(default_factory=dict)  # the source's name -> train, val or test
     # table, hub, webdataset: what lists of four numbers in `people` are: "xyxy", "xywh" or
@@ -105,10 +107,19 @@ class FetchConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelsConfig:
-    """Which models label, with which words."""
+    """What a picture may be called, which models label, and with which words."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
+    # The names of the emotions and styles, in the order of their class numbers; no styles: []
+    emotions: tuple[str, ...] = MIKELS.emotions
+    styles: tuple[str, ...] = MIKELS.styles
+    # Emotions that are pleasant or not; one in neither list has no polarity. Names of Mikels' have
+    # theirs
+    positive: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+    # emotion -> the one of Mikels' eight that it corresponds to, published beside the labels
+    to_mikels: dict[str, str] = field(default_factory=dict)
     clip: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "ViT-B-16/openai",
     )  # open_clip NAME/TAG, "embedded", "local-dir:…"
@@ -136,6 +147,16 @@ class LabelsConfig:
     # An attribute less likely than this is left out. The embedded model keeps expressions from 0.6
     # only, whatever stands here (attributes.py says why); 0.3 is a guess for public models.
     min_attribute_prob: Share = 0.3
+
+    def names(self) -> LabelSet:
+        """The emotions and styles; ValueError says the key, the value and the fix."""
+        return label_set.chosen(
+            self.emotions,
+            self.styles,
+            positive=self.positive,
+            negative=self.negative,
+            to_mikels=self.to_mikels,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

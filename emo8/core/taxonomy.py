@@ -61,7 +61,7 @@ STYLE_COLORS: dict[str, str] = {
     "advertising_cover": "#DDCC77",
 }
 
-_EMOTION_ALIASES: dict[str, str] = {
+EMOTION_ALIASES: dict[str, str] = {
     "amused": "amusement",
     "angry": "anger",
     "content": "contentment",
@@ -71,7 +71,7 @@ _EMOTION_ALIASES: dict[str, str] = {
     "fearful": "fear",
     "sad": "sadness",
 }
-_STYLE_ALIASES: dict[str, str] = {
+STYLE_ALIASES: dict[str, str] = {
     "sci_fi": "science_fiction",
     "scifi": "science_fiction",
     "sciencefiction": "science_fiction",
@@ -97,12 +97,12 @@ def polarity(emotion: str) -> str:
 
 def parse_emotion(name: str) -> str:
     """The emotion that `name` spells, accepting the field's aliases; ValueError otherwise."""
-    return _parse(name, EMOTIONS, _EMOTION_ALIASES, "emotion")
+    return _parse(name, EMOTIONS, EMOTION_ALIASES, "emotion")
 
 
 def parse_style(name: str) -> str:
     """The style that `name` spells ("science fiction" and "sci-fi" too); ValueError otherwise."""
-    return _parse(name, STYLES, _STYLE_ALIASES, "style")
+    return _parse(name, STYLES, STYLE_ALIASES, "style")
 
 
 def split_name(name: str) -> str:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.core.errors import BuildError
-from emo8.core.taxonomy import SPLITS, STYLES
+from emo8.core.label_set import MIKELS, LabelSet
+from emo8.core.taxonomy import SPLITS
+from emo8.engine.build_folder import RESOLVED, read_json
 from emo8.engine.files import read_fingerprint
 
 LABELS = "labels"  # folder and config of the rows without pictures
@@ -30,7 +32,7 @@ class Shard:
 
     split_rank: int  # place in SPLITS
     group: int
-    style_rank: int  # place in STYLES
+    style_rank: int  # place among the styles of the dataset
     name: str  # path below the folder, with slashes
 
     @property
@@ -39,7 +41,7 @@ class Shard:
 
     @property
     def style(self) -> str:
-        return STYLES[self.style_rank]
+        return self.name.split("/")[1]
 
 
 def list_shards(root: Path) -> list[Shard]:
@@ -48,11 +50,11 @@ def list_shards(root: Path) -> list[Shard]:
     In this order a stream does not show one style first. BuildError names a file that does not
     belong.
     """
-    shards = []
+    shards, styles = [], labels_of(root).styles
     for path in root.glob("data/*/*.parquet"):
         split, _, group = path.stem.rpartition("-")
         style = path.parent.name
-        if style not in STYLES or split not in SPLITS or not group.isdigit():
+        if style not in styles or split not in SPLITS or not group.isdigit():
             raise BuildError(
                 f"{path} is no shard of ours: expected data/<style>/<split>-NNNNN.parquet; "
                 "remove it, or build into a fresh folder"
@@ -61,11 +63,30 @@ def list_shards(root: Path) -> list[Shard]:
             Shard(
                 split_rank=SPLITS.index(split),
                 group=int(group),
-                style_rank=STYLES.index(style),
+                style_rank=styles.index(style),
                 name=path.relative_to(root).as_posix(),
             )
         )
     return sorted(shards)
+
+
+def labels_of(root: Path) -> LabelSet:
+    """The label set of a dataset folder, by the first of its files that can be read."""
+    for path in [*sorted(root.glob("data/*/*.parquet")), *sorted(root.glob(f"{LABELS}/*.parquet"))]:
+        try:
+            return label_set.of_footer(pq.read_metadata(path).metadata)
+        except BuildError as error:
+            raise BuildError(f"{path}: {error}") from None
+        except (OSError, pa.ArrowException):  # damaged: whoever reads its rows says so
+            continue
+    return MIKELS
+
+
+def labels_at(path: Path) -> LabelSet:
+    """The label set of a build or of a dataset folder; MIKELS for anything else."""
+    if (resolved := read_json(path / RESOLVED)) is not None:
+        return label_set.of_resolved(resolved)
+    return labels_of(path)
 
 
 def row_groups(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:

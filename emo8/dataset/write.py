@@ -18,10 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.core.errors import DamagedError
 from emo8.core.images import decode
-from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.dataset.blur import blur
 from emo8.dataset.published_picture import encode, publishable, suffix
 from emo8.dataset.reuse import MAKING_KEY, KnownPictures, making
@@ -59,7 +58,7 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
 
 def plan_shards(build: Path, max_pixels: int, *, blur_faces: bool = False) -> list[ShardTask]:
     """One task per group of rows."""
-    features = schema.published_features().arrow_schema.metadata  # here once, not in every worker
+    features = schema.published_metadata(label_set.current())  # here once, not in every worker
     return [
         ShardTask(
             build=build,
@@ -114,7 +113,7 @@ class ShardTask:
         for (style, split), members in shards.items():
             path = shard_path(self.build, style, split, self.part)
             rows = [_without_part(record) for record in members]
-            content = fingerprint(VERSION, self.blur_faces, rows)
+            content = fingerprint(VERSION, self.blur_faces, rows, *label_set.current().stamp())
             if read_fingerprint(path) != content or damage(path):
                 stale[style, split] = (path, content, members)
         self._write(stale)
@@ -233,11 +232,11 @@ def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dic
         "image": {"bytes": clean, "path": name},
         "faces_blurred": blurred,
         "emotion_raw_prob": raw,
-        "emotion": None if emotion is None else EMOTIONS.index(emotion),
+        "emotion": None if emotion is None else label_set.emotions().index(emotion),
         "description_with_emotion": description
         if description is None or emotion is None
         else with_emotion(description, emotion),
-        "style": STYLES.index(record["style"]),
+        "style": label_set.styles().index(record["style"]),
         "published_sha256": hashlib.sha256(clean).hexdigest(),
     }
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from emo8.core.images import decode
+from emo8.core.label_set import MIKELS
 from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.core.version import __version__
 from emo8.engine.files import write_text
@@ -38,7 +39,7 @@ def write_report(out: Path, checks: list[tuple[str, bool, str]], *, folds: int) 
         (files("cards") / "demo_report.html").read_text(encoding="utf-8")
     )
     images = {
-        "grid": figures.sample_grid(picker(table)),
+        "grid": figures.sample_grid(picker(table), MIKELS),
         "funnel": figures.funnel(stats["funnel"]),
         "confidence": figures.confidence(_prob_by_style(table)),
         "losses": figures.curves(_loss_lines(steps), "step"),

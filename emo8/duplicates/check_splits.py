@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from emo8.core import label_set
 from emo8.core.images import DecodeError, decode
 from emo8.core.read_recipe import parse_recipe
 from emo8.core.settings import DecideConfig
-from emo8.core.taxonomy import parse_style
 from emo8.dataset.open import OpenPicture
 from emo8.duplicates import clusters, find
 from emo8.duplicates.pairs import read_views
@@ -160,7 +160,7 @@ def _decoded(
 
 def _style(name: str | None) -> str | None:
     try:
-        return parse_style(name) if name else None
+        return label_set.parse_style(name) if name else None
     except ValueError:
         return None
 

@@ -14,8 +14,8 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from emo8.core import label_set
 from emo8.core.settings import DecideConfig
-from emo8.core.taxonomy import STYLES
 from emo8.duplicates import search
 from emo8.duplicates.verify import UNLIKE, compare, plausible
 from emo8.duplicates.views import Views, mirrored
@@ -39,7 +39,7 @@ class Limits:
 
 def limits_of(styles: Sequence[str | None], config: DecideConfig) -> Limits:
     """The thresholds of rows with these styles; a row without style gets the common ones."""
-    known = {style: config.for_style(style) for style in (*STYLES, "")}
+    known = {style: config.for_style(style) for style in (*label_set.styles(), "")}
     rows = [known[style or ""] for style in styles]
     return Limits(
         min_sim=np.array([row.min_near_sim for row in rows], np.float32),
@@ -164,7 +164,7 @@ def hash_distance(hashes: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 def possible(config: DecideConfig) -> str:
     """SQL: what stored pairs that `judged` may tell something of have in common, by any style."""
-    limits = limits_of([*STYLES, None], config)
+    limits = limits_of([*label_set.styles(), None], config)
     residual = POSSIBLE * float(limits.residual.max())
     crop = POSSIBLE * float(limits.crop_residual.max())
     return f"(residual <= {residual} OR crop_residual <= {crop})"

@@ -21,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error
+from emo8.core.label_set import LabelSet
 from emo8.engine import live, malloc, warm
 from emo8.engine.processes import die_with_parent, watch_parent
 
@@ -166,7 +168,7 @@ def _hire(counter: Any = None) -> ProcessPoolExecutor:
         1,
         mp_context=warm.workers(),
         initializer=start_worker,
-        initargs=(dict(os.environ), counter),
+        initargs=(dict(os.environ), counter, label_set.current()),
     )
 
 
@@ -204,8 +206,12 @@ def make_engine(name: str, *, workers: int | None = None, address: str | None = 
     raise Emo8Error(f"unknown engine {name!r}: use {' or '.join(ENGINES)}")
 
 
-def start_worker(environment: dict[str, str], counter: Any) -> None:
-    """Make this worker single-threaded, deaf to Ctrl-C, and mortal with its parent's thread."""
+def start_worker(environment: dict[str, str], counter: Any, labels: LabelSet) -> None:
+    """Make this worker single-threaded, deaf to Ctrl-C, and mortal with its parent's thread.
+
+    It works with the label set of whoever started it.
+    """
+    label_set.work_with(labels)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     os.environ.update(environment)
     for library in ("OMP", "MKL", "OPENBLAS"):

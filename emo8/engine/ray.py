@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error
+from emo8.core.label_set import LabelSet
 from emo8.engine.local import ATTEMPTS, PartOutcome, Task, run_task
 
 logger = logging.getLogger(__name__)
@@ -110,8 +112,11 @@ class _Crew:
         self.actor_class: Any = ray.remote(
             num_cpus=1, num_gpus=1 if num_gpus else 0, scheduling_strategy="SPREAD"
         )(_Worker)
-        self.idle = [self.actor_class.remote() for _ in range(min(size, num_gpus or size))]
+        self.idle = [self._hire() for _ in range(min(size, num_gpus or size))]
         self.busy: dict[Any, tuple[Any, Task, int]] = {}  # ray's future -> actor, task, attempt
+
+    def _hire(self) -> Any:
+        return self.actor_class.remote(label_set.current())
 
     def give(self, task: Task, attempt: int) -> None:
         actor = self.idle.pop()
@@ -127,7 +132,7 @@ class _Crew:
             num_rows, node = ray.get(done)
             outcome = PartOutcome(task=task, num_rows=num_rows, node=node)
         except ray.exceptions.RayActorError:
-            actor = self.actor_class.remote()  # on whatever node is left
+            actor = self._hire()  # on whatever node is left
             outcome = PartOutcome(task=task, error="its worker process or its node died")
         except ray.exceptions.RayTaskError as error:
             outcome = PartOutcome(task=task, error=f"{type(error.cause).__name__}: {error.cause}")
@@ -146,9 +151,10 @@ class _Crew:
 class _Worker:
     """What runs inside an actor."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: LabelSet) -> None:
         import ray
 
+        label_set.work_with(labels)
         node = ray.get_runtime_context().get_node_id()
         self.node = f"{socket.gethostname()}/{node[:6]}"
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from emo8.core import label_set
 from emo8.core.errors import BuildError, RecipeError
-from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.engine.files import fingerprint, write_text
 from emo8.labels.clip import calibrate as maths
 from emo8.labels.clip.calibrate import Calibration
@@ -64,7 +64,7 @@ class Calibrations:
 
     def thresholds(self, max_risk: float) -> dict[str, float | None]:
         """The thresholds of all styles as JSON values; null = nothing is believed."""
-        found = {style: self.threshold(style, max_risk) for style in STYLES}
+        found = {style: self.threshold(style, max_risk) for style in label_set.styles()}
         return {style: value if np.isfinite(value) else None for style, value in found.items()}
 
     def options(self) -> dict[str, Any]:
@@ -97,12 +97,12 @@ def fit_rows(rows: pd.DataFrame, *, min_rows: int, key: str, seed: int = 0) -> d
     content: dict[str, Any] = {
         "version": _VERSION,
         "inputs": key,
-        "emotions": list(EMOTIONS),
+        "emotions": list(label_set.emotions()),
         "rules": {name: int(n) for name, n in rows["rule"].value_counts().sort_index().items()},
         "all": _fit_one(rows, seed),
         "styles": {},
     }
-    for style in STYLES:
+    for style in label_set.styles():
         own = rows[rows["style"] == style]
         if len(own) == len(rows):
             note = "all labelled rows are of this style: same as the fit over all styles"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emo8.core.taxonomy import EMOTIONS, POLARITIES, STYLES
+from emo8.core.taxonomy import POLARITIES
 from emo8.engine.files import appearing, fingerprint
 from emo8.labels.clip.prompts import PromptSet
 from emo8.labels.clip.vocabulary import Vocabulary
@@ -70,14 +70,14 @@ class ClassifierTask:
 
 def _prompt_vectors(encoder: Encoder, prompts: PromptSet) -> dict[str, np.ndarray]:
     found = {
-        "emotion": classifier(encoder, prompts.emotion, EMOTIONS),
-        "style": classifier(encoder, prompts.style, STYLES),
+        "emotion": classifier(encoder, prompts.emotion, tuple(prompts.emotion)),
+        "style": classifier(encoder, prompts.style, tuple(prompts.style)),
         "polarity": classifier(encoder, prompts.polarity, POLARITIES),
         "safety": classifier(encoder, prompts.safety, tuple(prompts.safety)),
     }
     for style, own in prompts.emotion_in.items():
-        both = {name: [*prompts.emotion[name], *own[name]] for name in EMOTIONS}
-        found[f"emotion/{style}"] = classifier(encoder, both, EMOTIONS)
+        both = {name: [*prompts.emotion[name], *own[name]] for name in tuple(prompts.emotion)}
+        found[f"emotion/{style}"] = classifier(encoder, both, tuple(prompts.emotion))
     return found
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from emo8.core import label_set
 from emo8.core.errors import BuildError, ModelError
 from emo8.core.images import DecodeError, decode
 from emo8.core.schema import PUBLISHED_DECIMALS
-from emo8.core.taxonomy import EMOTIONS, STYLES, parse_style
 from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.labels.calibration import Calibrations
@@ -168,7 +168,7 @@ class Label(Step):
         styles = styles_of(claimed, style_prob)
         each = self._each(vectors, state, "emotion")
         if self.style_prompts:
-            for number, style in enumerate(STYLES):
+            for number, style in enumerate(label_set.styles()):
                 rows = styles == number
                 if rows.any() and f"{self.models[0].table}/emotion/{style}" in state:
                     own = {table: found[rows] for table, found in vectors.items()}
@@ -234,11 +234,11 @@ class Calibrate(Step):
         label = batch["label"]
         raw = label.column("emotion_raw_prob").combine_chunks()
         valid = raw.is_valid().to_numpy(zero_copy_only=False)
-        prob = distributions(raw, len(EMOTIONS))
-        style_prob = distributions(label.column("style_prob"), len(STYLES))
+        prob = distributions(raw, len(label_set.emotions()))
+        style_prob = distributions(label.column("style_prob"), len(label_set.styles()))
         styles = styles_of(batch[ROWS].column("style_source").to_pylist(), style_prob)
         names = np.full(len(prob), "none", dtype=object)
-        for number, style in enumerate(STYLES):
+        for number, style in enumerate(label_set.styles()):
             rows = styles == number
             names[rows], calibration = self.calibrations.of(style)
             if rows.any() and calibration is not None:
@@ -259,7 +259,7 @@ def styles_of(claimed: Sequence[str | None], style_prob: np.ndarray) -> np.ndarr
     for row, name in enumerate(claimed):
         if name is not None:
             try:
-                found[row] = STYLES.index(parse_style(name))
+                found[row] = label_set.styles().index(label_set.parse_style(name))
             except ValueError:  # another vocabulary: CLIP decides
                 continue
     return found

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from emo8.core.taxonomy import EMOTIONS
+from emo8.core import label_set
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.labels.clip_steps import Model
 
@@ -71,7 +71,9 @@ class Describe(Step):
         return pa.schema([("description", pa.string())])
 
     def options(self) -> dict[str, Any]:
-        return {"model": self.model.name, "context_length": self.model.context_length}
+        model = {"model": self.model.name, "context_length": self.model.context_length}
+        names = label_set.current().stamp()  # the longest name needs the most room
+        return {**model, "labels": names} if names else model
 
     def setup(self) -> Callable[[str], int]:
         from emo8.labels.clip.encoder import token_counter
@@ -79,7 +81,7 @@ class Describe(Step):
         return token_counter(self.model.name)
 
     def run(self, batch: Batch, state: Callable[[str], int]) -> pa.Table:
-        reserve = max(state(with_emotion("", emotion)) for emotion in EMOTIONS)
+        reserve = max(state(with_emotion("", emotion)) for emotion in label_set.emotions())
         limit = self.model.context_length - reserve
         columns = zip(*(batch[table].to_pylist() for table in self.reads))
         records = [{key: v for part in parts for key, v in part.items()} for parts in columns]

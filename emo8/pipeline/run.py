@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8 import sources
+from emo8.core import label_set
 from emo8.core.errors import BuildError
 from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import Recipe
@@ -79,11 +80,12 @@ def build(
     malloc.give_back_freed()
     recipe = load_recipe(recipe_path)
     build_folder.check_target(out, recipe, recipe_path)
-    chunks = sources.plan(recipe, recipe_path.resolve().parent)
     runner = make_engine(engine, workers=workers, address=address)
     out = out.absolute()  # the same place for workers that start elsewhere
-    with build_folder.writing(out), runner:
-        return _Run(recipe, recipe_path, out, chunks, runner, retry_failed).run()
+    with label_set.using(recipe.labels.names()):
+        chunks = sources.plan(recipe, recipe_path.resolve().parent)
+        with build_folder.writing(out), runner:
+            return _Run(recipe, recipe_path, out, chunks, runner, retry_failed).run()
 
 
 class _Run:
@@ -178,6 +180,7 @@ class _Run:
             recipe.labels.max_risk,
             self.resolved.calibrations.thresholds(recipe.labels.max_risk),
             votes.stamp(self.cast),
+            *label_set.current().stamp(),
         ]
         removals = removal.list_fingerprint(self.removals)
         decision = fingerprint(
@@ -217,6 +220,8 @@ class _Run:
     def _rows_mark(self, part: int) -> str:
         """The fingerprint of a part of rows/: of links also the rules and the round of tries."""
         mark = ingest.chunk_fingerprint(self.chunks[part], self.recipe.ingest.max_bytes)
+        if names := label_set.current().stamp():  # which words of a source are labels
+            mark = fingerprint(mark, names)
         if again := self.tries.get(self.chunks[part].fingerprint()):
             mark = fingerprint(mark, again)
         if self.chunks[part].source.kind != "urls":

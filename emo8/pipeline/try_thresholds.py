@@ -16,11 +16,11 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
+from emo8.core import label_set
 from emo8.core.errors import BuildError, Emo8Error
 from emo8.core.read_recipe import parse_recipe
 from emo8.core.settings import DecideConfig, Thresholds
 from emo8.core.suggest import suggest
-from emo8.core.taxonomy import STYLES
 from emo8.engine import build_folder
 from emo8.engine.database import Database, parquet, reading
 from emo8.engine.files import read_columns, read_fingerprint
@@ -100,7 +100,7 @@ def changed(config: DecideConfig, settings: list[str]) -> DecideConfig:
         if not path:
             values[name] = value
         elif len(path) == 2 and path[0] == "style":
-            _check_name(path[1], list(STYLES), setting)
+            _check_name(path[1], list(label_set.styles()), setting)
             style.setdefault(path[1], {})[name] = value
         else:
             raise Emo8Error(f"--try {setting}: write key=value or style.NAME.key=value")
@@ -164,7 +164,7 @@ def compare(db: Database, config: DecideConfig, examples: int) -> Trial:
     return Trial(
         leaving=_counted(db, "after", leaving),
         returning=_counted(db, "before", returning),
-        kept={style: counts[style] for style in STYLES if style in counts},
+        kept={style: counts[style] for style in label_set.styles() if style in counts},
         orphans=db.value(f"{copies} ON survivor = gone.id")
         - db.value(f"SELECT count(*) FROM {leaving}"),
         shown_leaving=_spread(db, "after", leaving, examples),

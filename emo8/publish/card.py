@@ -16,17 +16,18 @@ import jinja2
 
 from emo8.core import plain_text, schema
 from emo8.core.errors import RecipeError
+from emo8.core.label_set import MIKELS, NO_STYLE
 from emo8.core.plain_text import Markdown
 from emo8.core.reasons import REASONS
 from emo8.core.settings import PublishConfig
 from emo8.core.suggest import suggest
-from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.shards import README
 from emo8.engine.files import write_text
 from emo8.publish import card_numbers, cardyaml
 from emo8.publish.croissant import write_croissant
 from emo8.report import understood
 
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 UNRELEASED = "0.0.0"  # the version of a build that was not published
 
 
@@ -76,10 +77,13 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
     """Everything the templates may use."""
     check_answers(given.publish)
     counted = card_numbers.count(root)
-    funnel = given.stats["funnel"]
+    funnel, labels = given.stats["funnel"], counted["labels"]
+    in_styles = f" in {len(counted['counts'])} styles ({', '.join(counted['counts'])})"
+    if labels.styles == (NO_STYLE,):
+        in_styles = ""
     summary = (
-        f"{counted['num_rows']} images labelled with one of eight emotions "
-        f"in {len(counted['counts'])} styles ({', '.join(counted['counts'])}), with label "
+        f"{counted['num_rows']} images labelled with one of {_in_words(len(labels.emotions))} "
+        f"emotions{in_styles}, with label "
         "distributions, texts, person boxes, provenance and a licence for each."
     )
     return {
@@ -104,11 +108,18 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "leaks": given.stats.get("leaks"),
         "fetch": given.stats.get("fetch"),
         "understood": understood.for_card(given.stats.get("understood") or {}),
-        "emotions": EMOTIONS,
+        "emotions": labels.emotions,
+        "styles": labels.styles,
+        "is_mikels": labels.emotions == MIKELS.emotions,
+        "in_words": _in_words,
         "reasons": REASONS,
         "cite_as": _citation(given),
         "columns": {column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},
     }
+
+
+def _in_words(number: int) -> str:
+    return _NUMBERS[number] if number < len(_NUMBERS) else str(number)
 
 
 def _citation(given: CardInput) -> str:

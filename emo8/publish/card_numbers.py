@@ -14,10 +14,11 @@ from PIL import Image
 
 from emo8.core import schema
 from emo8.core.images import decode
+from emo8.core.label_set import LabelSet
 from emo8.core.licenses import hub_id
 from emo8.core.settings import LeaksConfig
-from emo8.core.taxonomy import EMOTIONS, POSITIVE, SPLITS, STYLES
-from emo8.dataset.shards import content_fingerprint, list_shards, read_rows
+from emo8.core.taxonomy import SPLITS
+from emo8.dataset.shards import content_fingerprint, labels_of, list_shards, read_rows
 from emo8.duplicates import fingerprints
 from emo8.engine.database import parquet, reading
 from emo8.engine.verdict_table import VERDICTS
@@ -40,11 +41,14 @@ _NARROW = (
 def count(root: Path) -> dict[str, Any]:
     """Rows by split, style, emotion, rule, licence and source; empty values; people; clusters."""
     table = read_rows(root, [name for name in _NARROW if name in schema.PUBLISHED])
-    counts = _cells(table)
+    labels = labels_of(root)
+    counts = _cells(table, labels)
     unlabelled = table["emotion"].null_count
     if not unlabelled:
-        counts = {style: {e: row[e] for e in EMOTIONS} for style, row in counts.items()}
-    by_emotion = {emotion: sum(row[emotion] for row in counts.values()) for emotion in EMOTIONS}
+        counts = {style: {e: row[e] for e in labels.emotions} for style, row in counts.items()}
+    by_emotion = {
+        emotion: sum(row[emotion] for row in counts.values()) for emotion in labels.emotions
+    }
     ranked = sorted(by_emotion.items(), key=lambda item: (-item[1], item[0]))
     licenses = _counted(pc.fill_null(table["license"], _NO_LICENSE))
     boxes = pc.list_value_length(table["people"])
@@ -66,7 +70,7 @@ def count(root: Path) -> dict[str, Any]:
         "num_clusters": pc.count_distinct(table["cluster"]).as_py(),
         "with_people": pc.sum(pc.greater(boxes, 0)).as_py() or 0,
         "people_unknown": empty["people"],
-        "negative": sum(rows for name, rows in by_emotion.items() if name not in POSITIVE),
+        "negative": sum(rows for name, rows in by_emotion.items() if name in labels.negative),
         "largest": ranked[0],
         "smallest": ranked[-1],
         "withheld": table["published_sha256"].null_count,
@@ -76,6 +80,7 @@ def count(root: Path) -> dict[str, Any]:
         "blurred": _where(table, "faces_blurred", lambda column: pc.greater(column, 0)),
         "calibrated": _where(table, "emotion_calibration", lambda c: pc.not_equal(c, "none")),
         "fingerprint": content_fingerprint(root),
+        "labels": labels,
     }
 
 
@@ -96,6 +101,7 @@ def annotators(facts: dict[str, Any]) -> list[str]:
 
 def sample_pictures(root: Path) -> dict[tuple[str, str], Image.Image]:
     """One picture per emotion and style: labelled by its source if any is, else CLIP's surest."""
+    labels = labels_of(root)
     best: dict[tuple[int, int], tuple[tuple[bool, float], str, int]] = {}
     for shard in list_shards(root):
         table = pq.read_table(
@@ -110,7 +116,7 @@ def sample_pictures(root: Path) -> dict[tuple[str, str], Image.Image]:
             if cell not in best or rank > best[cell][0]:
                 best[cell] = (rank, shard.name, number)
     return {
-        (EMOTIONS[emotion], STYLES[style]): _picture(root / name, number)
+        (labels.emotions[emotion], labels.styles[style]): _picture(root / name, number)
         for (emotion, style), (_, name, number) in best.items()
     }
 
@@ -126,15 +132,15 @@ def _picture(path: Path, number: int) -> Image.Image:
     raise IndexError(f"{path} has fewer rows")
 
 
-def _cells(table: pa.Table) -> dict[str, dict[str, int]]:
+def _cells(table: pa.Table, labels: LabelSet) -> dict[str, dict[str, int]]:
     """style -> emotion -> rows; a value outside the vocabulary is left to the gate."""
     pairs = Counter(zip(table["style"].to_pylist(), table["emotion"].to_pylist(), strict=True))
     return {
         style: {
-            **{emotion: pairs[number, place] for place, emotion in enumerate(EMOTIONS)},
+            **{emotion: pairs[number, place] for place, emotion in enumerate(labels.emotions)},
             NO_EMOTION: pairs[number, None],
         }
-        for number, style in enumerate(STYLES)
+        for number, style in enumerate(labels.styles)
     }
 
 

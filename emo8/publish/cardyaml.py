@@ -17,8 +17,8 @@ import yaml
 
 from emo8.core import schema
 from emo8.core.licenses import HUB_LICENSES, OTHER
-from emo8.core.taxonomy import SPLITS, STYLES
-from emo8.dataset.shards import LABELS, README, VOTES, Shard, list_shards
+from emo8.core.taxonomy import SPLITS
+from emo8.dataset.shards import LABELS, README, VOTES, Shard, labels_of, list_shards
 
 if TYPE_CHECKING:
     import datasets
@@ -59,7 +59,7 @@ def front_matter(
     """
     shards = list_shards(root)
     configs = [_config("default", _default_patterns(shards))]
-    for style in STYLES:
+    for style in labels_of(root).styles:
         own = [shard.split for shard in shards if shard.style == style]
         patterns = {split: [f"data/{style}/{split}-*.parquet"] for split in SPLITS if split in own}
         if patterns:
@@ -224,17 +224,17 @@ def _info(name: str, root: Path, files: Sequence[tuple[str, str]]) -> dict[str, 
     ordered = [splits[split] for split in SPLITS if split in splits]
     return {
         "config_name": name,
-        "features": _features(name)._to_yaml_list(),
+        "features": _features(name, root)._to_yaml_list(),
         "splits": ordered,
         "download_size": sum((root / path).stat().st_size for _, path in files),
         "dataset_size": sum(split["num_bytes"] for split in ordered),
     }
 
 
-def _features(config: str) -> datasets.Features:
+def _features(config: str, root: Path) -> datasets.Features:
     if config == VOTES:
         return schema.votes_features()
-    return schema.published_features(images=config != LABELS)
+    return schema.published_features(images=config != LABELS, labels=labels_of(root))
 
 
 def _num_rows(info: dict[str, Any]) -> int:

@@ -20,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.core.images import DecodeError, decode
+from emo8.core.label_set import LabelSet
 from emo8.core.licenses import OTHER, hub_id
 from emo8.core.settings import PublishConfig
-from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.removal import Matcher, Removal
-from emo8.dataset.shards import LABELS, Shard, all_files, list_shards, read_rows
+from emo8.dataset.shards import LABELS, Shard, all_files, labels_of, list_shards, read_rows
 from emo8.publish import cardyaml, croissant
 from emo8.publish.audit import file_finds
 from emo8.publish.picture_scan import scan
@@ -117,7 +117,9 @@ def inspect(
         found.add("stale_removals", "emo8 remove was used since")
     for pair in split_leaks:
         found.add("split_leak", pair)
-    looker = _Looker(root=root, matcher=Matcher(removals), texts=TextScan(forbidden))
+    looker = _Looker(
+        root=root, labels=labels_of(root), matcher=Matcher(removals), texts=TextScan(forbidden)
+    )
     shards = list_shards(root)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # decoding and hashing free the GIL
         for one in pool.map(looker.shard, shards):
@@ -142,13 +144,14 @@ class _Looker:
     """Looks at one shard at a time, one row group at a time."""
 
     root: Path
+    labels: LabelSet
     matcher: Matcher
     texts: TextScan
 
     def shard(self, shard: Shard) -> Findings:
         found = Findings()
         with pq.ParquetFile(self.root / shard.name) as file:
-            _check_schema(file, shard.name, found)
+            _check_schema(file, shard.name, self.labels, found)
             if "vocabulary" in found.counts:
                 return found
             for group in range(file.metadata.num_row_groups):
@@ -165,7 +168,7 @@ class _Looker:
         for row in np.flatnonzero(removed).tolist():
             found.add("removed", places[row])
         for row, entry in enumerate(table.drop_columns(["image"]).to_pylist()):
-            _check_labels(entry, shard, places[row], found)
+            _check_labels(entry, shard, self.labels, places[row], found)
             _check_texts(entry, places[row], self.texts, found)
             _check_picture(table["image"][row].as_py(), entry, places[row], found)
 
@@ -179,20 +182,24 @@ def copy_addresses(also_from: pa.ChunkedArray) -> list[list[str | None]]:
     return [[copy["source_url"] for copy in row or []] for row in also_from.to_pylist()]
 
 
-def _check_schema(file: pq.ParquetFile, name: str, found: Findings) -> None:
+def _check_schema(file: pq.ParquetFile, name: str, labels: LabelSet, found: Findings) -> None:
     arrow = file.schema_arrow
     if not arrow.equals(schema.published_schema()):
         found.add("vocabulary", f"{name} has other columns than emo8/core/schema.py")
+    if label_set.of_footer(arrow.metadata) != labels:
+        found.add("vocabulary", f"{name} names other labels than the files before it")
 
 
-def _check_labels(entry: dict[str, Any], shard: Shard, place: str, found: Findings) -> None:
+def _check_labels(
+    entry: dict[str, Any], shard: Shard, labels: LabelSet, place: str, found: Findings
+) -> None:
     emotion, prob = entry["emotion"], entry["emotion_prob"]
     abstained = emotion is None and entry["emotion_rule"] == ABSTAIN
-    if not abstained and (emotion is None or not 0 <= emotion < len(EMOTIONS)):
+    if not abstained and (emotion is None or not 0 <= emotion < len(labels.emotions)):
         found.add("vocabulary", f"emotion {emotion} of {place}")
     if entry["style"] != shard.style_rank:
         found.add("vocabulary", f"style {entry['style']} of {place}")
-    if prob is not None and (len(prob) != len(EMOTIONS) or abs(sum(prob) - 1) > 0.01):
+    if prob is not None and (len(prob) != len(labels.emotions) or abs(sum(prob) - 1) > 0.01):
         found.add("vocabulary", f"emotion_prob of {place}")
 
 

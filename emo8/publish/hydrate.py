@@ -28,12 +28,12 @@ import pyarrow.parquet as pq
 from emo8.core import schema
 from emo8.core.errors import Emo8Error
 from emo8.core.images import DecodeError, decode
+from emo8.core.label_set import LabelSet
 from emo8.core.plain_text import cell
 from emo8.core.settings import FetchConfig
-from emo8.core.taxonomy import STYLES
 from emo8.dataset.published_picture import publishable, suffix
 from emo8.dataset.removal import MAX_COPY_DISTANCE, Matcher, Removal
-from emo8.dataset.shards import CHANGELOG, LABELS, README, VOTES, list_shards
+from emo8.dataset.shards import CHANGELOG, LABELS, README, VOTES, labels_of, list_shards
 from emo8.engine.files import parquet_writer, write_text
 from emo8.measure.filters.base import prepare, square_hash
 from emo8.publish import cardyaml
@@ -177,7 +177,8 @@ class Hydration:
 
     def _complete(self, name: str, found: dict[str, Location], target: Path) -> None:
         """Write one file with its pictures, row group by row group."""
-        metadata = schema.published_features().arrow_schema.metadata
+        labels = labels_of(self.data)
+        metadata = schema.published_metadata(labels)
         wide = schema.published_schema().with_metadata(metadata)
         writers: dict[str, pq.ParquetWriter] = {}
         options = schema.parquet_options(wide)
@@ -187,7 +188,7 @@ class Hydration:
                 for row in file.read_row_group(group).to_pylist():
                     filled = self._filled(row, found)
                     if filled is not None:
-                        by_file[_target_name(name, row)].append(filled)
+                        by_file[_target_name(name, row, labels)].append(filled)
                 for place, rows in by_file.items():
                     if place not in writers:
                         writer = parquet_writer(target / place, wide, **options)
@@ -305,11 +306,11 @@ def fetch_options(texts: list[str]) -> FetchConfig:
     return parse_recipe({"source": source, "fetch": options}, where="--fetch").fetch
 
 
-def _target_name(name: str, row: dict[str, Any]) -> str:
+def _target_name(name: str, row: dict[str, Any], labels: LabelSet) -> str:
     """Where a row is written: in its own file, or from labels/ in the shard of its style."""
     if not name.startswith(f"{LABELS}/"):
         return name
-    return f"data/{STYLES[row['style']]}/{Path(name).name}"
+    return f"data/{labels.styles[row['style']]}/{Path(name).name}"
 
 
 def _address(url: str | None) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.core.errors import BuildError
 from emo8.core.licenses import may_redistribute
 from emo8.core.settings import PublishConfig
@@ -28,6 +28,7 @@ from emo8.dataset.shards import (
     README,
     RELEASE,
     all_files,
+    labels_of,
     list_shards,
     row_groups,
     sha256,
@@ -106,7 +107,9 @@ def stage(
     root_hash = verify.rows_root(root)
     pictures = card_numbers.sample_pictures(root)
     (root / "assets").mkdir()
-    grid = figures.sample_grid(lambda emotion, style: pictures.get((emotion, style)))
+    grid = figures.sample_grid(
+        lambda emotion, style: pictures.get((emotion, style)), labels_of(root)
+    )
     (root / GRID).write_bytes(grid)
 
     def finish(history: list[dict[str, Any]]) -> dict[str, Any]:
@@ -209,7 +212,7 @@ def write_labels(root: Path) -> None:
     Each shard with pictures is one row group, so a shard that grows moves the others little.
     """
     columns = schema.published_schema(images=False)
-    metadata = schema.published_features(images=False).arrow_schema.metadata
+    metadata = schema.published_metadata(labels_of(root), images=False)
     target_schema = columns.with_metadata(metadata)
     options = schema.parquet_options(target_schema)
     groups: dict[str, list[str]] = {}
@@ -296,15 +299,15 @@ def footer_problems(shards: dict[str, Any], notes: dict[str, Any]) -> list[str]:
 
     `shards` maps names to paths or open files.
     """
-    features = schema.published_features().arrow_schema
-    wanted = json.loads(features.metadata[b"huggingface"])
     problems, rows = [], 0
     for name, place in shards.items():
         with pq.ParquetFile(place) as file:
             rows += file.metadata.num_rows
             arrow = file.schema_arrow
-        own = json.loads((arrow.metadata or {}).get(b"huggingface", b"null"))
-        if own != wanted or not arrow.equals(schema.published_schema()):
+        own = arrow.metadata or {}
+        features = schema.published_metadata(label_set.of_footer(own))[b"huggingface"]
+        said = json.loads(own.get(b"huggingface", b"null"))
+        if said != json.loads(features) or not arrow.equals(schema.published_schema()):
             problems.append(f"{name} has other features than the schema")
     if rows != notes["rows"]:
         problems.append(f"{rows} rows in the files, {notes['rows']} in {RELEASE}")

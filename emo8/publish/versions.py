@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import Emo8Error
-from emo8.core.taxonomy import EMOTIONS, STYLES
-from emo8.dataset.shards import CHANGELOG, LABELS, RELEASE, list_shards
+from emo8.dataset.shards import CHANGELOG, LABELS, RELEASE, labels_of, list_shards
 from emo8.engine.build_folder import RESOLVED, read_json
 
 FIRST = "1.0.0"
@@ -140,13 +139,14 @@ def read_state(root: Path) -> State:
     if not files:
         labels = sorted((root / LABELS).glob("*.parquet"))
         files = [(path.stem.rpartition("-")[0], path) for path in labels]
+    known = labels_of(root)
     frames, columns = [], {}
     for split, path in files:
         schema = pq.read_schema(path)
         columns = {field.name: str(field.type) for field in schema if field.name != "image"}
         wanted = [name for name in ("id", *_COMPARED) if name in schema.names]
         table = pq.read_table(path, columns=wanted).replace_schema_metadata(None)
-        for name, names in (("emotion", EMOTIONS), ("style", STYLES)):
+        for name, names in (("emotion", known.emotions), ("style", known.styles)):
             numbers = table[name].to_pylist()
             texts = [names[n] if n is not None and 0 <= n < len(names) else None for n in numbers]
             place = table.column_names.index(name)

@@ -1,6 +1,6 @@
 """Pictures of a dataset's numbers: sample grid, funnel, confidence, curves. PNG bytes come back.
 
-One fixed colour per emotion (`taxonomy.EMOTION_COLORS`), the same in every figure.
+One fixed colour per emotion (`LabelSet.emotion_colors`), the same in every figure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from emo8.core.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
+from emo8.core.label_set import LabelSet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,23 +22,24 @@ TILE_PX = 116
 INK = "#222222"
 
 
-def sample_grid(pick: Callable[[str, str], Image.Image | None]) -> bytes:
-    """Eight emotions (columns) by five styles (rows); `pick(emotion, style)` gives each picture."""
+def sample_grid(pick: Callable[[str, str], Image.Image | None], labels: LabelSet) -> bytes:
+    """Emotions (columns) by styles (rows); `pick(emotion, style)` gives each picture."""
+    colors = labels.emotion_colors
     left, top, gap = 132, 34, 6
     step = TILE_PX + gap
-    size = (left + step * len(EMOTIONS), top + step * len(STYLES))
+    size = (left + step * len(labels.emotions), top + step * len(labels.styles))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(15)
-    for column, emotion in enumerate(EMOTIONS):
+    for column, emotion in enumerate(labels.emotions):
         x = left + column * step
-        draw.rectangle((x, top - 8, x + TILE_PX - 1, top - 4), fill=EMOTION_COLORS[emotion])
+        draw.rectangle((x, top - 8, x + TILE_PX - 1, top - 4), fill=colors[emotion])
         draw.text((x + TILE_PX // 2, 4), emotion, fill=INK, font=font, anchor="ma")
-    for row, style in enumerate(STYLES):
+    for row, style in enumerate(labels.styles):
         y = top + row * step
         label = style.replace("_", "\n")
         draw.multiline_text((8, y + TILE_PX // 2), label, fill=INK, font=font, anchor="lm")
-        for column, emotion in enumerate(EMOTIONS):
+        for column, emotion in enumerate(labels.emotions):
             corner = (left + column * step, y)
             picture = pick(emotion, style)
             if picture is None:

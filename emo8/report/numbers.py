@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from emo8.core import label_set
 from emo8.core.reasons import describe
 from emo8.core.settings import Recipe
-from emo8.core.taxonomy import EMOTIONS, SPLITS, STYLES
+from emo8.core.taxonomy import SPLITS
 from emo8.engine.database import Database, parquet, reading, values
 from emo8.engine.files import fingerprint, part_writer, write_text
 from emo8.engine.verdict_table import SCHEMA, VERDICTS
@@ -44,7 +45,10 @@ def statistics(build: Path, models: list[str]) -> dict[str, Any]:
                 "kept": num_rows,
                 "rejected": rejected,
             },
-            "counts": {s: {e: found.get((s, e), 0) for e in EMOTIONS} for s in STYLES},
+            "counts": {
+                s: {e: found.get((s, e), 0) for e in label_set.emotions()}
+                for s in label_set.styles()
+            },
             "splits": {split: splits.get(split, 0) for split in SPLITS},
             "emotion_rules": _counts(db, "emotion_rule", kept),
             "style_rules": _counts(db, "style_rule", kept),

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
-from emo8.core.taxonomy import EMOTIONS, STYLES, parse_emotion
+from emo8.core import label_set
 from emo8.core.version import __version__
 from emo8.engine.build_folder import read_json
 from emo8.engine.files import write_text
@@ -57,9 +57,13 @@ def write(build: Path) -> dict[str, Any]:
     images = {name: figures.data_uri(data) for name, data in pictures.items() if "/" not in name}
     samples = sorted(name for name in pictures if "/" in name)
     text = page.render(
-        n=numbers, images=images, samples=samples, emotions=EMOTIONS, styles=STYLES,
+        n=numbers,
+        images=images,
+        samples=samples,
+        emotions=label_set.emotions(),
+        styles=label_set.styles(),
         version=__version__,
-    )  # fmt: skip
+    )
     write_text(folder / "report.html", text)
     return numbers
 
@@ -75,9 +79,13 @@ def summary(build: Path, rows: pd.DataFrame) -> dict[str, Any]:
         "num_rows": len(rows),
         "models": [model["name"] for model in resolved.get("models", [])],
         "steps": by_step(verdicts),
-        "balance": {style: balance(rows[rows["style"] == style]["emotion"]) for style in STYLES},
+        "balance": {
+            style: balance(rows[rows["style"] == style]["emotion"]) for style in label_set.styles()
+        },
         "emotion_rules": _counts(rows["emotion_rule"]),
-        "confidence": {style: _confidence(rows[rows["style"] == style]) for style in STYLES},
+        "confidence": {
+            style: _confidence(rows[rows["style"] == style]) for style in label_set.styles()
+        },
         "votes": vote_report(build),
         "calibration": _calibration(fitted, resolved),
         "confusion": confusion(rows),
@@ -103,16 +111,23 @@ def by_step(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
 def _table(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     emotion = rows["emotion"].fillna("none")
     table = pd.crosstab(rows["style"], emotion)
-    table = table.reindex(index=list(STYLES), columns=[*EMOTIONS, "none"], fill_value=0)
+    table = table.reindex(
+        index=list(label_set.styles()), columns=[*label_set.emotions(), "none"], fill_value=0
+    )
     return {
-        style: {name: int(table[name].to_dict().get(style, 0)) for name in (*EMOTIONS, "none")}
-        for style in STYLES
+        style: {
+            name: int(table[name].to_dict().get(style, 0))
+            for name in (*label_set.emotions(), "none")
+        }
+        for style in label_set.styles()
     }
 
 
 def balance(emotions: pd.Series) -> float | None:
     """Entropy of the emotions' shares over its maximum: 1 = all equally frequent; null if none."""
-    counts = emotions.dropna().value_counts().reindex(EMOTIONS, fill_value=0).to_numpy(float)
+    counts = (
+        emotions.dropna().value_counts().reindex(label_set.emotions(), fill_value=0).to_numpy(float)
+    )
     total = counts.sum()
     return round(float(entropy(counts[None] / total)[0]), 4) if total else None
 
@@ -122,15 +137,15 @@ def confusion(rows: pd.DataFrame) -> dict[str, list[list[int]]]:
     human = rows["emotion"].where(rows["emotion_rule"].eq("human"), None)
     claims = {
         "human": human,
-        "source": parsed(rows["emotion_source"], parse_emotion),
+        "source": parsed(rows["emotion_source"], label_set.parse_emotion),
         "clip": rows["emotion_clip"],
     }
     found = {}
     for first, second in _CLAIMS:
-        table = np.zeros((len(EMOTIONS), len(EMOTIONS)), int)
+        table = np.zeros((len(label_set.emotions()), len(label_set.emotions())), int)
         both = claims[first].notna() & claims[second].notna()
         for a, b in zip(claims[first][both], claims[second][both]):
-            table[EMOTIONS.index(a), EMOTIONS.index(b)] += 1
+            table[label_set.emotions().index(a), label_set.emotions().index(b)] += 1
         if table.any():
             found[f"{first} and {second}"] = table.tolist()
     return found
@@ -139,19 +154,23 @@ def confusion(rows: pd.DataFrame) -> dict[str, list[list[int]]]:
 def draw(build: Path, rows: pd.DataFrame, numbers: dict[str, Any]) -> dict[str, bytes]:
     """Every figure by file name without its suffix."""
     prob = np.stack(rows["emotion_prob"].to_list())
-    by_style = {style: prob[rows["style"].eq(style).to_numpy()] for style in STYLES}
+    by_style = {style: prob[rows["style"].eq(style).to_numpy()] for style in label_set.styles()}
     found = {"confidence": figures.confidence(by_style)}
     for name, place in (("before", 0), ("after", -1)):
         counts = numbers["steps"][place]["counts"]
-        names = [*EMOTIONS, "none"]
-        values = np.array([[counts[style][e] for e in names] for style in STYLES])
+        names = [*label_set.emotions(), "none"]
+        values = np.array([[counts[style][e] for e in names] for style in label_set.styles()])
         found[f"counts_{name}"] = figures.matrix(
-            values, STYLES, names, xlabel="final emotion", ylabel="style"
+            values, label_set.styles(), names, xlabel="final emotion", ylabel="style"
         )
     for pair, table in numbers["confusion"].items():
         first, second = pair.split(" and ")
         found[f"confusion_{first}_{second}"] = figures.matrix(
-            np.array(table), EMOTIONS, EMOTIONS, xlabel=f"{second} says", ylabel=f"{first} says"
+            np.array(table),
+            label_set.emotions(),
+            label_set.emotions(),
+            xlabel=f"{second} says",
+            ylabel=f"{first} says",
         )
     if numbers["calibration"]["state"] == "fitted":
         found |= calibration_figures(numbers["calibration"]["all"])
@@ -242,7 +261,7 @@ def calibrate_build(build: Path, resolved: dict[str, Any]) -> dict[str, Any]:
     labelled = pd.DataFrame(
         {
             "prob": rows["emotion_raw_prob"],
-            "truth": rows["emotion"].map({name: k for k, name in enumerate(EMOTIONS)}),
+            "truth": rows["emotion"].map({name: k for k, name in enumerate(label_set.emotions())}),
             "style": rows["style"],
             "cluster": rows["cluster"],
             "rule": rows["emotion_rule"],

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error
-from emo8.core.taxonomy import EMOTIONS
 
 # Columns of a vote file of ours, and every name that is understood for each, the surest first.
 NAMES: dict[str, tuple[str, ...]] = {
@@ -67,9 +67,9 @@ def our_column(name: str) -> str:
     for spelling in (key, squeezed):
         if spelling in _BY_NAME:
             return _BY_NAME[spelling]
-    if key in EMOTIONS:
+    if key in label_set.emotions():
         return key
-    for emotion in EMOTIONS:
+    for emotion in label_set.emotions():
         if key in (f"{emotion}_intensity", f"intensity_{emotion}"):
             return f"intensity:{emotion}"
     return ""
@@ -82,7 +82,7 @@ def map_columns(found: Sequence[str], asked: Mapping[str, str], where: str) -> d
     """
     mapping: dict[str, str] = {}
     for ours, theirs in asked.items():
-        if ours not in NAMES and ours not in EMOTIONS:
+        if ours not in NAMES and ours not in label_set.emotions():
             raise Emo8Error(f"--columns {ours}={theirs}: {_near(ours, COLUMNS)}")
         if theirs and theirs not in found:
             raise Emo8Error(f"--columns {ours}={theirs}: {where} {_near(theirs, found)}")

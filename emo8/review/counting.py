@@ -17,15 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.core.settings import VotesConfig
-from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.engine.row_index import index_of
 from emo8.review.agreement import Marks, dawid_skene
 
 # Votes an unknown annotator is assumed to have given: two per emotion tame one-picture annotators.
 SMOOTHING = 2.0
-ANSWERS = (*EMOTIONS, "none", "neutral")  # what can win
 MEANS = ("valence", "arousal", "dominance")
 # What the votes on a row came to, beside the emotion that won.
 NO_EMOTION = ("none", "neutral")
@@ -35,11 +33,16 @@ _SAYS = ("choice", "select", "none", "neutral", "other")
 
 @dataclass(frozen=True, kw_only=True)
 class Shares:
-    """Shares (N, K) of the ANSWERS, and how many annotators (N,) answered."""
+    """Shares (N, K) of the `answers`, and how many annotators (N,) answered."""
 
     split: np.ndarray  # a person's ticks share one vote
     each: np.ndarray  # every tick is a vote
     annotators: np.ndarray
+
+
+def answers() -> tuple[str, ...]:
+    """What can win: the emotions, then two ways to say that there is none."""
+    return (*label_set.emotions(), *NO_EMOTION)
 
 
 def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.DataFrame:
@@ -81,7 +84,7 @@ def human_labels(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
 
 def _lists(shares: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Shares (N, K) of the emotions as lists to publish, None where nothing is known."""
-    rounded = np.round(shares[:, : len(EMOTIONS)], schema.PUBLISHED_DECIMALS)
+    rounded = np.round(shares[:, : len(label_set.emotions())], schema.PUBLISHED_DECIMALS)
     found = np.full(len(shares), None, object)
     for number in np.flatnonzero(known).tolist():
         found[number] = rounded[number].tolist()
@@ -101,7 +104,9 @@ def _means(votes: pd.DataFrame, item: np.ndarray, n: int, kind: str) -> np.ndarr
 def human_styles(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd.Series:
     """Per row the style that people chose by the recipe's rule, None where they chose none."""
     cast = votes[votes["kind"].eq("style") & _among(votes["id"], ids)]
-    counts = pd.crosstab(cast["id"], cast["style"]).reindex(columns=list(STYLES), fill_value=0)
+    counts = pd.crosstab(cast["id"], cast["style"]).reindex(
+        columns=list(label_set.styles()), fill_value=0
+    )
     chosen = np.full(len(counts) + 1, None, object)
     for number, row in enumerate(counts.to_numpy()):
         best, share = int(row.argmax()), row.max() / row.sum()
@@ -110,7 +115,7 @@ def human_styles(votes: pd.DataFrame, ids: pd.Series, config: VotesConfig) -> pd
         if row.sum() >= config.min_votes and enough.get(
             config.rule, alone and share >= config.min_share - 1e-9
         ):
-            chosen[number] = STYLES[best]
+            chosen[number] = label_set.styles()[best]
     place = index_of(ids, counts.index.to_series())
     return pd.Series(chosen[place], index=ids.index, dtype=object)
 
@@ -121,7 +126,7 @@ def _among(keys: pd.Series, ids: pd.Series) -> np.ndarray:
 
 
 def marks_of(votes: pd.DataFrame) -> tuple[Marks, list[str], list[str]]:
-    """Answers and yes-answers as marks over ANSWERS, with the ids and the annotators.
+    """Answers and yes-answers as marks over `answers`, with the ids and the annotators.
 
     Marks of one answer share one vote; a foreign word has its share and no mark.
     """
@@ -133,7 +138,7 @@ def marks_of(votes: pd.DataFrame) -> tuple[Marks, list[str], list[str]]:
         person=people,
         name=_numbers(said),
         weight=_weights(rows, people),
-        shape=(len(ids), len(annotators), len(ANSWERS)),
+        shape=(len(ids), len(annotators), len(answers())),
     )
     return marks.named(), ids.tolist(), annotators.tolist()
 
@@ -144,9 +149,9 @@ def in_favour(votes: pd.DataFrame) -> pd.Series:
 
 
 def _numbers(votes: pd.DataFrame) -> np.ndarray:
-    """(V,) places in ANSWERS; -1 for words that name none."""
+    """(V,) places in `answers`; -1 for words that name none."""
     names = votes["emotion"].where(votes["emotion"].notna(), votes["kind"])
-    return names.map({name: k for k, name in enumerate(ANSWERS)}).fillna(-1).to_numpy(int)
+    return names.map({name: k for k, name in enumerate(answers())}).fillna(-1).to_numpy(int)
 
 
 def _weights(item: np.ndarray, person: np.ndarray) -> np.ndarray:
@@ -166,7 +171,7 @@ def shares_of(votes: pd.DataFrame, item: np.ndarray, n: int) -> Shares:
     free = votes["kind"].isin(_SAYS).to_numpy()
     number = _numbers(votes)
     person = pd.factorize(votes["annotator"])[0]
-    split, each, asked = (np.zeros((n, len(ANSWERS))) for _ in range(3))
+    split, each, asked = (np.zeros((n, len(answers()))) for _ in range(3))
     weight = np.ones(len(votes))
     weight[free] = _weights(item[free], person[free])
     named = free & (number >= 0)
@@ -211,8 +216,8 @@ def _labels(
     elif config.rule == "distribution":
         enough = best > 0
     result = np.full(len(score), NO_WINNER, object)
-    winner = np.array(ANSWERS, object)[top]
-    emotional = top < len(EMOTIONS)
+    winner = np.array(answers(), object)[top]
+    emotional = top < len(label_set.emotions())
     result[enough] = np.where(emotional, WON, winner)[enough]
     result[tied & voted] = TIE
     result[shares.annotators < config.min_votes] = TOO_FEW
@@ -235,9 +240,9 @@ def _reasons(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:
 
 
 def _posterior(votes: pd.DataFrame, item: np.ndarray, n: int) -> np.ndarray:
-    """(N, K) posterior over ANSWERS; zeros where nobody named one."""
+    """(N, K) posterior over `answers`; zeros where nobody named one."""
     marks, ids, _ = marks_of(votes)
-    out = np.zeros((n, len(ANSWERS)))
+    out = np.zeros((n, len(answers())))
     if len(ids):
         place = dict(zip(votes["id"].to_numpy(), item))
         found = dawid_skene(marks, smoothing=SMOOTHING).prob

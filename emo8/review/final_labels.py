@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from emo8.core import label_set
 from emo8.core.settings import LabelsConfig, VotesConfig
-from emo8.core.taxonomy import EMOTIONS, STYLES, parse_emotion, parse_style
 from emo8.engine.database import Database, values
 from emo8.labels.calibration import Calibrations
 from emo8.review import counting
@@ -52,14 +52,22 @@ class FinalLabels:
             id=ids, style=counting.human_styles(self.cast, ids, self.votes)
         )
         db.keep("people", pa.Table.from_pandas(human, _PEOPLE, preserve_index=False))
-        for claim, parse in (("style", parse_style), ("emotion", parse_emotion)):
+        for claim, parse in (
+            ("style", label_set.parse_style),
+            ("emotion", label_set.parse_emotion),
+        ):
             said = db.lines(f"SELECT DISTINCT {claim}_source FROM {rows}")
             names = {word: _parsed(word, parse) for (word,) in said if word is not None}
             ours = {word: name for word, name in names.items() if name}
             table = pa.table([list(ours), list(ours.values())], schema=_WORDS)
             db.keep(f"{claim}_words", table)
-        least = [self.calibrations.threshold(name, self.labels.max_risk) for name in STYLES]
-        db.keep("least_sure", pa.table({"style": STYLES, "prob": pa.array(least, pa.float64())}))
+        least = [
+            self.calibrations.threshold(name, self.labels.max_risk) for name in label_set.styles()
+        ]
+        db.keep(
+            "least_sure",
+            pa.table({"style": label_set.styles(), "prob": pa.array(least, pa.float64())}),
+        )
 
     def labelled(self, rows: str) -> str:
         """SQL: `rows` with the columns in COLUMNS, `review_rejected` (share of annotators who
@@ -71,18 +79,19 @@ class FinalLabels:
             {
                 "human": "people.style",
                 "source": "style_words.name",
-                "clip": most_likely_sql("style_prob", STYLES),
+                "clip": most_likely_sql("style_prob", label_set.styles()),
             },
             self.labels.style_rule,
         )
         # a published probability is rounded; a threshold is not
         sure = "TRUE" if self.labels.max_risk >= 1 else "list_max(emotion_prob) >= prob - 1e-4"
+        likely = most_likely_sql("emotion_prob", label_set.emotions())
         emotion, rule = first_claim(
             {
                 "human": f"CASE WHEN vote_result IN {counting.NO_EMOTION} THEN '{ABSTAIN}' "
                 "ELSE human_emotion END",
                 "source": "source_emotion",
-                "clip": f"CASE WHEN {sure} THEN {most_likely_sql('emotion_prob', EMOTIONS)} END",
+                "clip": f"CASE WHEN {sure} THEN {likely} END",
             },
             self.labels.rule,
         )

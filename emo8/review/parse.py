@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.core.errors import Emo8Error
-from emo8.core.taxonomy import EMOTIONS, parse_style
 from emo8.review.annotators import pseudonym
 from emo8.review.find_rows import PictureIndex
 from emo8.review.readers.base import Line
@@ -140,7 +139,7 @@ class _Reader:
         else:
             found += self._emotions(line, kind)
         if style := line.get("style_vote"):
-            found.append({"kind": "style", "style": _style(style)})
+            found.append({"kind": "style", "style": label_set.parse_style(style)})
         return found + self._ratings(line)
 
     def _emotions(self, line: Line, kind: str) -> list[dict[str, Any]]:
@@ -180,7 +179,7 @@ class _Reader:
         if said := line.get("polarity"):
             kept = said if said not in ("positive", "negative", "neutral") else None
             found.append({"kind": "polarity", "value": polarity(said), "word": kept})
-        for name in EMOTIONS:
+        for name in label_set.emotions():
             if said := line.get(f"intensity:{name}"):
                 rated = self._rating("intensity", said, line)
                 found.append({"kind": "intensity", "emotion": name, **rated})
@@ -220,7 +219,6 @@ class _Reader:
         return {"value": scale.unit(name, said), "scale": str(scale)}
 
 
-_style = lru_cache(maxsize=1024)(parse_style)
 _scale = lru_cache(maxsize=64)(parse_scale)
 
 

@@ -20,8 +20,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error
-from emo8.core.taxonomy import EMOTIONS
 from emo8.engine.files import fingerprint, write_part
 from emo8.review import votes
 from emo8.review.annotators import pseudonym, salt_of
@@ -37,8 +37,12 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     `rows` has emotion, emotion_rule, emotion_votes, emotion_prob, emotion_entropy, style.
     """
     prob = distributions(rows["emotion_prob"])
-    label = rows["emotion"].map({name: k for k, name in enumerate(EMOTIONS)}).to_numpy(float)
-    likely = np.array(EMOTIONS, dtype=object)[prob.argmax(axis=1)]
+    label = (
+        rows["emotion"]
+        .map({name: k for k, name in enumerate(label_set.emotions())})
+        .to_numpy(float)
+    )
+    likely = np.array(label_set.emotions(), dtype=object)[prob.argmax(axis=1)]
     emotion = rows["emotion"].where(rows["emotion"].notna(), pd.Series(likely, rows.index))
     cell = rows["style"].str.cat(emotion, sep=" / ")
     size = cell.map(cell.value_counts()).astype(int)
@@ -79,9 +83,9 @@ def chance_wrong(rows: pd.DataFrame, prob: np.ndarray, label: np.ndarray) -> np.
 
 def distributions(column: pd.Series) -> np.ndarray:
     """A column of distributions as (N, 8); rows without one are even."""
-    even = np.full(len(EMOTIONS), 1 / len(EMOTIONS))
+    even = np.full(len(label_set.emotions()), 1 / len(label_set.emotions()))
     found = [even if row is None else np.asarray(row, float) for row in column]
-    return np.stack(found) if found else np.zeros((0, len(EMOTIONS)))
+    return np.stack(found) if found else np.zeros((0, len(label_set.emotions())))
 
 
 def ranked(rows: pd.DataFrame) -> pd.DataFrame:

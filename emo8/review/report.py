@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.core import label_set
 from emo8.engine.verdict_table import VERDICTS
 from emo8.review import agreement, counting, votes
 from emo8.review.agreement import Marks
@@ -44,7 +44,7 @@ def _by_style(build: Path, cast: pd.DataFrame) -> dict[str, float]:
         return {}
     verdicts = pq.read_table(path, columns=["id", "style"]).to_pandas().drop_duplicates("id")
     style = cast["id"].map(verdicts.set_index("id")["style"])
-    alphas = {name: _of_emotions(cast[style.eq(name)]) for name in STYLES}
+    alphas = {name: _of_emotions(cast[style.eq(name)]) for name in label_set.styles()}
     return {
         name: alpha
         for name, found in alphas.items()
@@ -83,7 +83,7 @@ def _of_emotions(cast: pd.DataFrame) -> dict[str, Any]:
     return {
         **found,
         "krippendorff_alpha_by_emotion": {
-            name: _number(each[k]) for k, name in enumerate(EMOTIONS)
+            name: _number(each[k]) for k, name in enumerate(label_set.emotions())
         },
         "annotators": {
             name: {"num_votes": int(given_by[k]), "estimated_accuracy": _number(accuracy[k])}

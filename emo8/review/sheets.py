@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8.core import label_set
 from emo8.core.errors import BuildError, Emo8Error
 from emo8.core.plain_text import cell
-from emo8.core.taxonomy import EMOTIONS
 from emo8.engine.files import fingerprint, read_fingerprint, write_part
 from emo8.engine.verdict_table import VERDICTS
 from emo8.review import votes
@@ -64,7 +64,7 @@ def claims_table(build: Path) -> pd.DataFrame:
     wide = read_inputs(build, parts, _FROM_NARROW).to_pandas()
     rows = kept.merge(wide, on=["part", "row"], how="left").reset_index(drop=True)
     prob = np.stack(rows["emotion_prob"].to_list())
-    rows["emotion_clip"] = np.array(EMOTIONS, dtype=object)[prob.argmax(axis=1)]
+    rows["emotion_clip"] = np.array(label_set.emotions(), dtype=object)[prob.argmax(axis=1)]
     rows["clip_prob"] = prob.max(axis=1)
     return rows
 
@@ -110,7 +110,7 @@ def label_scores(rows: pd.DataFrame) -> pd.DataFrame:
     prob = np.stack(labelled["emotion_prob"].to_list()).astype(np.float64)
     prob = np.maximum(prob, 1e-6)  # cleanlab takes shares of it
     prob /= prob.sum(axis=1, keepdims=True)
-    label = labelled["emotion"].map(EMOTIONS.index).to_numpy(dtype=int)
+    label = labelled["emotion"].map(label_set.emotions().index).to_numpy(dtype=int)
     issues = np.zeros(len(label), bool)  # of one emotion only: nothing to confuse it with
     if len(np.unique(label)) > 1:
         issues = find_label_issues(label, prob, n_jobs=1)

@@ -1,7 +1,7 @@
 """What annotators' words mean: one of the emotions, none of them, a yes, a number on a scale.
 
 Words outside our vocabulary are mistakes unless the recipe maps them (`[votes.words]`): which of
-Mikels' eight "joy" is, only whoever asked the question can say.
+the emotions "joy" is, only whoever asked the question can say.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from emo8.core.taxonomy import parse_emotion
+from emo8.core import label_set
 
 YES = frozenset({"yes", "y", "true", "t", "1", "1.0", "on", "x"})
 NO = frozenset({"no", "n", "false", "f", "0", "0.0", "off"})
@@ -73,7 +73,7 @@ class Words:
             kind = _MEANT[key]
             return Meaning(kind, None, None if key.replace(" ", "_") == kind else word)
         try:
-            emotion = parse_emotion(word)
+            emotion = label_set.parse_emotion(word)
         except ValueError as error:
             raise ValueError(
                 f'{error} Or say what it means: [votes.words] "{word}" = "…" ("" keeps the word '

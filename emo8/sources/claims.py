@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emo8.core import label_set
 from emo8.core.settings import SourceConfig
-from emo8.core.taxonomy import SPLITS, parse_emotion, parse_style, split_name
+from emo8.core.taxonomy import SPLITS, split_name
 from emo8.sources import boxes
 
 # Our names for what a table can say about a picture; `columns` maps them to the table's names.
@@ -187,7 +188,7 @@ def _label(
         return None
     topic, label = _topic(name), mapping.get(word) or word
     try:
-        {"emotion": parse_emotion, "style": parse_style}[name](label)
+        {"emotion": label_set.parse_emotion, "style": label_set.parse_style}[name](label)
         origin = whose.get(name)
         notes.append((topic, f"named by {origin}" if origin else "named by the recipe"))
     except ValueError:

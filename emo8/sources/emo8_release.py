@@ -9,16 +9,16 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from emo8.core import label_set
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
-from emo8.core.taxonomy import parse_emotion, parse_style
 from emo8.sources.claims import parse_split
 
 LAYOUTS = ("split/emotion", "split/style/emotion", "style/split/emotion")
 _PARSERS: dict[str, Callable[[str], str]] = {
     "split": parse_split,
-    "style": parse_style,
-    "emotion": parse_emotion,
+    "style": label_set.parse_style,
+    "emotion": label_set.parse_emotion,
 }
 
 

@@ -13,18 +13,18 @@ import re
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from emo8.core import label_set
 from emo8.core.errors import SourceError
 from emo8.core.formats import SUFFIXES
 from emo8.core.settings import SourceConfig
-from emo8.core.taxonomy import parse_emotion, parse_style
 from emo8.sources.base import check_no_column, no_style
 from emo8.sources.claims import parse_split
 
 IMAGE_SUFFIXES = frozenset(SUFFIXES)
 _PARSERS: dict[str, Callable[[str], str]] = {
     "split": parse_split,
-    "style": parse_style,
-    "emotion": parse_emotion,
+    "style": label_set.parse_style,
+    "emotion": label_set.parse_emotion,
 }
 
 

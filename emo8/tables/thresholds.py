@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from emo8.core import label_set
 from emo8.core.checks import Check, registered
 from emo8.core.settings import DecideConfig
-from emo8.core.taxonomy import STYLES
 
 CHECKS: tuple[Check, ...] = registered()
 
@@ -17,10 +17,10 @@ def limits(config: DecideConfig) -> pd.DataFrame:
     Single precision, in which most numbers are kept.
     """
     lines = []
-    for style in STYLES:
+    for style in label_set.styles():
         own = config.for_style(style)
         lines.append({c.threshold: float(getattr(own, c.threshold)) for c in CHECKS})
-    return pd.DataFrame(lines, dtype="float32").assign(style=list(STYLES))
+    return pd.DataFrame(lines, dtype="float32").assign(style=list(label_set.styles()))
 
 
 def cases(numbers: str = "rows", allowed: str = "allowed") -> list[str]:

@@ -1,6 +1,8 @@
 """Prompt ensembles in editable TOML: templates x words per emotion, style, polarity, safety name.
 
 `[emotion_in.STYLE]` holds templates that fit one style; the words of `[emotion.NAME]` fill them.
+The shipped file has words for Mikels' eight and our five styles; of other label sets it takes the
+words it has, and the name itself for the rest. A file of one's own must know every name.
 """
 
 from __future__ import annotations
@@ -15,19 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import RecipeError
+from emo8.core.label_set import MIKELS, NO_STYLE, LabelSet, current
 from emo8.core.suggest import suggest
-from emo8.core.taxonomy import EMOTIONS, POLARITIES, STYLES
+from emo8.core.taxonomy import POLARITIES
 
 DEFAULT_PATH = Path(__file__).resolve().parent / "prompts.toml"
 _SECTIONS = ("emotion", "style", "polarity", "safety")
 _BY_STYLE = "emotion_in"
-# Names a section must hold; safety names are the user's own, but one of them is "safe".
-_REQUIRED = {
-    "emotion": EMOTIONS,
-    "style": STYLES,
-    "polarity": POLARITIES,
-    "safety": ("safe",),
-}
+# Names that other sections must hold; safety names are the user's own, but one of them is "safe".
+_REQUIRED = {"polarity": POLARITIES, "safety": ("safe",)}
+_ANY_PICTURE = "a picture"  # what is asked where styles are not told apart
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _WHOLE = "texts"
 
@@ -36,8 +35,8 @@ _WHOLE = "texts"
 class PromptSet:
     """Every prompt by section and name, in the taxonomy's order, and the hash of them all."""
 
-    emotion: dict[str, list[str]]  # eight names -> prompts
-    style: dict[str, list[str]]  # five names -> prompts
+    emotion: dict[str, list[str]]  # every emotion -> prompts
+    style: dict[str, list[str]]  # every style -> prompts
     polarity: dict[str, list[str]]  # "positive" and "negative" -> prompts
     safety: dict[str, list[str]]  # "safe" and the user's unsafe kinds -> prompts
     emotion_in: dict[str, dict[str, list[str]]]  # style -> emotion -> prompts for that style alone
@@ -46,8 +45,12 @@ class PromptSet:
     sha256: str  # of the expanded prompts, so that a changed comment changes nothing
 
 
-def load_prompts(path: Path | None = None) -> PromptSet:
-    """The prompts in `path` (default: the ones emo8 ships), expanded; RecipeError if malformed."""
+def load_prompts(path: Path | None = None, labels: LabelSet | None = None) -> PromptSet:
+    """The prompts in `path` (default: the ones emo8 ships), expanded; RecipeError if malformed.
+
+    They are those of `labels`, by default the set that this process works with.
+    """
+    shipped, labels = path is None, labels or current()
     path = DEFAULT_PATH if path is None else Path(path)
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -56,28 +59,60 @@ def load_prompts(path: Path | None = None) -> PromptSet:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"prompts file {path} is not TOML: {error}") from error
     check_keys(raw, (*_SECTIONS, _BY_STYLE), f"{path}")
-    sections = {name: _section(raw, name, path) for name in _SECTIONS}
-    by_style = _by_style(raw, path)
-    content = json.dumps({**sections, _BY_STYLE: by_style}, sort_keys=True)
+    if labels.styles == (NO_STYLE,):
+        raw["style"] = {NO_STYLE: {_WHOLE: [_ANY_PICTURE]}}
+        raw.pop(_BY_STYLE, None)
+    if shipped:
+        raw = _fitted(raw, labels)
+    required = {"emotion": labels.emotions, "style": labels.styles, **_REQUIRED}
+    sections = {name: _section(raw, name, required[name], path) for name in _SECTIONS}
+    by_style = _by_style(raw, labels, path)
+    hashed: Any = {**sections, _BY_STYLE: by_style}
+    if labels != MIKELS:  # the order of its names says which number is which
+        hashed = [hashed, labels.emotions, labels.styles]
+    content = json.dumps(hashed, sort_keys=True)
     words = raw["emotion"]
     return PromptSet(
         **sections,
         emotion_in=by_style,
         emotion_words={
             name: {slot: list(texts) for slot, texts in words[name].items() if slot != _WHOLE}
-            for name in EMOTIONS
+            for name in labels.emotions
         },
         emotion_templates=list(words.get("templates", [])),
         sha256=hashlib.sha256(content.encode()).hexdigest(),
     )
 
 
-def _by_style(raw: Mapping[str, Any], path: Path) -> dict[str, dict[str, list[str]]]:
+def _fitted(raw: dict[str, Any], labels: LabelSet) -> dict[str, Any]:
+    """The shipped sections with words for exactly these names; unknown ones stand for themselves.
+
+    Wording for a style asks for words that a name alone has not: it goes where one is unknown.
+    """
+    fitted = dict(raw)
+    for section, names in (("emotion", labels.emotions), ("style", labels.styles)):
+        known = raw[section]
+        own = {name: known.get(name) or {"noun": [_spoken(name, section)]} for name in names}
+        fitted[section] = {"templates": known.get("templates", []), **own}
+    known_all = set(labels.emotions) <= raw["emotion"].keys()
+    by_style = raw.get(_BY_STYLE, {}) if known_all else {}
+    fitted[_BY_STYLE] = {style: by_style[style] for style in labels.styles if style in by_style}
+    return fitted
+
+
+def _spoken(name: str, section: str) -> str:
+    words = name.replace("_", " ")
+    return words if section == "emotion" else f"a picture in the style {words}"
+
+
+def _by_style(
+    raw: Mapping[str, Any], labels: LabelSet, path: Path
+) -> dict[str, dict[str, list[str]]]:
     """Per style with templates of its own: emotion -> prompts."""
     tables = raw.get(_BY_STYLE, {})
     if not isinstance(tables, dict):
         raise RecipeError(f"{path}: [{_BY_STYLE}] must hold tables, one per style.")
-    check_keys(tables, STYLES, f"{path} [{_BY_STYLE}]")
+    check_keys(tables, labels.styles, f"{path} [{_BY_STYLE}]")
     found = {}
     for style, table in tables.items():
         where = f"{path} [{_BY_STYLE}.{style}]"
@@ -87,7 +122,7 @@ def _by_style(raw: Mapping[str, Any], path: Path) -> dict[str, dict[str, list[st
         templates = _texts(table.get("templates", []), f"{where} templates")
         found[style] = {
             name: fill(templates, raw["emotion"][name], f"{path} [emotion.{name}]", where)
-            for name in EMOTIONS
+            for name in labels.emotions
         }
     return found
 
@@ -104,7 +139,9 @@ def fill(templates: list[str], words: Mapping[str, Any], where: str, asker: str)
     return list(dict.fromkeys(prompts))
 
 
-def _section(raw: Mapping[str, Any], section: str, path: Path) -> dict[str, list[str]]:
+def _section(
+    raw: Mapping[str, Any], section: str, required: tuple[str, ...], path: Path
+) -> dict[str, list[str]]:
     where = f"{path} [{section}]"
     table = raw.get(section)
     if not isinstance(table, dict):
@@ -113,7 +150,6 @@ def _section(raw: Mapping[str, Any], section: str, path: Path) -> dict[str, list
         )
     templates = _texts(table.get("templates", []), f"{where} templates")
     words = {name: value for name, value in table.items() if name != "templates"}
-    required = _REQUIRED[section]
     if section != "safety":
         check_keys(words, required, where)
     missing = [name for name in required if name not in words]

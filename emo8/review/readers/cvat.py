@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from emo8.core.taxonomy import EMOTIONS
+from emo8.core import label_set
 from emo8.review.columns import our_column
 from emo8.review.readers.base import Answers, Line, VoteFile
 from emo8.review.readers.questions import Question, put
@@ -92,6 +92,8 @@ def _add_tag(
         elif ours == "emotion":
             line["emotion"] = add_word(line.get("emotion", ""), value)
         else:
-            put(line, Question(f"intensity:{ours}" if ours in EMOTIONS else ours), value)
+            put(
+                line, Question(f"intensity:{ours}" if ours in label_set.emotions() else ours), value
+            )
     if emotion or not any(used.get(name) for name in said):
         line["emotion"] = add_word(line.get("emotion", ""), label)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emo8.core.taxonomy import EMOTIONS, parse_style
+from emo8.core import label_set
 from emo8.review.columns import our_column
 from emo8.review.readers.base import Line, text
 from emo8.review.readers.table import add_word
@@ -35,7 +35,7 @@ def question(name: str, answers: Iterable[str], words: Words) -> Question | None
     given = list(dict.fromkeys(answer for answer in answers if answer))
     if head and words.knows(last) and all(one.lower() in _TICKS for one in given):
         return Question(f"tick:{last}", _numbered(head)[1])
-    if ours in EMOTIONS:
+    if ours in label_set.emotions():
         ticks = all(one.lower() in _TICKS for one in given)
         return Question(f"tick:{ours}" if ticks else f"intensity:{ours}", number)
     if ours:
@@ -97,7 +97,7 @@ def _is_emotion(answer: str, words: Words) -> bool:
 
 def _is_style(answer: str) -> bool:
     try:
-        parse_style(answer)
+        label_set.parse_style(answer)
     except ValueError:
         return False
     return True

@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from difflib import get_close_matches
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error
-from emo8.core.taxonomy import EMOTIONS
 from emo8.review.columns import RATED, map_columns
 from emo8.review.readers.base import Answers, Line, VoteFile, lines_of
 from emo8.review.words import NO, YES, is_yes
@@ -19,7 +19,7 @@ from emo8.review.words import NO, YES, is_yes
 NAME = "table"
 ABOUT = "a table with one answer per line"
 RANK = -10  # asked last
-_SAYS = ("emotion", "style_vote", "reject", "polarity", *RATED, *EMOTIONS)
+_SAYS = ("emotion", "style_vote", "reject", "polarity", *RATED)
 
 
 def recognises(file: VoteFile) -> bool:
@@ -49,7 +49,7 @@ def read_columns(file: VoteFile, table: dict[str, list[str]], *, start: int) -> 
 
 
 def _lines(file: VoteFile, columns: dict[str, list[str]], start: int) -> Iterator[tuple[str, Line]]:
-    boxes = [name for name in EMOTIONS if name in columns]
+    boxes = [name for name in label_set.emotions() if name in columns]
     ticked = [name for name in boxes if is_tick_box(columns[name])]
     for number, line in enumerate(lines_of(columns), start=start):
         if "annotator" not in line:
@@ -79,7 +79,7 @@ def _check(file: VoteFile, mapping: dict[str, str], header: tuple[str, ...]) -> 
     missing = [name for name in ("id", "annotator") if name not in mapping]
     if file.annotator and "annotator" in missing:
         missing.remove("annotator")
-    if not any(name in mapping for name in _SAYS):
+    if not any(name in mapping for name in (*_SAYS, *label_set.emotions())):
         missing.append("emotion")
     if not missing:
         return

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error
 from emo8.core.images import decode
-from emo8.core.taxonomy import EMOTION_COLORS, EMOTIONS
 from emo8.engine.files import read_columns
 from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
@@ -74,7 +74,10 @@ class Session:
         own = asked[asked["annotator"].eq(name.strip())].sort_values("place")["id"].tolist()
         rows = [key for key in (own or self.order) if key in self.places]
         return {
-            "emotions": [{"name": e, "color": EMOTION_COLORS[e]} for e in EMOTIONS],
+            "emotions": [
+                {"name": e, "color": label_set.current().emotion_colors[e]}
+                for e in label_set.emotions()
+            ],
             "asks": list(self.asks),
             "reasons": list(REASONS),
             "assigned": bool(own),
@@ -101,7 +104,7 @@ def _vote(said: dict[str, Any]) -> dict[str, Any]:
     """One vote of an answer, checked; ValueError otherwise."""
     kind = said.get("kind")
     if kind in ("choice", "select"):
-        if said.get("emotion") not in EMOTIONS:
+        if said.get("emotion") not in label_set.emotions():
             raise ValueError(f"unknown emotion {said.get('emotion')!r}")
         return {"kind": kind, "emotion": said["emotion"]}
     if kind in ("none", "neutral", "cannot_tell"):

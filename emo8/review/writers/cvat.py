@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
-from emo8.core.taxonomy import EMOTION_COLORS
+from emo8.core import label_set
 from emo8.engine.files import write_text
 from emo8.review.writers.tasks import Task
 
@@ -18,7 +18,9 @@ LINKS = False  # CVAT wants the pictures themselves
 
 def labels() -> list[dict[str, object]]:
     """The labels as CVAT's raw editor takes them: image tags."""
-    colors = EMOTION_COLORS | dict.fromkeys(("neutral", "none of these", "cannot tell"), "#888888")
+    colors = label_set.current().emotion_colors | dict.fromkeys(
+        ("neutral", "none of these", "cannot tell"), "#888888"
+    )
     return [
         {"name": name, "type": "tag", "color": color, "attributes": []}
         for name, color in colors.items()

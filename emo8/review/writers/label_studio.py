@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from emo8.core.taxonomy import EMOTIONS
+from emo8.core import label_set
 from emo8.engine.files import write_text
 from emo8.review.writers.tasks import Task
 
@@ -19,7 +19,7 @@ _MODEL = "clip"
 
 def interface() -> str:
     """The labelling interface: all that apply, and three ways to name no emotion."""
-    names = [*EMOTIONS, "none of these", "neutral", "cannot tell"]
+    names = [*label_set.emotions(), "none of these", "neutral", "cannot tell"]
     choices = "\n".join(f'    <Choice value="{name}"/>' for name in names)
     return (
         '<View>\n  <Image name="image" value="$image"/>\n'
