@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8.core.label_set import FOOTER_KEY
 from emo8.dataset.shards import all_files, row_groups
 from emo8.engine.files import FINGERPRINT_KEY, SUM_KEY
 from emo8.publish.picture_scan import scan
@@ -25,7 +26,9 @@ from emo8.publish.text_scan import TextScan
 _TEXTS = (".md", ".json", ".jsonl", ".yml", ".yaml", ".toml", ".csv", ".txt", ".html", ".tsv")
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif")
 # Keys of a parquet file's metadata that `datasets`, Arrow and emo8 write.
-_KEYS = frozenset({b"huggingface", b"ARROW:schema", b"emo8.pictures", FINGERPRINT_KEY, SUM_KEY})
+_KEYS = frozenset(
+    {b"huggingface", b"ARROW:schema", b"emo8.pictures", FINGERPRINT_KEY, FOOTER_KEY, SUM_KEY}
+)
 
 
 class Find(NamedTuple):
