@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.adapters.base import Numbers
+from benchmarks.adapters.base import Numbers, emotion_names
 from emo8.core.errors import SourceError
+from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.open import label_column
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ def narrow_columns(schema: pa.Schema, without: Sequence[str]) -> tuple[str, ...]
             or t.is_integer(field.type)
         )
     )
+
+
+def class_names(feature: Any) -> tuple[str, ...]:
+    """The emotions that numbers of a column stand for, in our spelling; else Mikels' eight."""
+    found, _ = emotion_names(getattr(feature, "names", None) or EMOTIONS)
+    return tuple(name or "" for name in found)
 
 
 def people_facts(

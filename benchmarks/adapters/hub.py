@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.adapters.arrow import (
+    class_names,
     emotion_labels,
     label_of,
     narrow_columns,
@@ -18,7 +19,6 @@ from benchmarks.adapters.arrow import (
 from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
 from emo8.core.errors import SourceError
 from emo8.core.inside import cell_bytes
-from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.open import ALL, FoundData, open_split, roots
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read(
         column=column,
         column_names=narrow_columns(schema, without=("image",)),
         notes=notes,
-        **people_facts(values, EMOTIONS, first.column_names),
+        **people_facts(values, class_names(features[emotion]), first.column_names),
     )
 
 
