@@ -35,6 +35,8 @@ def read(data: str) -> Rows:
     root = Path(data)
     if not root.exists():
         root = _download(data)
+    if _is_ours(root):  # it may have come from the Hub: nobody knew its labels before
+        label_set.work_with(labels_of(root))
     reader: _Shards | _ShardPictures
     table, reader = _of_shards(root) if _is_ours(root) else _of_pictures(str(root))
     table["num_votes"] = pd.to_numeric(table["num_votes"]).fillna(0).astype(int)

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emo8.core import inside
+from emo8.core import inside, label_set
 from emo8.core.errors import Emo8Error
 from emo8.core.images import DecodeError, decode
-from emo8.core.taxonomy import EMOTIONS, parse_emotion
 from emo8.dataset import open as opendata
 
 logger = logging.getLogger(__name__)
@@ -80,6 +79,6 @@ def _rows(
 
 def _emotion(label: str, data: str) -> int:
     try:
-        return EMOTIONS.index(parse_emotion(label))
+        return label_set.emotions().index(label_set.parse_emotion(label))
     except ValueError as error:
         raise Emo8Error(f"{data}: {error}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import logging
 import os
 import shutil
 import threading
@@ -47,6 +48,8 @@ from emo8.tables.thresholds import CHECKS
 from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
 from emo8.web.store import mark
+
+logger = logging.getLogger(__name__)
 
 DECIDE_VERSION = 7
 
@@ -104,6 +107,7 @@ class _Run:
         self.recipe_dir = recipe_path.resolve().parent
         outdated = clip_steps.outdated(build_folder.read_json(out / build_folder.RESOLVED) or {})
         self.resolved = steps.resolve(recipe, recipe_path, out)
+        _warn_of_strange_words(recipe)
         self.steps = steps.part_steps(recipe, self.resolved, out)
         journal.settle(out)
         self.cast = votes.counted(votes.read_votes(out))
@@ -392,6 +396,18 @@ class _Run:
         if not self.plan.failed:
             self.plan.dataset = write.dataset_fingerprint(self.out)
         return dict(stats["funnel"])
+
+
+def _warn_of_strange_words(recipe: Recipe) -> None:
+    """Say where the embedded model is asked about emotions that it never learnt."""
+    strange = [name for name in label_set.emotions() if name not in label_set.MIKELS.emotions]
+    if strange and "embedded" in recipe.labels.clip:
+        logger.warning(
+            "labels.emotions: the embedded model was trained for Mikels' eight, not for %s; what "
+            "it says of them is a guess from their names, so let people or the source label, or "
+            "give another model in labels.clip",
+            ", ".join(strange),
+        )
 
 
 def _import_ahead() -> None:

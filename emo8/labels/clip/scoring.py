@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emo8.core.taxonomy import EMOTIONS
+from emo8.core import label_set
 from emo8.labels.clip.prompts import fill
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def score_prompts(
     """
     embed = _embedder(encoder)
     weights = resamples(len(truth), seed=seed)
-    classes = np.stack([embed(prompts.emotion[name]) for name in EMOTIONS])
+    classes = np.stack([embed(prompts.emotion[name]) for name in label_set.emotions()])
     guesses = (vectors @ classes.T).argmax(axis=1)
     whole = _f1(guesses, truth, weights)
     present = np.unique(truth)
@@ -58,7 +58,7 @@ def score_prompts(
         own = np.stack(
             [
                 embed(fill([template], prompts.emotion_words[name], name, "the template"))
-                for name in EMOTIONS
+                for name in label_set.emotions()
             ]
         )
         said = (vectors @ own.T).argmax(axis=1)
@@ -66,7 +66,7 @@ def score_prompts(
         templates.append(_score("template", template, "", said, truth, f1, whole, present))
     words = []
     for k in present:
-        name = EMOTIONS[k]
+        name = label_set.emotions()[k]
         for slot, texts in prompts.emotion_words[name].items():
             asking = [t for t in prompts.emotion_templates if f"{{{slot}}}" in t]
             for word in texts if asking else ():
@@ -102,7 +102,7 @@ def _embedder(encoder: Encoder) -> Callable[[Sequence[str]], np.ndarray]:
 
 def _f1(guesses: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """F1 (1 + R, K) of each emotion on each line of `weights`; 0 where it is never met."""
-    num = len(EMOTIONS)
+    num = len(label_set.emotions())
     cells = np.eye(num * num)[truth * num + guesses]
     table = (weights @ cells).reshape(len(weights), num, num)
     right = np.einsum("rkk->rk", table)
@@ -142,5 +142,5 @@ def _score(
 
 def emotion_counts(truth: np.ndarray) -> Mapping[str, int]:
     """Pictures per emotion that occurs."""
-    counts = np.bincount(truth, minlength=len(EMOTIONS))
-    return {name: int(n) for name, n in zip(EMOTIONS, counts) if n}
+    counts = np.bincount(truth, minlength=len(label_set.emotions()))
+    return {name: int(n) for name, n in zip(label_set.emotions(), counts) if n}
