@@ -136,7 +136,7 @@ def test_review__votes_become_human_labels_and_undo_takes_them_back(
     assert rows.loc[target, "num_votes"].eq(2).all()
     assert out not in rows.index
     card = (built / "BUILD" / "dataset" / "README.md").read_text()
-    assert "People voted on 3 rows; agreement: annotators 2" in card
+    assert "People voted on 3 rows: 2 annotators" in card
     left = pq.read_table(built / "BUILD" / "tables" / "rejected.parquet").to_pandas()
     assert left.set_index("id").loc[out, "reason"] == "rejected_by_review"
     assert main(["review", folder, "--undo", batch]) == 0
