@@ -79,7 +79,7 @@ def _write_sheet(build: Path, trial: Trial, sheet: Path) -> None:
     from emo8.pipeline.try_thresholds import examples
     from emo8.report.contact_sheet import Group, Layout, Tile, png, thumbnail
 
-    layout, groups = Layout(text_lines=2), []
+    layout, groups = Layout(text_lines=3), []
     for name, counts, rows in (
         ("would leave", trial.leaving, trial.shown_leaving),
         ("would return", trial.returning, trial.shown_returning),

@@ -24,6 +24,9 @@ stands why it had to be made anew.
 
 docs/web.md explains what is honoured and which causes there are.
 
+--left lists the files that left, one a line, with the reason and the number behind it, and writes
+BUILD/report/left.html, where each has a small picture. --reason NAME lists those of one reason.
+
 --check reads every file and compares it with the checksum it was written with. `emo8 build` mends
 what it can make anew; votes and earlier splits must come from a copy.
 """
@@ -34,10 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", type=Path, metavar="BUILD")
     parser.add_argument("--json", action="store_true", help="for scripts")
     parser.add_argument("--failures", action="store_true", help="links that gave no picture")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="all failures into a CSV file")
-    parser.add_argument(
-        "--top", type=int, default=30, metavar="N", help="failures shown (default 30)"
-    )
+    parser.add_argument("--left", action="store_true", help="which files left, and why")
+    parser.add_argument("--reason", default="", metavar="NAME", help="with --left: this one alone")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="all lines into a CSV file")
+    parser.add_argument("--top", type=int, default=30, metavar="N", help="lines shown (default 30)")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -46,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.left or arguments.reason:
+        return _left(arguments)
     return _failures(arguments) if arguments.failures or arguments.csv else _status(arguments)
 
 
@@ -117,6 +122,35 @@ def _failures(arguments: argparse.Namespace) -> int:
         print(f"{failure.links:>7}  {host:<32} {failure.reason:<16} {failure.cause}")
     if len(found) > arguments.top:
         print(f"… and {len(found) - arguments.top} more lines (--csv FILE for all)")
+    return 0
+
+
+def _left(arguments: argparse.Namespace) -> int:
+    from emo8.engine import build_folder
+    from emo8.engine.files import write_text
+    from emo8.report import left
+
+    build_folder.require_build(arguments.build)
+    rows = left.left(arguments.build, arguments.reason)
+    if arguments.json:
+        lines = [{name: getattr(row, name) for name in left.COLUMNS} for row in rows]
+        print(json.dumps(lines, indent=2, ensure_ascii=False))
+        return 0
+    if arguments.csv:
+        write_text(arguments.csv, left.as_csv(rows))
+        print(f"{len(rows)} lines in {arguments.csv}")
+        return 0
+    page = left.write_page(arguments.build, rows)
+    if not rows:
+        print("nothing left" + (f" for {arguments.reason}" if arguments.reason else ""))
+        return 0
+    print(f"{'reason':<20}{'value':>12}  file")
+    for row in rows[: arguments.top]:
+        detail = f"  ({row.detail})" if row.detail else ""
+        print(f"{row.reason:<20}{row.number:>12}  {row.source_path or row.id}{detail}")
+    if len(rows) > arguments.top:
+        print(f"… and {len(rows) - arguments.top} more (--csv FILE for all)")
+    print(f"with pictures: {page}")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -47,22 +46,6 @@ def survivors(num_rows: int, pairs: np.ndarray, preference: np.ndarray) -> np.nd
             if not settled[copy]:
                 settled[copy], keeper[copy] = True, row
     return keeper
-
-
-def preference(rows: pd.DataFrame) -> np.ndarray:
-    """(N,) rank of every row as the one to stay, 0 first.
-
-    A person's label before a source's before none; then the licence that allows more; then more
-    pixels; then the older row. Reads emotion_rule, license, width, height.
-    """
-    label = rows["emotion_rule"].map({"human": 0, "source": 1}).fillna(2).to_numpy()
-    known = {value: license_rank(value) for value in rows["license"].dropna().unique()}
-    licence = rows["license"].map(known).fillna(len(LICENSE_RANKS) + 1).to_numpy()
-    pixels = (rows["width"].astype(float) * rows["height"].astype(float)).fillna(0).to_numpy()
-    order = np.lexsort([np.arange(len(rows)), -pixels, licence, label])
-    rank = np.empty(len(rows), np.int64)
-    rank[order] = np.arange(len(rows))
-    return rank
 
 
 def license_rank(license: str) -> int:

@@ -67,6 +67,7 @@ FACTS = pa.schema(
         ("emotion_source", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
+        ("sharpness", pa.float32()),
         ("pixel_sha256", pa.string()),
         ("draw", pa.float64()),  # the number by which it falls into a split, if it is alone
     ]

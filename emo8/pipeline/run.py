@@ -49,9 +49,7 @@ from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
 from emo8.web.store import mark
 
-logger = logging.getLogger(__name__)
-
-DECIDE_VERSION = 7
+DECIDE_VERSION = 9
 
 
 @dataclass(frozen=True, kw_only=True)

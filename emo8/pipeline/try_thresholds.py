@@ -27,6 +27,7 @@ from emo8.engine.files import read_columns, read_fingerprint
 from emo8.engine.plan import load_plan
 from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
+from emo8.report.contact_sheet import end_of_path
 from emo8.tables import thresholds
 from emo8.tables.thresholds import CHECKS
 
@@ -192,9 +193,13 @@ def examples(build: Path, rows: pd.DataFrame) -> list[tuple[bytes, str]]:
     """The pictures of these rows of a trial, with the number behind each."""
     found = []
     for part, members in rows.groupby("part"):
-        images = read_columns(part_path(build, ROWS, int(str(part))), ["image"]).column("image")
+        rows_of_part = read_columns(
+            part_path(build, ROWS, int(str(part))), ["image", "source_path"]
+        )
+        images, paths = rows_of_part["image"], rows_of_part["source_path"]
         for member in members.to_dict("records"):
-            title = f"{member['style']}\n{member['reason']}"
+            name = end_of_path(paths[member["row"]].as_py() or "")
+            title = f"{name}\n{member['style']}\n{member['reason']}"
             if member["value"] == member["value"]:
                 title += f" {member['value']:.4g}"
             found.append((images[member["row"]]["bytes"].as_py(), title))

@@ -76,6 +76,11 @@ def thumbnail(data: bytes, layout: Layout) -> Image.Image | None:
     return image
 
 
+def end_of_path(path: str, most: int = 24) -> str:
+    """A path as it fits below a tile: whole, or its end, where the file's name is."""
+    return path if len(path) <= most else f"…{path[1 - most :]}"
+
+
 def _strips(groups: Iterable[Group], layout: Layout) -> Iterator[Image.Image]:
     """Headings and lines of tiles from top to bottom."""
     line: list[tuple[Tile, bool]] = []

@@ -22,9 +22,9 @@ from emo8.engine.files import read_columns, write_text
 from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
 from emo8.report import contact_sheet
-from emo8.report.contact_sheet import Layout, Tile
+from emo8.report.contact_sheet import Layout, Tile, end_of_path
 
-LAYOUT = Layout(tile_px=138, columns=8, text_lines=4, max_lines=7)
+LAYOUT = Layout(tile_px=138, columns=8, text_lines=5, max_lines=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,14 +119,18 @@ def _tiled(
     build: Path, verdicts: pd.DataFrame, groups: list[ClusterGroup]
 ) -> Iterator[contact_sheet.Group]:
     """The groups with their pictures; of large ones two lines."""
-    pictures = _Pictures(build, verdicts)
+    pictures, paths = _Pictures(build, verdicts), verdicts["source_path"].fillna(verdicts["id"])
     for group in groups:
         shown = list(zip(group.rows, group.notes))[: 2 * LAYOUT.columns]
         tiles = [
-            Tile(picture=pictures(row), text=note.replace(": ", ":\n").replace(", ", "\n"))
+            Tile(picture=pictures(row), text=f"{end_of_path(paths[row])}\n{_in_lines(note)}")
             for row, note in shown
         ]
         yield contact_sheet.Group(tiles=tiles, marked=True)
+
+
+def _in_lines(note: str) -> str:
+    return note.replace(": ", ":\n").replace(", ", "\n")
 
 
 class _Pictures:
@@ -151,5 +155,8 @@ def _page(names: list[str], num_clusters: int, num_possible: int, most: int) -> 
         "<!doctype html><meta charset=utf-8><title>Copies</title>"
         f"<h1>{num_clusters} clusters of copies, {num_possible} possible pairs</h1>"
         f"<p>A red line opens a cluster; what stays comes first. At most {most} of each are "
-        f"shown, spread evenly over all.</p>\n{sheets}\n"
+        "shown, spread evenly over all. Under each picture: its file, what became of it, how it "
+        "relates to the one that stays, the grey levels by which the two differ once laid on each "
+        "other (0 = the same), and how alike their colours are (1 = the same).</p>\n"
+        f"{sheets}\n"
     )

@@ -33,7 +33,7 @@ from emo8.review.final_labels import parsed
 from emo8.review.report import vote_report
 
 TILES_PER_SHEET = 12
-LAYOUT = Layout(tile_px=150, columns=6, text_lines=2)
+LAYOUT = Layout(tile_px=150, columns=6, text_lines=3)
 NUM_AMBIGUOUS = 18
 _CLAIMS = (("source", "clip"), ("human", "clip"), ("human", "source"))
 
@@ -208,7 +208,8 @@ def _sheets(build: Path, rows: pd.DataFrame) -> dict[str, bytes]:
 
 def _caption(row: dict[Any, Any]) -> str:
     final = f"{row['emotion']} ({row['emotion_rule']})" if row["emotion"] else "no final label"
-    return f"{final}\nCLIP: {row['emotion_clip']} {row['clip_prob']:.2f}"
+    name = contact_sheet.end_of_path(row["source_path"] or row["id"])
+    return f"{name}\n{final}\nCLIP: {row['emotion_clip']} {row['clip_prob']:.2f}"
 
 
 def _pictures(build: Path, wanted: set[str]) -> dict[str, Image.Image | None]:

@@ -1,7 +1,6 @@
 import numpy as np
-import pandas as pd
 
-from emo8.duplicates.clusters import license_rank, preference, roots, survivors
+from emo8.duplicates.clusters import license_rank, roots, survivors
 
 
 def test_roots__chains_are_one_cluster_named_by_its_first_row() -> None:
@@ -23,23 +22,6 @@ def test_survivors__a_hundred_thousand_copies_of_one_row_leave_one() -> None:
     star = np.stack([np.zeros(99_999, int), np.arange(1, 100_000)], axis=1)
     kept = survivors(100_000, star, np.arange(100_000)[::-1].copy())
     assert np.unique(kept).tolist() == [99_999]
-
-
-def test_preference__label_then_licence_then_pixels_then_age() -> None:
-    rows = pd.DataFrame(
-        [
-            ("clip", "CC-BY-SA-4.0", 900, 900),
-            ("clip", "CC0-1.0", 100, 100),
-            ("clip", None, 2000, 2000),
-            ("source", None, 50, 50),
-            ("human", "CC-BY-NC-4.0", 20, 20),
-            ("clip", "CC-BY-4.0", 100, 100),
-            ("clip", "MIT", 200, 100),
-            ("clip", "CC-BY-4.0", 100, 100),
-        ],
-        columns=["emotion_rule", "license", "width", "height"],
-    )
-    assert np.argsort(preference(rows)).tolist() == [4, 3, 1, 6, 5, 7, 0, 2]
 
 
 def test_license_rank__share_alike_and_non_commercial_are_not_plain_attribution() -> None:
