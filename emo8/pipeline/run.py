@@ -49,7 +49,9 @@ from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
 from emo8.web.store import mark
 
-DECIDE_VERSION = 9
+logger = logging.getLogger(__name__)
+
+DECIDE_VERSION = 8
 
 
 @dataclass(frozen=True, kw_only=True)
