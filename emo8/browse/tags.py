@@ -26,6 +26,7 @@ from emo8.browse import database
 from emo8.browse.fields import LABELS
 from emo8.browse.fill import EDITABLE, is_edited
 from emo8.browse.rows import dataset_name
+from emo8.core import label_set
 from emo8.core.errors import BrowseError
 from emo8.core.suggest import nearest
 from emo8.engine import build_folder
@@ -34,6 +35,7 @@ from emo8.review.annotators import salt_of
 from emo8.review.find_rows import pictures_of
 from emo8.review.parse import ReadVotes
 from emo8.review.readers.base import Line
+from emo8.review.vocabularies import meanings
 from emo8.review.words import Words
 
 KINDS = ("emotion", "style", "reject")
@@ -66,7 +68,7 @@ def read(build: Path, *, annotator: str = "") -> Found:
     rules = parse.Rules(
         where=f"FiftyOne's dataset {name}",
         pictures=pictures_of(build),
-        words=Words(config.words),
+        words=Words(meanings(config.vocabularies, config.words, label_set.current())),
         salt=salt_of(build),
     )
     found = parse.parse(unique, rules, batch="")

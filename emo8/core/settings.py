@@ -23,6 +23,7 @@ Claimant = Literal["human", "source", "clip"]
 CLAIMANTS: tuple[Claimant, ...] = get_args(Claimant)
 Precision = Literal["auto", "fp32", "bf16"]
 VoteRule = Literal["majority", "threshold", "distribution", "dawid_skene"]
+Vocabulary = Literal["ekman", "plutchik"]
 VoteCount = Literal["split", "each"]
 PublishedVotes = Literal["consented", "all", "off"]
 ImagePolicy = Literal["bytes", "url"]
@@ -178,6 +179,8 @@ class VotesConfig:
     columns: dict[str, str] = field(default_factory=dict)
     # words of annotators -> one of the emotions, or "" to keep the word and count it for none
     words: dict[str, str] = field(default_factory=dict)
+    # ready-made `words`: "ekman", "plutchik"; emo8/review/vocabularies.py says what each maps
+    vocabularies: tuple[Vocabulary, ...] = ()
     # scale of ratings in files that name none: "1-9", "0 to 1", or "valence=-1 to 1, arousal=1-9"
     scale: str = ""
 

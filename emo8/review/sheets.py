@@ -148,6 +148,8 @@ def write_sheet(rows: pd.DataFrame, file: Path, *, yes_no: bool, annotator: str)
     """Write a sheet of ours to fill in; with `yes_no` it proposes labels and asks for answers."""
     rows = rows.assign(emotion_now=rows["emotion"], rule_now=rows["emotion_rule"])
     sheet = rows[list(_SHEET)].copy()
+    if rows["source_url"].notna().any():  # for tools that show a picture by its address
+        sheet.insert(_SHEET.index("style"), "image_url", rows["source_url"].fillna(""))
     sheet["annotator"] = annotator
     sheet["emotion"] = sheet["emotion_now"].fillna(sheet["emotion_clip"]) if yes_no else ""
     for column in _ANSWERS if yes_no else _ANSWERS[1:]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emo8.core import label_set
 from emo8.core.errors import Emo8Error, RecipeError
 from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import VotesConfig
@@ -29,6 +30,7 @@ from emo8.review.find_rows import pictures_of
 from emo8.review.parse import ReadVotes
 from emo8.review.readers import read_answers
 from emo8.review.readers.base import VoteFile
+from emo8.review.vocabularies import meanings
 from emo8.review.votes import counted, questions, read_votes, stored_votes, write_votes
 from emo8.review.words import Words
 
@@ -71,7 +73,7 @@ def read_file(build: Path, path: Path, asked: Asked = Asked()) -> ReadVotes:
     file = VoteFile(
         path=path,
         pictures=pictures_of(build),
-        words=Words(config.words),
+        words=Words(meanings(config.vocabularies, config.words, label_set.current())),
         annotator=asked.annotator,
         columns={**config.columns, **asked.columns},
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from emo8.core.taxonomy import EMOTIONS
-from emo8.review.sheets import QUEUE, disagreements, label_scores
+from emo8.review.columns import our_column
+from emo8.review.sheets import QUEUE, disagreements, label_scores, write_sheet
 
 
 def rows(labels: list[str | None]) -> pd.DataFrame:
@@ -44,3 +47,14 @@ def test_label_scores__of_one_emotion_are_ordered_and_none_is_an_issue() -> None
     found = disagreements(rows(["fear"] * 4))
     assert found["id"].tolist() == ["03", "02", "01", "00"]  # the surer CLIP, the worse the label
     assert not found["is_issue"].any()
+
+
+def test_write_sheet__has_addresses_where_rows_have_them(tmp_path: Path) -> None:
+    claims = rows(["fear", "awe"]).assign(source="s", source_path="p.jpg")
+    address = "https://x.org/a.jpg"
+    for urls, wanted in (([None, address], ["", address]), ([None, None], [])):
+        path = tmp_path / "sheet.csv"
+        write_sheet(claims.assign(source_url=urls), path, yes_no=False, annotator="")
+        sheet = pd.read_csv(path, keep_default_na=False)
+        assert sheet.get("image_url", pd.Series(dtype=object)).tolist() == wanted
+        assert our_column(sheet.columns[0]) == "id"  # the surest of what could name the picture
