@@ -1,25 +1,23 @@
 """Zero-shot classifiers of a build: the text vectors of its models for its prompts, in one file.
 
-A worker makes them: the build's own process then never loads a model for it.
+A worker makes them: the build's own process then never loads a model for it. Only texts that are
+new to the build are embedded.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emo8.core.taxonomy import POLARITIES
 from emo8.engine.files import appearing, fingerprint
 from emo8.labels.clip.prompts import PromptSet
+from emo8.labels.clip.text_vectors import TextVectors
 from emo8.labels.clip.vocabulary import Vocabulary
-from emo8.labels.clip.zeroshot import classifier
+from emo8.labels.clip.zeroshot import TextEncoder, classifier
 from emo8.labels.clip_steps import Model
-
-if TYPE_CHECKING:
-    from emo8.labels.clip.encoder import Encoder
 
 VERSION = 4
 
@@ -53,22 +51,23 @@ class ClassifierTask:
         return None
 
     def run(self, state: None) -> int:
-        """Write the file; the number of vectors comes back."""
-        from emo8.labels.clip.encoder import load
-
+        """Write the file; the number of texts that had to be embedded comes back."""
         arrays: dict[str, np.ndarray] = {}
+        num_new = 0
         for number, model in enumerate(self.models):
-            encoder = load(model.name)
+            encoder = TextVectors(self.build, model.name, model.weights_sha256)
             found = _prompt_vectors(encoder, self.prompts)
             if number == 0:  # attributes are the first model's alone
                 found |= _vocabulary_vectors(encoder, self.vocabulary)
             arrays |= {f"{model.table}/{what}": vectors for what, vectors in found.items()}
+            encoder.save()
+            num_new += encoder.num_new
         with appearing(self.path) as partial, partial.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        return sum(map(len, arrays.values()))
+        return num_new
 
 
-def _prompt_vectors(encoder: Encoder, prompts: PromptSet) -> dict[str, np.ndarray]:
+def _prompt_vectors(encoder: TextEncoder, prompts: PromptSet) -> dict[str, np.ndarray]:
     found = {
         "emotion": classifier(encoder, prompts.emotion, tuple(prompts.emotion)),
         "style": classifier(encoder, prompts.style, tuple(prompts.style)),
@@ -81,7 +80,7 @@ def _prompt_vectors(encoder: Encoder, prompts: PromptSet) -> dict[str, np.ndarra
     return found
 
 
-def _vocabulary_vectors(encoder: Encoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
+def _vocabulary_vectors(encoder: TextEncoder, vocabulary: Vocabulary) -> dict[str, np.ndarray]:
     """Per attribute the vectors of its names, and those of the texts that say it is absent."""
     found = {}
     for attribute, prompts in vocabulary.prompts.items():

@@ -128,7 +128,7 @@ def stored_sha256(name: str) -> str | None:
     if folder is None:
         return None
     weights = weights_of(folder)
-    quick = _config(folder)["model_cfg"].get("quick_gelu", False)
+    quick = _described(folder)["model_cfg"].get("quick_gelu", False)
     return models.identity(weights, models.QUICK_GELU if quick else models.GELU) if weights else ""
 
 
@@ -143,8 +143,8 @@ def _load(model: torch.nn.Module, weights: Path) -> None:
     model.load_state_dict(found)
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    """The folder's config, checked; ModelError for one that is none or asks for more than data."""
+def _described(folder: Path) -> dict[str, Any]:
+    """The folder's config as written; ModelError for one that describes no model."""
     path = folder / CONFIG_NAME
     if not path.is_file():
         raise ModelError(
@@ -154,20 +154,27 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         text, vision = config["model_cfg"]["text_cfg"], config["model_cfg"]["vision_cfg"]
-        tokenizer_options = list(text.get("tokenizer_kwargs", {}))
-        tower = vision.get("timm_model_name")
+        list(text.get("tokenizer_kwargs", {}))
+        vision.get("timm_model_name")
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ModelError(
             f"{path} describes no model with a text tower ({error!r}): without "
             "one it cannot name what it sees. Use a CLIP model, as open_clip saves it."
         ) from error
-    for option in tokenizer_options:
+    return config
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The folder's config, checked; ModelError also for one that asks for more than data."""
+    config, path = _described(folder), folder / CONFIG_NAME
+    text, vision = config["model_cfg"]["text_cfg"], config["model_cfg"]["vision_cfg"]
+    for option in text.get("tokenizer_kwargs", {}):
         if option not in _TOKENIZER_OPTIONS:
             raise ModelError(
                 f"{path}: tokenizer_kwargs.{option} is refused: a folder is read as data and runs "
                 f"no code of its own. Known: {', '.join(_TOKENIZER_OPTIONS)}."
             )
-    if tower is not None:
+    if (tower := vision.get("timm_model_name")) is not None:
         _check_tower(path, tower)
     if (hub := text.get("hf_model_name")) is not None:
         _check_text_model(path, folder, hub)

@@ -5,17 +5,20 @@ Shapes: N pictures, K names, D embedding width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from emo8.labels.clip.encoder import Encoder
+
+class TextEncoder(Protocol):
+    """What makes unit vectors of texts: a model, or what is kept of it."""
+
+    def embed_texts(self, texts: Iterable[str], /) -> np.ndarray: ...
 
 
 def classifier(
-    encoder: Encoder, prompts: Mapping[str, Sequence[str]], names: Sequence[str]
+    encoder: TextEncoder, prompts: Mapping[str, Sequence[str]], names: Sequence[str]
 ) -> np.ndarray:
     """One unit vector per name (K, D) float32: the mean of its prompts' unit vectors.
 
