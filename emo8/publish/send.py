@@ -19,9 +19,10 @@ from emo8.dataset import removal, row_order
 from emo8.dataset.shards import RELEASE, all_files
 from emo8.duplicates import check_splits
 from emo8.engine import build_folder
+from emo8.engine.folders import replace_folder
 from emo8.engine.plan import load_plan
 from emo8.publish import gate, release, versions
-from emo8.publish.folder import replace_folder, staging, target
+from emo8.publish.folder import staging, target
 from emo8.publish.hub import (
     KEEP,
     head,

@@ -26,6 +26,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from emo8.engine.files import sync, sync_tree
+from emo8.engine.folders import recover, replace_folder
 from pretrain.config.resolve import rows_per_step
 from pretrain.config.settings import as_dict
 from pretrain.train import parallelize
@@ -121,7 +123,7 @@ def _training_tensors(state: TrainState) -> dict[str, Tensor]:
 def write(run: Path, saved: Snapshot, *, keep: int = 2) -> None:
     """Makes RUN/last this snapshot, and RUN/best too where its score is the best so far.
 
-    Everything is written elsewhere first and appears by renaming.
+    Everything is written elsewhere first, reaches the disk, and appears by renaming.
     """
     from safetensors.torch import save_file
 
@@ -134,6 +136,7 @@ def write(run: Path, saved: Snapshot, *, keep: int = 2) -> None:
     digests = {name: file_sha256(fresh / name) for name in saved.files}
     facts = {**saved.facts, "sha256": digests}
     (fresh / STATE).write_text(json.dumps(facts, indent=1), "utf-8")
+    sync_tree(fresh)
     if last.exists():
         before = _read_facts(last) or {}
         place = run / OLDER / f"step-{before.get('step', 0):08d}"
@@ -141,6 +144,7 @@ def write(run: Path, saved: Snapshot, *, keep: int = 2) -> None:
         shutil.rmtree(place, ignore_errors=True)
         os.replace(last, place)
     os.replace(fresh, last)
+    sync(run)
     for folder in older(run)[max(0, keep - 1) :]:
         shutil.rmtree(folder, ignore_errors=True)
     _keep_best(run, saved)
@@ -150,6 +154,7 @@ def _keep_best(run: Path, saved: Snapshot) -> None:
     """RUN/best becomes this checkpoint if it is the best; its files are links, not copies."""
     found = saved.facts["score"]
     best, fresh = run / "best", run / ".best"
+    recover(best)
     if found is None or not Score(**found).beats((_read_facts(best) or {}).get("score")):
         return
     shutil.rmtree(fresh, ignore_errors=True)
@@ -159,8 +164,7 @@ def _keep_best(run: Path, saved: Snapshot) -> None:
             os.link(path, fresh / path.name)
         except OSError:  # a file system without links
             shutil.copy2(path, fresh / path.name)
-    shutil.rmtree(best, ignore_errors=True)
-    os.replace(fresh, best)
+    replace_folder(fresh, best)
 
 
 class Saver:

@@ -15,32 +15,6 @@ from emo8.publish.send import to_folder
 from tests.emo8.pipeline.test_run import tree_hash
 
 
-@pytest.fixture
-def two(tmp_path: Path) -> tuple[Path, Path]:
-    """A staged folder and the one it replaces."""
-    for name in ("staged", "P"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "file").write_text(name)
-    return tmp_path / "staged", tmp_path / "P"
-
-
-@pytest.mark.parametrize("swaps", [True, False])
-def test_replace_folder__with_and_without_a_swap_of_names(
-    two: tuple[Path, Path], swaps: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not swaps:
-        monkeypatch.setattr(folder, "exchange", lambda one, other: False)
-    folder.replace_folder(*two)
-    assert (two[1] / "file").read_text() == "staged"
-    assert not (two[1].parent / ".P.old").exists()
-
-
-def test_exchange__swaps_two_folders_or_says_that_it_cannot(two: tuple[Path, Path]) -> None:
-    swapped = folder.exchange(*two)
-    assert (two[1] / "file").read_text() == ("staged" if swapped else "P")
-    assert not folder.exchange(two[0], two[0].parent / "none")
-
-
 def test_staging__release_that_a_kill_left_aside_comes_back(tmp_path: Path) -> None:
     (tmp_path / ".P.old").mkdir()
     (tmp_path / ".P.old" / "file").write_text("before")

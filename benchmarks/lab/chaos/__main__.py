@@ -1,0 +1,93 @@
+"""`python -m benchmarks.lab.chaos --seed 0 --minutes 20 --out benchmarks/results/chaos`
+
+Hostile tests of emo8 and pretrain; every row of the table is a file of this folder. The numbers of
+tries are those of `TRIES`, or as many as the minutes allow; `--share 0.05` is a quick look. Exit 1
+where a row does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.lab import machine
+from benchmarks.lab.chaos import bits, hidden, kills
+from benchmarks.lab.chaos.row import Asked, Row
+from benchmarks.lab.output import tell_with_table
+
+ROWS: dict[str, tuple[int, Callable[[Asked], Row]]] = {  # tries of the whole table, and the test
+    "hidden": (100, hidden.run),
+    "bits": (60, bits.run),
+    "kills": (200, kills.run),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0 when every row held."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.lab.chaos", description=(__doc__ or "").splitlines()[-3]
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=20.0, help="for each row, at most")
+    parser.add_argument("--share", type=float, default=1.0, help="of the tries of each row")
+    parser.add_argument("--only", action="append", choices=ROWS, help="a row (repeatable)")
+    parser.add_argument("--out", type=Path, default=Path("chaos"), help="OUT.md and OUT.json")
+    given = parser.parse_args(argv)
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a forked process has no threads
+    names = given.only or list(ROWS)
+    rows = {name: run(name, given.seed, given.minutes, given.share) for name in names}
+    command = f"python -m benchmarks.lab.chaos --seed {given.seed} --minutes {given.minutes:g}"
+    command += "".join(f" --only {name}" for name in given.only or ())
+    command += f" --share {given.share:g}" if given.share != 1 else ""
+    found = {"command": command, "rows": {n: row.as_dict() for n, row in rows.items()}}
+    tell_with_table({**found, "machine": machine.describe()}, table(command, rows), given.out)
+    return 0 if all(row.held for row in rows.values()) else 1
+
+
+def run(name: str, seed: int, minutes: float, share: float) -> Row:
+    """One row, in a folder of its own."""
+    tries, test = ROWS[name]
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        asked = Asked(
+            folder=Path(folder).resolve(), seed=seed, tries=max(1, round(tries * share)),
+            seconds=60 * minutes,
+        )  # fmt: skip
+        row = test(asked)
+    row.figures["took_s"] = round(time.monotonic() - began, 1)
+    return row
+
+
+def table(command: str, rows: dict[str, Row]) -> str:
+    """The page of a run."""
+    lines = [
+        "# Hostile tests",
+        "",
+        f"`{command}`. Every row says what was tried and what held.",
+        "",
+    ]
+    lines += ["| row | promise | tried | held | figures |", "|---|---|---|---|---|"]
+    for name, row in rows.items():
+        figures = "; ".join(_told(key, value) for key, value in row.figures.items())
+        held = row.tries - len(row.broken)
+        lines.append(f"| {name} | {row.promise} | {row.tries} | {held} | {figures} |")
+    for name, row in rows.items():
+        lines += ["", f"Broken in {name}:", ""] if row.broken else []
+        lines += [f"- {' '.join(problem.split())[:300]}" for problem in row.broken]
+    return "\n".join(lines) + "\n"
+
+
+def _told(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{key}: " + ", ".join(_told(name, one) for name, one in value.items())
+    return f"{key.replace('_', ' ')} {value}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
