@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lab import machine
-from benchmarks.lab.chaos import bits, hidden, kills
+from benchmarks.lab.chaos import bits, hidden, kills, mutated, twice
 from benchmarks.lab.chaos.row import Asked, Row
 from benchmarks.lab.output import tell_with_table
 
 ROWS: dict[str, tuple[int, Callable[[Asked], Row]]] = {  # tries of the whole table, and the test
     "hidden": (100, hidden.run),
     "bits": (60, bits.run),
+    "mutated": (10_000, mutated.run),
+    "twice": (9, twice.run),
     "kills": (200, kills.run),
 }
 

@@ -2,7 +2,8 @@
 
 Every change that a command makes below one folder is counted: files opened to be written, names
 made, renamed and removed, and fsync. At the n-th the process kills itself (`kill`), kills itself
-with the file half written (`tear`), or the call fails as on a full disk (`full`). Part tasks run
+with the file half written (`tear`), stands still (`stop`), or the call fails as on a full disk
+(`full`). Part tasks run
 in the same process, so that the n-th change is the same one each time. Processes are forked from
 this one: what it has imported they need not import again.
 """
@@ -54,34 +55,61 @@ def import_all() -> None:
         importlib.import_module(name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A command in its process."""
+
+    child: int
+    told: Path
+    log: Path
+
+    def stopped(self) -> bool:
+        """Wait until it stands still at its change; False when it has ended without."""
+        return os.WIFSTOPPED(os.waitpid(self.child, os.WUNTRACED)[1])
+
+    def go_on(self) -> None:
+        os.kill(self.child, signal.SIGCONT)
+
+    def wait(self) -> Ended:
+        """Wait for its end."""
+        code = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
+        return Ended(
+            code=128 - code if code < 0 else code,
+            changes=tuple(self.log.read_text().splitlines()),
+            output=self.told.read_text(errors="replace"),
+        )
+
+
 def run(command: Command, root: Path, scratch: Path, at: int = -1, how: str = "kill") -> Ended:
     """Run a command to its end, or to change number `at` below `root`."""
-    told, changes = scratch / "told", scratch / "changes"
+    return start(command, root, scratch, at, how).wait()
+
+
+def start(command: Command, root: Path, scratch: Path, at: int = -1, how: str = "kill") -> Running:
+    """Begin with a command; with `stop` it stands still at change number `at`."""
+    running = Running(child=_fork(), told=scratch / "told", log=scratch / "changes")
+    if running.child:
+        return running
+    code = 70
+    try:
+        _redirect(running.told)
+        _in_this_process()
+        _Trap(root, running.log, at, how).set()
+        code = command()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _fork() -> int:
     sys.stdout.flush()
     sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            _redirect(told)
-            _in_this_process()
-            _Trap(root, changes, at, how).set()
-            code = command()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-    status = os.waitpid(child, 0)[1]
-    code = os.waitstatus_to_exitcode(status)
-    return Ended(
-        code=128 - code if code < 0 else code,
-        changes=tuple(changes.read_text().splitlines()),
-        output=told.read_text(errors="replace"),
-    )
+    return os.fork()
 
 
 class _Trap:
@@ -122,7 +150,7 @@ class _Trap:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
         if self.how == "tear" and name.endswith(".partial") and Path(name).is_file():
             os.truncate(name, Path(name).stat().st_size // 2)
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGSTOP if self.how == "stop" else signal.SIGKILL)
 
 
 def _writes(given: tuple[Any, ...]) -> bool:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from pathlib import Path
 
 from benchmarks.lab.chaos.aimed import Command
 
 
-def emo8(*words: str | Path) -> Command:
-    """`emo8` with these words."""
+def program(module: str, *words: str | Path) -> Command:
+    """`python -m module` with these words."""
 
     def command() -> int:
-        from emo8.cli import main
-
-        return main([str(word) for word in words])
+        sys.argv = [module, *(str(word) for word in words)]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return 0
 
     return command
+
+
+def emo8(*words: str | Path) -> Command:
+    """`emo8` with these words."""
+    return program("emo8.cli", *words)
 
 
 def built(recipe: Path, build: Path) -> Command:
@@ -28,12 +35,6 @@ def published(build: Path, release: Path) -> Command:
 
 def pretrained(build: Path, run: Path, steps: int = 4) -> Command:
     """A tiny run that saves after each step."""
-
-    def command() -> int:
-        from pretrain.cli import main
-
-        words = ["pretrain", "cpu_smoke", "--data", str(build / "dataset"), "--out", str(run)]
-        words += ["--steps", str(steps), "--system.save_every", "1", "--system.threads", "1"]
-        return main([*words, "--system.save_async", "false"])
-
-    return command
+    words = ("pretrain", "cpu_smoke", "--data", build / "dataset", "--out", run)
+    often = ("--steps", str(steps), "--system.save_every", "1", "--system.threads", "1")
+    return program("pretrain.cli", *words, *often, "--system.save_async", "false")

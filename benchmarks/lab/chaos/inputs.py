@@ -61,9 +61,9 @@ def file_hash(path: Path) -> str:
 
 
 def tree_hash(root: Path) -> str:
-    """One hash over the names and bytes below a folder, hidden ones left out; "" = not there."""
-    if not root.exists():
-        return ""
+    """One hash over a folder's names and bytes, hidden ones left out, or a file; "" = not there."""
+    if not root.is_dir():
+        return file_hash(root) if root.exists() else ""
     found = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root)
