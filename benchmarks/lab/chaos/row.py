@@ -31,6 +31,7 @@ class Row:
     tries: int = 0
     broken: list[str] = field(default_factory=list)  # what did not hold, in words
     figures: dict[str, Any] = field(default_factory=dict)
+    command: str = ""  # what repeats it
 
     def count(self, problem: str) -> None:
         """One more try; "" = it held."""
@@ -39,7 +40,7 @@ class Row:
             self.broken.append(problem)
 
     @property
-    def held(self) -> bool:
+    def held_all(self) -> bool:
         return self.tries > 0 and not self.broken
 
     def as_dict(self) -> dict[str, Any]:
