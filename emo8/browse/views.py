@@ -20,6 +20,8 @@ NUM_UNSURE = 500  # rows in "least certain"
 GAP_SHARE = 0.5  # a cell with less than this part of the mean cell is a gap
 ASKED = "asked for"
 WORKSPACE = "embedding map"
+# What a person who votes is shown of a row: nobody's label, and no path, which may hold one.
+BLIND_FIELDS = ("row_id", "assigned", "caption", "attribution", "license")
 _GREY = "#777777"
 
 
@@ -137,8 +139,8 @@ def _queues(dataset: Any, rows: Rows, chosen: pd.DataFrame) -> list[Corner]:
     ]
     for name in sorted(set(itertools.chain.from_iterable(chosen["assigned"]))):
         own = dataset.match((F("verdict") == "kept") & F("assigned").contains([name]))
-        view = own.sort_by("review_value", reverse=True)
-        about = f"rows assigned to {name} and still open; tag emotion:NAME@{name}"
+        view = own.sort_by("review_value", reverse=True).select_fields(BLIND_FIELDS)
+        about = f"rows assigned to {name} and still open, labels hidden; tag emotion:NAME@{name}"
         found.append(Corner(name=f"queue of {name}", about=about, view=view, color="#009E73"))
     return found
 

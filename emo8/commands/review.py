@@ -19,6 +19,7 @@ DESCRIPTION = """\
   emo8 review BUILD                         how many votes, how far annotators agree
   emo8 review BUILD --assign ann ben --overlap 2 --limit 200    who looks at what, best first
   emo8 review BUILD --export sheet.csv      rows to vote on; fill in annotator and emotion
+  emo8 review BUILD --export s.xlsx --blind   with pictures, without anybody's label
   emo8 review BUILD --import sheet.csv      votes in; then `emo8 build` again applies them
   emo8 review BUILD --import                tags and edited labels of `emo8 browse` in
   emo8 review BUILD --serve                 eight keys in a browser of this machine
@@ -122,6 +123,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for --export: pictures by their address on the web, where they have one",
     )
+    parser.add_argument(
+        "--blind",
+        action=argparse.BooleanOptionalAction,
+        help="for --export: without labels, claims and paths; default where --annotator is given",
+    )
     parser.add_argument("--dry-run", action="store_true", help="for --import: only show the change")
     parser.add_argument("--yes", action="store_true", help="for --import: do not ask")
 
@@ -194,6 +200,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     """Write rows to vote on: a sheet of ours, or another tool's tasks with their pictures."""
+    from emo8.core.errors import Emo8Error
     from emo8.review import sheets
     from emo8.review.writers import writer
     from emo8.review.writers.tasks import tasks_of
@@ -202,18 +209,27 @@ def _export(arguments: argparse.Namespace) -> int:
     rows = sheets.chosen_rows(
         build, pick=arguments.pick, limit=arguments.limit, annotator=arguments.annotator
     )
+    blind = arguments.blind
+    if blind is None:  # who was asked to vote is asked for an own opinion
+        blind = bool(arguments.annotator) and not (arguments.yes_no or arguments.claims)
     chosen = writer(tool) if tool not in ("", "csv") else None
     file = arguments.export
     if file == _APP:
         file = Path(f"tasks{chosen.SUFFIX if chosen else '.csv'}")
     advice = ""
     if chosen:
+        if blind and arguments.claims:
+            raise Emo8Error("--blind hides what --claims shows: use one of them")
         links = arguments.links and getattr(chosen, "LINKS", True)
         advice = "\n" + chosen.write(
             tasks_of(build, rows, file, links=links), file, claims=arguments.claims
         )
     else:
-        sheets.write_sheet(rows, file, yes_no=arguments.yes_no, annotator=arguments.annotator)
+        sheets.write_sheet(
+            build, rows, file,
+            yes_no=arguments.yes_no, blind=blind, annotator=arguments.annotator,
+        )  # fmt: skip
+        advice = ", without labels and claims (--no-blind shows them)" if blind else ""
     print(f"{len(rows)} rows to vote on in {file}{advice}")
     return 0
 

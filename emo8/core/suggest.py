@@ -21,5 +21,5 @@ def suggest(word: str, known: Iterable[str]) -> str:
     known = list(known)
     near = nearest(word, known)
     more = ", …" if len(known) > MOST else ""
-    listed = f"{', '.join(known[:MOST])}{more}"
+    listed = f"{', '.join(name or '(nothing)' for name in known[:MOST])}{more}"
     return f"did you mean {near[0]!r}? Known: {listed}" if near else f"known: {listed}"

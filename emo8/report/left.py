@@ -7,7 +7,7 @@ import csv
 import io
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jinja2
 import pyarrow as pa
@@ -17,15 +17,14 @@ import pyarrow.parquet as pq
 from emo8.core.errors import BuildError, Emo8Error
 from emo8.core.reasons import REASONS, describe
 from emo8.core.suggest import suggest
-from emo8.engine.files import read_columns, write_text
-from emo8.engine.steps import ROWS, part_path
+from emo8.engine.files import write_text
+from emo8.engine.small_pictures import small_pictures
 from emo8.engine.verdict_table import VERDICTS
-from emo8.report.contact_sheet import Layout, thumbnail
 
 PAGE = Path("report") / "left.html"
 COLUMNS = ("source", "source_path", "reason", "value", "detail", "id")
 MOST_SHOWN = 60  # pictures of a reason on the page
-_LAYOUT = Layout(tile_px=120)
+_SIDE_PX = 120
 _HIDDEN = ("removed",)  # whoever asked for it to go is not shown here either
 
 
@@ -94,21 +93,8 @@ def write_page(build: Path, rows: list[Left]) -> Path:
 
 def _pictures(build: Path, rows: list[Left]) -> dict[tuple[int, int], str]:
     """Small pictures as data URIs, by part and row; those that cannot be decoded have none."""
-    places: dict[int, list[int]] = {}
-    for row in rows:
-        if row.reason not in _HIDDEN:
-            places.setdefault(row.part, []).append(row.row)
-    found: dict[tuple[int, int], str] = {}
-    for part, numbers in places.items():
-        path = part_path(build, ROWS, part)
-        if not path.exists():
-            continue
-        images: Any = read_columns(path, ["image"]).column("image")
-        for number in numbers:
-            data = images[number]["bytes"].as_py() if images[number].is_valid else None
-            if (picture := thumbnail(data, _LAYOUT) if data else None) is not None:
-                out = io.BytesIO()
-                picture.save(out, "JPEG", quality=80)
-                encoded = base64.b64encode(out.getvalue()).decode()
-                found[part, number] = f"data:image/jpeg;base64,{encoded}"
-    return found
+    places = [(row.part, row.row) for row in rows if row.reason not in _HIDDEN]
+    return {
+        place: f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+        for place, data in small_pictures(build, places, _SIDE_PX).items()
+    }

@@ -18,8 +18,9 @@ from emo8.core import label_set
 from emo8.core.errors import BuildError, Emo8Error
 from emo8.core.plain_text import cell
 from emo8.engine.files import fingerprint, read_fingerprint, write_part
+from emo8.engine.small_pictures import small_pictures
 from emo8.engine.verdict_table import VERDICTS
-from emo8.review import votes
+from emo8.review import votes, workbook
 from emo8.review.columns import COLUMNS
 from emo8.review.queue import open_rows, ranked
 from emo8.tables.rows import read_inputs
@@ -48,6 +49,7 @@ _FROM_NARROW = (
 )  # fmt: skip
 _SHEET = ("id", "source", "source_path", "style", "emotion_now", "rule_now", "emotion_clip")
 _ANSWERS = ("answer", "style_vote", "reject", "reason", "consent")
+_PICTURE_PX = 128  # longer side in an .xlsx
 PICKS = ("queue", "errors", "unsure", "unlabelled", "all")
 
 
@@ -144,17 +146,35 @@ def chosen_rows(
     return rows.head(limit) if limit else rows
 
 
-def write_sheet(rows: pd.DataFrame, file: Path, *, yes_no: bool, annotator: str) -> None:
-    """Write a sheet of ours to fill in; with `yes_no` it proposes labels and asks for answers."""
+def write_sheet(
+    build: Path, rows: pd.DataFrame, file: Path, *, yes_no: bool, blind: bool, annotator: str
+) -> None:
+    """Write a sheet of ours to fill in; with `yes_no` it proposes labels and asks for answers.
+
+    A `blind` sheet says nothing that could sway a voter: no label, no claim, and no path either,
+    whose folders may be labels; only an address, by which tools show the picture. An .xlsx shows the pictures.
+    """
+    if blind and yes_no:
+        raise Emo8Error("--blind hides the labels that --yes-no asks about: use one of them")
     rows = rows.assign(emotion_now=rows["emotion"], rule_now=rows["emotion_rule"])
-    sheet = rows[list(_SHEET)].copy()
+    names = ["id"] if blind else list(_SHEET)
+    sheet = rows[names].copy()
     if rows["source_url"].notna().any():  # for tools that show a picture by its address
-        sheet.insert(_SHEET.index("style"), "image_url", rows["source_url"].fillna(""))
+        place = len(names) if blind else _SHEET.index("style")
+        sheet.insert(place, "image_url", rows["source_url"].fillna(""))
     sheet["annotator"] = annotator
     sheet["emotion"] = sheet["emotion_now"].fillna(sheet["emotion_clip"]) if yes_no else ""
     for column in _ANSWERS if yes_no else _ANSWERS[1:]:
         sheet[column] = ""
-    _write(sheet, file)
+    if file.suffix != ".xlsx":
+        _write(sheet, file)
+        return
+    places = [(int(part), int(row)) for part, row in zip(rows["part"], rows["row"])]
+    small = small_pictures(build, places, _PICTURE_PX)
+    columns = {str(name): sheet[name].fillna("").astype(str).tolist() for name in sheet}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    choices = {} if yes_no else {"emotion": label_set.emotions()}
+    workbook.write(file, columns, [small.get(place) for place in places], choices)
 
 
 def write_votes_file(build: Path, file: Path) -> int:
@@ -180,4 +200,4 @@ def _write(table: pd.DataFrame, file: Path) -> None:
     elif file.suffix == ".csv":
         table.map(cell).to_csv(file, index=False)
     else:
-        raise Emo8Error(f"{file}: use .csv or .parquet")
+        raise Emo8Error(f"{file}: use .csv or .parquet; .xlsx for a sheet with pictures")

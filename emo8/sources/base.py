@@ -185,9 +185,11 @@ def check_no_column(source: SourceConfig, option: str, known: tuple[str, ...]) -
     value = getattr(source, option)
     if value and value not in known:
         words = " or ".join(f'"{word}"' for word in known)
+        claim = option.removesuffix("_from")
+        where = "a `sidecar`" if source.kind == "folder" else 'a source of kind "table"'
         raise SourceError(
             f"source {source.name!r}: {option} = {value!r}, but kind = {source.kind!r} knows only "
-            f"{words}; put a column into a sidecar or a table instead"
+            f"{words}; a column is named with columns = {{ {claim} = {value!r} }}, for {where}"
         )
 
 
@@ -239,7 +241,11 @@ def common_root(source: SourceConfig, recipe_dir: Path) -> Path:
 
 def no_style(source: SourceConfig) -> SourceError:
     """The error for a source that gives no style in any way."""
+    ways = {
+        "folder": 'style_from = "folder", or a `sidecar` with the column `style`',
+        "archive": 'style_from = "folder"',
+    }
     return SourceError(
         f"source {source.name!r} ({source.path}) gives no style: set style to one of the five, "
-        f'style_from = "folder" or a column, or style = "clip" to let CLIP decide'
+        f'{ways.get(source.kind, "style_from to a column")}, or style = "clip" to let CLIP decide'
     )

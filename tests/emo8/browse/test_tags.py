@@ -195,6 +195,8 @@ def test_assign__annotators_have_views_that_empty_as_they_vote(shown: Any, own: 
     dataset = app.prepare(build).dataset
     own_rows = {n: dataset.load_saved_view(f"queue of {n}") for n in ("ann", "ben", "cid")}
     assert [len(view) for view in own_rows.values()] == [4, 4, 4]
+    shown_fields = set(own_rows["ann"].get_field_schema())
+    assert not shown_fields & {"emotion", "emotion_clip", "emotion_source", "votes", "source_path"}
     first = own_rows["ann"].first()
     _tag(first, "emotion:awe@ann")
     assert main(["review", build, "--import"]) == 0

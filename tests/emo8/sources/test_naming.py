@@ -127,3 +127,18 @@ def test_recipe__mappings_to_unknown_names_are_errors(
         candidates(kind="folder", path="p", style="natural", **options)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_folder__hint_about_a_column_is_one_the_program_takes(
+    tmp_path: Path, candidates: Read
+) -> None:
+    put(tmp_path, "set/1.jpg")
+    (tmp_path / "set" / "about.csv").write_text("file,kind of art\n1.jpg,cartoon\n")
+    options = {"kind": "folder", "path": "set", "sidecar": "about.csv"}
+    hint = r"columns = \{ style = 'kind of art' \}, for a `sidecar`"
+    with pytest.raises(SourceError, match=hint):
+        candidates(**options, style_from="kind of art")
+    found = claims(candidates(**options, columns={"style": "kind of art"}))
+    assert found == {"1.jpg": (None, "cartoon", None)}
+    with pytest.raises(SourceError, match="`sidecar` with the column `style`"):
+        candidates(kind="folder", path="set")
