@@ -152,7 +152,8 @@ def write_sheet(
     """Write a sheet of ours to fill in; with `yes_no` it proposes labels and asks for answers.
 
     A `blind` sheet says nothing that could sway a voter: no label, no claim, and no path either,
-    whose folders may be labels; only an address, by which tools show the picture. An .xlsx shows the pictures.
+    whose folders may be labels; only an address, by which tools show the picture. An .xlsx shows
+    the pictures itself.
     """
     if blind and yes_no:
         raise Emo8Error("--blind hides the labels that --yes-no asks about: use one of them")

@@ -54,7 +54,8 @@ def test_write_sheet__has_addresses_where_rows_have_them(tmp_path: Path) -> None
     address = "https://x.org/a.jpg"
     for urls, wanted in (([None, address], ["", address]), ([None, None], [])):
         path = tmp_path / "sheet.csv"
-        write_sheet(claims.assign(source_url=urls), path, yes_no=False, annotator="")
+        shown = claims.assign(source_url=urls)
+        write_sheet(tmp_path, shown, path, yes_no=False, blind=False, annotator="")
         sheet = pd.read_csv(path, keep_default_na=False)
         assert sheet.get("image_url", pd.Series(dtype=object)).tolist() == wanted
         assert our_column(sheet.columns[0]) == "id"  # the surest of what could name the picture
