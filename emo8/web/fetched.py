@@ -7,9 +7,10 @@ ingests it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,7 +35,7 @@ TABLE = pa.schema(
 def candidates(chunk: Chunk, found: Path, build: Path, max_bytes: int) -> Iterator[Candidate]:
     """One candidate per line of the list, in the list's order, whatever order they came in."""
     rows = pq.read_table(found, schema=TABLE).to_pylist()
-    earlier: dict[str, pa.ChunkedArray] = {}
+    earlier = _from_parts(rows, build)
     for line, row in zip(urls.lines(chunk), rows, strict=True):
         if line.damaged:
             yield Candidate(source_path=line.shown, reason="bad_row", detail=line.damaged)
@@ -49,14 +50,36 @@ def candidates(chunk: Chunk, found: Path, build: Path, max_bytes: int) -> Iterat
                 claims=line.claims if len(line.link) == len(line.shown) else _bare(line),
             )
             continue
-        path = build / row["file"]
+        place = (row["file"], row["place"])
         if row["file"].endswith(SUFFIX):
-            data = read_picture(path, row["place"], row["size"])
+            data = read_picture(build / row["file"], row["place"], row["size"])
         else:
-            if row["file"] not in earlier:
-                earlier[row["file"]] = pq.read_table(path, columns=["image"])["image"]
-            data = earlier[row["file"]][row["place"]]["bytes"].as_py()
+            data = earlier[place]
         yield _checked(line, data, max_bytes)
+
+
+def _from_parts(rows: Sequence[Mapping[str, Any]], build: Path) -> dict[tuple[str, int], bytes]:
+    """The pictures that lie in earlier parts of rows/, by file and row.
+
+    In a list that was reordered the links of one part lie in any number of earlier ones: each is
+    read once, a row group at a time, and nothing is kept but the pictures asked for.
+    """
+    wanted: dict[str, list[int]] = {}
+    for row in rows:
+        if row["file"] and not row["file"].endswith(SUFFIX):
+            wanted.setdefault(row["file"], []).append(row["place"])
+    found: dict[tuple[str, int], bytes] = {}
+    for name, places in sorted(wanted.items()):
+        with pq.ParquetFile(build / name) as file:
+            start = 0
+            for group in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                inside = [place for place in places if start <= place < stop]
+                if inside:
+                    images = file.read_row_group(group, columns=["image.bytes"])["image"]
+                    found |= {(name, at): images[at - start]["bytes"].as_py() for at in inside}
+                start = stop
+    return found
 
 
 def _checked(line: urls.Line, data: bytes, max_bytes: int) -> Candidate:

@@ -1,7 +1,8 @@
 """A folder of pictures. Every file in it that is not hidden is an input, but those of builds.
 
 Folder names can be claims (see `naming`). A sidecar table inside the folder (CSV, JSONL or parquet
-with a `file` column) can add captions, licences and the like.
+with a `file` column) can add captions, licences and the like; so can texts beside the pictures
+(see `beside`), which are no inputs. Where they differ, folder names win, then the sidecar.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
 from emo8.engine import build_folder
-from emo8.sources import records
+from emo8.sources import beside, img2dataset, records
 from emo8.sources.base import Candidate, Chunk, builds_note, check_columns, read_file, show_some
 from emo8.sources.claims import CLAIM_COLUMNS, claims_from
 from emo8.sources.emo8_release import with_layout
@@ -44,13 +45,22 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
             f"source {source.name!r}: no images in {root} ({len(files)} files of other kinds); "
             f"looked for {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
+    found = beside.apart(files, source)
+    files = found.inputs
     sidecar, notes = _read_sidecar(source, root, [path for path, _, _ in files])
-    notes += builds_note(builds)
+    notes += builds_note(builds) + found.notes
     check_folder_style(source, otherwise=any("style" in record for record in sidecar.values()))
     for start in range(0, len(files), part_rows):
         batch = files[start : start + part_rows]
-        items = tuple((path, _claims_record(path, sidecar, source)) for path, _, _ in batch)
-        stamp = tuple((size, changed) for _, size, changed in batch)
+        texts = [beside.of_picture(path, found.texts) for path, _, _ in batch]
+        items = tuple(
+            (path, _claims_record(path, sidecar, source), *(text for text, _, _ in some))
+            for (path, _, _), some in zip(batch, texts, strict=True)
+        )
+        stamp = tuple(
+            (size, changed, *(time for _, _, time in some))
+            for (_, size, changed), some in zip(batch, texts, strict=True)
+        )
         yield Chunk(
             source=source,
             root=str(root),
@@ -65,9 +75,11 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
 def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
     """One candidate per file of the chunk."""
     root, source = Path(chunk.root), chunk.source
-    for path, record in chunk.items:
-        claims = claims_from(record, source, whose(source))
-        yield read_file([root], path, max_bytes, claims, listed=True)
+    for path, record, *texts in chunk.items:
+        said = beside.read(root, texts, source) | record
+        claims = claims_from(said, source, whose(source))
+        found = read_file([root], path, max_bytes, claims, listed=True)
+        yield img2dataset.upright(found, said.get(img2dataset.EXIF))
 
 
 def _walk(root: Path, builds: list[str]) -> Iterator[tuple[str, int, int]]:

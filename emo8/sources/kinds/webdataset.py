@@ -7,7 +7,6 @@ devices and `pipe:` are refused; nothing is unpickled; members of other kinds ar
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from itertools import groupby
@@ -16,6 +15,7 @@ from typing import Any
 
 from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
+from emo8.sources import img2dataset
 from emo8.sources.base import (
     Candidate,
     Chunk,
@@ -23,6 +23,7 @@ from emo8.sources.base import (
     common_root,
     no_style,
 )
+from emo8.sources.beside import MAX_TEXT_BYTES, json_object
 from emo8.sources.claims import CLAIM_COLUMNS, Claims, claims_from, stem_split
 from emo8.sources.members import (
     BROKEN,
@@ -35,9 +36,7 @@ from emo8.sources.members import (
     shown_member,
 )
 from emo8.sources.naming import is_image_name
-from emo8.sources.turned import turn_of, with_turn
 
-MAX_TEXT_BYTES = 1_000_000  # a claim file over this is no claim
 BESIDE = "beside"  # marks an input that lies beside the picture of its sample
 # Which of several pictures under one key is the picture; what is not named here comes last.
 _FIRST = ("jpg", "jpeg", "webp", "avif", "heic", "heif", "jxl", "png")
@@ -148,10 +147,7 @@ def read(chunk: Chunk, max_bytes: int) -> Iterator[Candidate]:
             yield Candidate(source_path=shown, reason="beside_picture", detail=key)
         else:
             found = read_member(path, shown, member, max_bytes, claims)
-            turn = turn_of(record.get("exif"))
-            if found.data is not None and turn != 1:
-                found = dataclasses.replace(found, data=with_turn(found.data, turn))
-            yield found
+            yield img2dataset.upright(found, record.get(img2dataset.EXIF))
 
 
 def _claims(record: dict[str, Any], path: Path, source: SourceConfig) -> Claims:
@@ -183,8 +179,11 @@ def _record(path: Path, fields: dict[str, Any], source: SourceConfig) -> dict[st
                 text = read_bytes(path, member, MAX_TEXT_BYTES).decode("utf-8", errors="replace")
             except BROKEN:
                 continue
-            found.update(_json_object(text) if field == "json" else {field: text})
-    names = {name: name for name in CLAIM_COLUMNS} | {"caption": "txt", "exif": "exif"}
+            found.update(json_object(text) if field == "json" else {field: text})
+    names = {name: name for name in CLAIM_COLUMNS} | {
+        "caption": "txt",
+        img2dataset.EXIF: img2dataset.EXIF,
+    }
     names |= source.columns
     if source.style_from:
         names["style"] = source.style_from
@@ -195,11 +194,3 @@ def _record(path: Path, fields: dict[str, Any], source: SourceConfig) -> dict[st
         if plain_name in found:
             record.setdefault("caption", found[plain_name])
     return record
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
