@@ -37,7 +37,7 @@ _DETAILS: dict[str, tuple[str, ...]] = {
 _FROM_VERDICT = (
     "part", "row", "id", "source", "source_path", "source_url", "license", "style", "style_rule",
     "emotion", "emotion_rule", "emotion_votes", "num_votes", "step", "reason", "value", "detail",
-    "cluster", "split",
+    "cluster", "split", "disputed",
 )  # fmt: skip
 
 

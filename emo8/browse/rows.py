@@ -69,6 +69,8 @@ def with_interest(table: pd.DataFrame) -> pd.DataFrame:
     table["kept"] = table["reason"].isna()
     table["emotion_clip"] = most_likely(table["emotion_prob"], label_set.emotions())
     table["clip_prob"] = [None if p is None else float(np.max(p)) for p in table["emotion_prob"]]
+    if "disputed" not in table:  # a published dataset: its build knows
+        table["disputed"] = False
     sure = table[table["kept"] & table["emotion_prob"].notna()]
     found = queue.numbers(sure)
     scores = sheets.label_scores(sure)

@@ -59,7 +59,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from emo8.engine.plan import load_plan, step_status
     from emo8.labels import clip_steps
     from emo8.report import understood
-    from emo8.report.numbers import funnel_lines
+    from emo8.report.numbers import disputed_lines, funnel_lines
 
     resolved = build_folder.require_build(arguments.build)
     plan = load_plan(arguments.build)
@@ -72,6 +72,7 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         answer: dict[str, Any] = {"funnel": funnel, "steps": steps, "complete": complete}
         answer["outdated"] = [*outdated.values()]
+        answer["disputed"] = stats.get("disputed", {})
         answer["understood"] = stats.get("understood", {})
         print(json.dumps(answer | ({"damaged": damaged} if arguments.check else {}), indent=2))
         return 1 if damaged else 0
@@ -79,6 +80,7 @@ def _status(arguments: argparse.Namespace) -> int:
     if funnel:
         print("\n".join(funnel_lines(funnel)))
     print("\n".join(understood.lines(stats.get("understood", {}))))
+    print("".join(f"{line}\n" for line in disputed_lines(stats.get("disputed", {}))), end="")
     titles = [name.removeprefix("parts_") for name in _NUMBERS]
     print(f"{'step':<32}" + "".join(f"{title:>8}" for title in titles))
     for step, numbers in steps.items():

@@ -31,7 +31,13 @@ IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # One person: corners as fractions of width and height, and the detector's score (1.0 when the
 # source drew the box itself).
 PERSON = pa.struct([(name, pa.float32()) for name in ("x0", "y0", "x1", "y1", "score")])
-DUPLICATE_OF = pa.struct([("source", pa.string()), ("source_url", pa.string())])
+DUPLICATE_OF = pa.struct(
+    [
+        ("source", pa.string()),
+        ("source_url", pa.string()),
+        ("emotion", pa.string()),  # the source's claim about this copy
+    ]
+)
 
 ROWS = pa.schema(
     [
@@ -164,7 +170,10 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "attribution": (pa.string(), "whom to credit"),
     "source": (pa.string(), "name of the source in the recipe"),
     "source_url": (pa.string(), "where the picture was found, if known"),
-    "also_from": (pa.list_(DUPLICATE_OF), "sources of copies that were left out"),
+    "also_from": (
+        pa.list_(DUPLICATE_OF),
+        "sources of copies that were left out, and the emotion that each claims",
+    ),
     "cluster": (pa.string(), "id of the oldest row among its near copies"),
     "faces_blurred": (
         pa.int32(),

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8.core.schema import DUPLICATE_OF
 from emo8.engine.database import Database, parquet
 from emo8.engine.files import read_columns
 from emo8.engine.steps import ROWS, part_path
 
 VERDICTS = Path("tables") / "verdicts.parquet"
-_ORIGIN = pa.struct([("source", pa.string()), ("source_url", pa.string())])
 SCHEMA = pa.schema(
     [
         ("part", pa.int32()),  # where its row lies
@@ -49,7 +49,8 @@ SCHEMA = pa.schema(
         ("cluster", pa.string()),  # the id of the first of its copies
         ("survivor", pa.string()),  # the id that stays in its place
         ("split", pa.string()),
-        ("also_from", pa.list_(_ORIGIN)),
+        ("also_from", pa.list_(DUPLICATE_OF)),
+        ("disputed", pa.bool_()),  # sources name several emotions for its copies and itself
         ("shard", pa.int32()),
         ("rank", pa.int64()),
     ]
@@ -141,14 +142,28 @@ def _see(db: Database) -> None:
 
 
 def provenance(db: Database) -> None:
-    """Make the table `origins`: of rows that stay, the sources of copies that left for them."""
+    """Make `origins`, of rows that stay the sources and claims of copies that left for them, and
+    `disputed`, the rows of clusters of copies for which sources name several emotions."""
     db.run("""
         CREATE TABLE origins AS
-        SELECT survivors.n, list({'source': source, 'source_url': source_url} ORDER BY copies.n)
-            AS also_from
+        SELECT survivors.n, list({
+                'source': source, 'source_url': source_url, 'emotion': emotion_source
+            } ORDER BY copies.n) AS also_from
         FROM changes AS copies
         JOIN facts USING (n)
         JOIN (SELECT n, survivor FROM changes WHERE reason IS NULL) AS survivors USING (survivor)
         WHERE copies.reason IN ('duplicate_exact', 'duplicate_near')
         GROUP BY survivors.n ORDER BY survivors.n
+    """)
+    db.run("""
+        CREATE TABLE disputed AS
+        WITH copies AS (
+            SELECT n, changes.cluster, lower(trim(emotion_source)) AS claim
+            FROM changes JOIN facts USING (n)
+            WHERE changes.cluster IS NOT NULL
+        )
+        SELECT n FROM copies SEMI JOIN (
+            SELECT cluster FROM copies GROUP BY cluster HAVING count(DISTINCT claim) > 1
+        ) USING (cluster)
+        ORDER BY n
     """)

@@ -51,7 +51,7 @@ from emo8.web.store import mark
 
 logger = logging.getLogger(__name__)
 
-DECIDE_VERSION = 8
+DECIDE_VERSION = 9
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,9 +79,11 @@ class Verdicts:
 _ROWS = f"""
     SELECT * REPLACE (coalesce(also_from, []) AS also_from),
         {values(SPLITS)}[{splits.FINAL} + 1] AS split,
+        disputed.n IS NOT NULL AS disputed,
         id IS NOT NULL AND again.n IS NULL AND (reason IS NULL
             OR reason IN ('duplicate_exact', 'duplicate_near', 'split_bridge')) AS remembered
     FROM ordered({{first}}, {{last}})
     LEFT JOIN (FROM origins WHERE n >= {{first}} AND n < {{last}}) USING (n)
     LEFT JOIN again USING (n)
+    LEFT JOIN (FROM disputed WHERE n >= {{first}} AND n < {{last}}) AS disputed USING (n)
 """

@@ -28,6 +28,17 @@ def funnel_lines(numbers: Mapping[str, Any]) -> list[str]:
     return [f"{numbers['inputs']:>8} inputs", *left, f"{numbers['kept']:>8} kept"]
 
 
+def disputed_lines(disputed: Mapping[str, int]) -> list[str]:
+    """What a build says of copies under different labels; nothing where there are none."""
+    if not disputed.get("clusters"):
+        return []
+    return [
+        f"{disputed['clusters']:,} pictures have copies under different labels: "
+        f"{disputed['rows']:,} rows stay, {disputed['open']:,} without a vote, "
+        "which `emo8 review` shows first"
+    ]
+
+
 def statistics(build: Path, models: list[str]) -> dict[str, Any]:
     """What the card and the figures say about the published rows."""
     with reading(build) as db:
@@ -54,8 +65,16 @@ def statistics(build: Path, models: list[str]) -> dict[str, Any]:
             "style_rules": _counts(db, "style_rule", kept),
             "licenses": _counts(db, "coalesce(license, 'unknown')", kept),
             "sources": _counts(db, "source", kept),
+            "disputed": _disputed(db, kept),
             "models": models,
         }
+
+
+def _disputed(db: Database, kept: str) -> dict[str, int]:
+    """Copies for which sources name several emotions: clusters, rows that stay, unvoted rows."""
+    counts = "count(DISTINCT cluster), count(*), count(*) FILTER (coalesce(num_votes, 0) = 0)"
+    (found,) = db.lines(f"SELECT {counts} FROM {kept} WHERE disputed")
+    return dict(zip(("clusters", "rows", "open"), found, strict=True))
 
 
 def fetch_statistics(build: Path, recipe: Recipe) -> dict[str, Any] | None:

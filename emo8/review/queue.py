@@ -3,7 +3,8 @@
 A row's review value is the chance that its label is wrong times how rare its cell (style x
 emotion) is: a minute spent on it corrects most, where it counts most. The chance is
 1 - the winner's share where people voted; 1 - CLIP's probability of the label where the source or
-CLIP made it; 1 where nobody did. Rarity is sqrt(mean size of a cell / its size), at most 3.
+CLIP made it; 1 where nobody did. Rarity is sqrt(mean size of a cell / its size), at most 3. A
+picture whose copies carry different labels is a known mistake and comes before all others: 3 more.
 
 `BUILD/tables/assignments.parquet` says who was asked about which row, under the names they were
 given: it stays in the build and is never published.
@@ -34,7 +35,8 @@ _SCHEMA = pa.schema([("id", pa.string()), ("annotator", pa.string()), ("place", 
 def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     """Per kept row: `mistakenness`, `hardness`, `cell`, `cell_rows`, `review_value`.
 
-    `rows` has emotion, emotion_rule, emotion_votes, emotion_prob, emotion_entropy, style.
+    `rows` has emotion, emotion_rule, emotion_votes, emotion_prob, emotion_entropy, style,
+    disputed.
     """
     prob = distributions(rows["emotion_prob"])
     label = (
@@ -47,13 +49,14 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     cell = rows["style"].str.cat(emotion, sep=" / ")
     size = cell.map(cell.value_counts()).astype(int)
     rarity = np.sqrt(len(rows) / max(cell.nunique(), 1) / size)
+    value = chance_wrong(rows, prob, label) * np.minimum(rarity, MAX_RARITY)
     return pd.DataFrame(
         {
             "mistakenness": mistakenness(prob, label),
             "hardness": rows["emotion_entropy"].astype(float),
             "cell": cell,
             "cell_rows": size,
-            "review_value": chance_wrong(rows, prob, label) * np.minimum(rarity, MAX_RARITY),
+            "review_value": value + MAX_RARITY * rows["disputed"].eq(True),
         },
         index=rows.index,
     ).round(4)

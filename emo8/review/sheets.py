@@ -1,7 +1,8 @@
 """What people should look at, and what their votes come to.
 
-`BUILD/tables/review_queue.parquet` lists the rows where a label is most likely wrong: people or
-the source say one thing and CLIP, with confidence, another. `chosen_rows` are what a sheet or
+`BUILD/tables/review_queue.parquet` lists the rows where a label is most likely wrong: sources name
+different emotions for copies of the picture, or people or the source say one thing and CLIP, with
+confidence, another. `chosen_rows` are what a sheet or
 another tool's tasks ask about.
 """
 
@@ -26,7 +27,7 @@ from emo8.review.queue import open_rows, ranked
 from emo8.tables.rows import read_inputs
 
 QUEUE_NAME = "review_queue.parquet"
-_QUEUE_VERSION = 1
+_QUEUE_VERSION = 2
 QUEUE = pa.schema(
     [
         ("id", pa.string()),
@@ -39,6 +40,7 @@ QUEUE = pa.schema(
         ("clip_prob", pa.float32()),  # and its probability
         ("label_quality", pa.float32()),  # 0 to 1; low = the label is likely wrong
         ("is_issue", pa.bool_()),  # cleanlab counts it among the errors
+        ("disputed", pa.bool_()),  # copies of the picture carry different labels
     ]
 )
 
@@ -72,7 +74,7 @@ def claims_table(build: Path) -> pd.DataFrame:
 
 
 def queue(build: Path) -> pa.Table:
-    """The review queue of a build, worst label first; made anew when the build has changed."""
+    """The review queue of a build, disputed rows first, then worst labels; kept till it changes."""
     path = build / "tables" / QUEUE_NAME
     mark = read_fingerprint(build / VERDICTS)
     if mark is not None and read_fingerprint(path) == fingerprint(mark, _QUEUE_VERSION):
@@ -85,16 +87,16 @@ def queue(build: Path) -> pa.Table:
 
 
 def disagreements(rows: pd.DataFrame) -> pd.DataFrame:
-    """The columns of QUEUE for rows where CLIP contradicts the label of a person or the source.
+    """The columns of QUEUE for rows that are disputed, or whose label CLIP contradicts.
 
     `label_quality` is the self-confidence score and `is_issue` the verdict of confident learning,
     both from cleanlab: Northcutt et al. (2021), "Confident learning: estimating uncertainty in
     dataset labels".
     """
     found = label_scores(rows)
-    found = found[found["emotion"] != found["emotion_clip"]]
+    found = found[(found["emotion"] != found["emotion_clip"]) | found["disputed"]]
     return (
-        found.sort_values(["label_quality", "id"])
+        found.sort_values(["disputed", "label_quality", "id"], ascending=[False, True, True])
         .reindex(columns=QUEUE.names)
         .reset_index(drop=True)
     )

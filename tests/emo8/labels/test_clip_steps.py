@@ -228,7 +228,7 @@ def test_disagreements__the_surest_contradiction_comes_first() -> None:
             "source": "s", "source_path": "p", "style": "cartoon",
             "emotion": names[label], "emotion_rule": "human",
             "emotion_prob": list(prob), "emotion_clip": names[prob.argmax(axis=1)],
-            "clip_prob": prob.max(axis=1),
+            "clip_prob": prob.max(axis=1), "disputed": False,
         }
     )  # fmt: skip
     found = disagreements(rows)

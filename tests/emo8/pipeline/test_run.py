@@ -80,7 +80,7 @@ def test_build__provenance_of_an_exact_copy_goes_to_the_row_that_stays(small: Pa
     rows = [row for path in shards for row in pq.read_table(path).to_pylist()]
     original = (small / "pictures" / "cartoon" / "1.jpg").read_bytes()
     kept = next(row for row in rows if row["id"] == hashlib.sha256(original).hexdigest())
-    assert kept["also_from"] == [{"source": "pictures", "source_url": None}]
+    assert kept["also_from"] == [{"source": "pictures", "source_url": None, "emotion": None}]
 
 
 def test_build__same_bytes_whatever_the_worker_count(

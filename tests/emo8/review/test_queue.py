@@ -26,6 +26,7 @@ def _rows(*rows: tuple[str, str | None, str, list[float]]) -> pd.DataFrame:
             {
                 "id": key, "emotion": emotion, "emotion_rule": rule, "emotion_prob": prob,
                 "emotion_entropy": 0.5, "style": "cartoon", "emotion_votes": None, "num_votes": 0,
+                "disputed": False,
             }
             for key, emotion, rule, prob in rows
         ]
@@ -50,6 +51,15 @@ def test_ranked__of_equal_doubt_the_rare_cell_comes_first() -> None:
     # mean cell: 5 rows; sqrt(5 / 1) and sqrt(5 / 9) times a chance of 0.4
     assert found["review_value"].iloc[0] == pytest.approx(0.4 * np.sqrt(5), abs=1e-4)
     assert found["review_value"].iloc[1] == pytest.approx(0.4 * np.sqrt(5 / 9), abs=1e-4)
+
+
+def test_ranked__copies_under_different_labels_come_before_all_others() -> None:
+    common = [(f"c{k}", "awe", "clip", _prob("awe", 0.9)) for k in range(9)]
+    rows = _rows(*common, ("nobody", None, "abstain", _prob("anger", 0.3)),
+                 ("disputed", "awe", "source", _prob("awe", 0.99)))  # fmt: skip
+    rows.loc[rows["id"] == "disputed", "disputed"] = True
+    assert queue.ranked(rows)["id"].tolist()[:2] == ["disputed", "nobody"]
+    assert queue.by_value(rows)["id"].iloc[0] == "disputed"
 
 
 def test_ranked__rows_with_votes_are_done() -> None:

@@ -27,6 +27,7 @@ def rows(labels: list[str | None]) -> pd.DataFrame:
         emotion_clip=EMOTIONS[0],
         clip_prob=share,
         style="natural",
+        disputed=False,
     )
 
 
@@ -59,3 +60,11 @@ def test_write_sheet__has_addresses_where_rows_have_them(tmp_path: Path) -> None
         sheet = pd.read_csv(path, keep_default_na=False)
         assert sheet.get("image_url", pd.Series(dtype=object)).tolist() == wanted
         assert our_column(sheet.columns[0]) == "id"  # the surest of what could name the picture
+
+
+def test_disagreements__copies_under_different_labels_come_first() -> None:
+    some = rows(["fear", "fear", "amusement"])  # CLIP agrees with the last one
+    some["disputed"] = [False, False, True]
+    found = disagreements(some)
+    assert found["id"].tolist() == ["02", "01", "00"]
+    assert found["disputed"].tolist() == [True, False, False]

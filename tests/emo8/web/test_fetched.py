@@ -37,11 +37,9 @@ def test_candidates__a_reordered_list_is_read_in_the_memory_of_its_own_pictures(
     links = [f"http://a.example/{k}.jpg" for k in range(PARTS)]
     recipe_path = list_recipe(tmp_path, links)
     (chunk,) = sources.plan(load_recipe(recipe_path), tmp_path)
-    pool = pa.proxy_memory_pool(before := pa.default_memory_pool())
-    pa.set_memory_pool(pool)
-    try:
-        found = list(fetched.candidates(chunk, tmp_path / "found.parquet", tmp_path, 10**6))
-    finally:
-        pa.set_memory_pool(before)
-    assert [one.data for one in found] == [own[n % PART_ROWS] for n, own in enumerate(pictures)]
-    assert pool.max_memory() < 5 * PART_ROWS * PICTURE_BYTES  # all parts: ten times as much or more
+    before, held, found = pa.total_allocated_bytes(), [], []
+    for one in fetched.candidates(chunk, tmp_path / "found.parquet", tmp_path, 10**6):
+        held.append(pa.total_allocated_bytes() - before)
+        found.append(one.data)
+    assert found == [own[n % PART_ROWS] for n, own in enumerate(pictures)]
+    assert max(held) < PART_ROWS * PICTURE_BYTES  # of one part; there are ten
