@@ -80,6 +80,7 @@ def _ranges() -> Iterator[str]:
     yield "|---|---|"
     yield "| whole, range declared (bits per sample, `MaxSampleValue`, `sBIT`) | 0 to that |"
     yield f"| whole, else | 0 to the smallest of {ranges} bits that holds the brightest value |"
+    yield "| whole and signed | the same; the positive half of a cell (15 of 16 bits) is one more |"
     yield "| floats, brightest at most 2 | 0 to 1 |"
     yield "| floats, darkest under -0.25, brightest at most 1 | -1 to 1 |"
     yield "| floats, else | as whole numbers |"
