@@ -1,8 +1,8 @@
 """A small build against tables that commit 4d54b67 wrote, whose steps held all rows in memory.
 
-Of later is: copies whose sources name different emotions are "disputed" in the table of copies, which
-called them "possible"; of equal near copies the sharper stays; `also_from` says which emotion each
-copy claims.
+Of later is: copies whose sources name different emotions are "disputed" in the table of copies,
+which called them "possible"; of equal near copies the sharper stays; `also_from` says which emotion
+each copy claims.
 
 `python -m tests.emo8.pipeline.test_stored` writes them anew, by the code it runs with: only for a
 change of the results that is meant.
