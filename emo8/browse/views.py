@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from emo8.browse import brain
+from emo8.browse import app_style, brain
 from emo8.browse.rows import Rows
 from emo8.core import label_set
 from emo8.core.reasons import REASONS
@@ -160,7 +160,7 @@ def _groups(dataset: Any) -> list[Corner]:
             name=f"emotion: {emotion}",
             about="kept rows, whoever made the label",
             view=kept.match(F("emotion.label") == emotion),
-            color=label_set.current().emotion_colors[emotion],
+            color=app_style.emotion_colors()[emotion],
         )
         for emotion in label_set.emotions()
     ]

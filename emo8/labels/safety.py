@@ -6,6 +6,8 @@ Both read the embeddings of the first model. What counts as unsafe is a list of 
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -79,18 +81,18 @@ class CaptionAgreement(Step):
     def options(self) -> dict[str, Any]:
         return {"model": self.model.name, "weights_sha256": self.model.weights_sha256}
 
-    def setup(self) -> Encoder:
+    def setup(self) -> Callable[[], Encoder]:
         from emo8.labels.clip.encoder import best_device, load
 
-        return load(self.model.name, device=best_device())
+        return functools.cache(lambda: load(self.model.name, device=best_device()))
 
-    def run(self, batch: Batch, state: Encoder) -> pa.Table:
+    def run(self, batch: Batch, state: Callable[[], Encoder]) -> pa.Table:
         column = batch[self.model.table].column("embedding").combine_chunks()
         captions = batch[ROWS].column("caption").to_pylist()
         known = np.asarray([bool(text) for text in captions]) & np.asarray(column.is_valid())
         sims = np.zeros(len(captions), np.float32)
         if known.any():
-            texts = state.embed_texts([captions[row] for row in np.flatnonzero(known)])
+            texts = state().embed_texts([captions[row] for row in np.flatnonzero(known)])
             sims[known] = (embeddings(column, self.model.dim)[known] * texts).sum(axis=1)
         return _scores(sims, pa.array(known), self.adds)
 

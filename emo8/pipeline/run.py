@@ -81,6 +81,7 @@ def build(
     mistake of the user's; a failed part is counted, not raised.
     """
     malloc.give_back_freed()
+    warm.want((__name__,))  # it imports what the tasks are made of
     recipe = load_recipe(recipe_path)
     build_folder.check_target(out, recipe, recipe_path)
     runner = make_engine(engine, workers=workers, address=address)

@@ -104,6 +104,15 @@ def rebuild(found: Found) -> Iterator[Line]:
         yield Line(what=f"{what}, CPU seconds", value=cpu, unit="x", peer=peer)
 
 
+def small_build(found: Found) -> Iterator[Line]:
+    what, ours = f"first build of {found['pictures']} pictures", found["ours"]
+    yield Line(
+        what=what, value=found["cpu_share"], unit="of its CPU time", peer="4d54b67", most=0.5
+    )
+    yield Line(what=what, value=ours["cpu_s"], unit="CPU s")
+    yield Line(what=f"{what}, until its first line", value=ours["first_line_s"], unit="s", most=0.5)
+
+
 def memory(found: Found) -> Iterator[Line]:
     first, last = found["sizes"][0], found["sizes"][-1]
     span = f"{first['rows']:,} to {last['rows']:,} rows"
@@ -264,7 +273,7 @@ def answers(found: Found) -> Iterator[Line]:
 
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
-    for reader in (answers, ingest, colours, embed, rebuild, memory, global_steps, duplicates,
-                   browse, votes, fetch, loader, step_flops, step_wallclock, small_step,
+    for reader in (answers, ingest, colours, embed, rebuild, small_build, memory, global_steps,
+                   duplicates, browse, votes, fetch, loader, step_flops, step_wallclock, small_step,
                    pretrain_gpu, frozen_features, probes)
 }  # fmt: skip

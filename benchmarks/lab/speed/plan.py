@@ -86,6 +86,14 @@ SCRIPTS = (
         note="Every build is a fresh process: starting Python and loading the model count.",
     ),
     Script(
+        name="small_build",
+        what="a first build of twelve pictures",
+        arguments=("--peer", PEER, "--rounds", "3"),
+        quick=("--peer", PEER, "--rounds", "1"),
+        note="Mostly starting: what is imported, and by how many processes. In turns with the "
+        "commit 4d54b67, two workers, all processes counted.",
+    ),
+    Script(
         name="memory",
         what="time and memory of whole builds as they grow",
         arguments=("--pictures", PICTURES, "--sizes", "10000", "30000"),

@@ -10,10 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from emo8.browse import app
+from emo8.browse.app_style import EMOTION_COLORS
 from emo8.browse.media import file_stem
 from emo8.browse.rows import dataset_name
 from emo8.core.errors import BrowseError, Emo8Error
-from emo8.core.taxonomy import EMOTION_COLORS, EMOTIONS, STYLES
+from emo8.core.taxonomy import EMOTIONS, STYLES
 from emo8.pipeline.run import build as run_build
 
 

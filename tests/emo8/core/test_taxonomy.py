@@ -27,7 +27,7 @@ SEEN_AS = {
 }  # fmt: skip
 
 
-def _lab(color: str, eyes: str) -> np.ndarray:
+def lab(color: str, eyes: str) -> np.ndarray:
     """CIELAB of a colour as these eyes see it."""
     rgb = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
@@ -44,7 +44,7 @@ def test_colors__any_two_differ_for_all_eyes(
     eyes: str, colors: dict[str, str], names: tuple[str, ...], least: float
 ) -> None:
     assert tuple(colors) == names
-    seen = [_lab(color, eyes) for color in colors.values()]
+    seen = [lab(color, eyes) for color in colors.values()]
     pairs = itertools.combinations(seen, 2)
     assert min(float(deltaE_ciede2000(a, b)) for a, b in pairs) >= least
 
