@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.lab.output import tell
-from emo8.demo import sample
 
 PICTURES = 12
+ROOT = Path(__file__).resolve().parents[3]
 TICKS = os.sysconf("SC_CLK_TCK")
 _SOURCE = '[[source]]\nkind = "folder"\npath = "{name}"\nstyle = "cartoon"\n'
 _RECIPE = 'name = "small"\n{sources}[labels]\nclip = ["embedded"]\n[people]\ndetector = "off"\n'
@@ -34,7 +34,7 @@ _RECIPE = 'name = "small"\n{sources}[labels]\nclip = ["embedded"]\n[people]\ndet
 
 def prepare(folder: Path) -> None:
     """The recipe and its two folders."""
-    pictures = Path(sample.__file__).parent / "pictures" / "cartoon"
+    pictures = ROOT / "emo8" / "demo" / "sample" / "pictures" / "cartoon"
     chosen = sorted(pictures.glob("*.webp"))[:PICTURES]
     for number, path in enumerate(chosen):
         place = folder / ("one", "two")[number % 2]
@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of each, in turns")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
-    checkouts = {"ours": Path(__file__).resolve().parents[3], "peer": arguments.peer.resolve()}
+    checkouts = {"ours": ROOT, "peer": arguments.peer.resolve()}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in checkouts}
     with tempfile.TemporaryDirectory() as name:
         prepare(Path(name))
