@@ -58,6 +58,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from emo8.engine import build_folder
     from emo8.engine.plan import load_plan, step_status
     from emo8.labels import clip_steps
+    from emo8.labels.clip.models import EMBEDDED, EMBEDDED_KNOWS
     from emo8.report import understood
     from emo8.report.numbers import disputed_lines, funnel_lines
 
@@ -89,6 +90,8 @@ def _status(arguments: argparse.Namespace) -> int:
             print(f"    part {part} failed: {cause}")
         if numbers["why"]:
             print(f"    made anew: {numbers['why']}")
+    if EMBEDDED in [model["name"] for model in resolved["models"]]:
+        print(f"note: {EMBEDDED_KNOWS}")
     for line in outdated.values():
         print(line)
     for one in damaged:

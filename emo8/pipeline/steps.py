@@ -18,6 +18,7 @@ from emo8.labels import calibration, clip_steps, safety
 from emo8.labels.attributes import Attributes
 from emo8.labels.calibration import Calibrations
 from emo8.labels.classifiers import ClassifierTask
+from emo8.labels.clip.models import EMBEDDED, EMBEDDED_KNOWS, PUBLIC
 from emo8.labels.clip.prompts import PromptSet, load_prompts
 from emo8.labels.clip.vocabulary import Vocabulary, load_vocabulary
 from emo8.labels.describe import Describe
@@ -46,6 +47,8 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> ResolvedModels:
     """Everything the steps need, found once and recorded in the build folder `out`."""
     options, recipe_dir = recipe.labels, recipe_path.resolve().parent
     known = (build_folder.read_json(out / build_folder.RESOLVED) or {}).get("models", [])
+    if EMBEDDED in options.clip:
+        say(f'note: {EMBEDDED_KNOWS}. For anything but drawings: clip = ["{PUBLIC}"]')
     models = tuple(
         clip_steps.recall(name, known, options.precision) or _load(name, options.precision)
         for name in options.clip

@@ -101,6 +101,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "grid": given.grid,
         "funnel": funnel,
         "removed": funnel["rejected"].get("removed", 0),
+        "embedded_knows": EMBEDDED_KNOWS if EMBEDDED in given.stats["models"] else "",
         "models": [_model_name(name) for name in given.stats["models"]],
         "agreement": given.stats.get("agreement"),
         "votes": given.stats.get("votes"),
