@@ -23,6 +23,7 @@ from emo8.core.settings import PublishConfig
 from emo8.core.suggest import suggest
 from emo8.dataset.shards import README
 from emo8.engine.files import write_text
+from emo8.labels.clip.models import EMBEDDED, EMBEDDED_KNOWS
 from emo8.publish import card_numbers, cardyaml
 from emo8.publish.croissant import write_croissant
 from emo8.report import understood
