@@ -68,6 +68,11 @@ def appearing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def is_partial(path: Path) -> bool:
+    """Whether a file is one that `appearing` had not ended with: its writer works, or was killed."""
+    return path.name.startswith(".") and path.name.endswith(".partial")
+
+
 def sync(path: Path) -> None:
     """Have a file, or the names in a folder, written to the disk."""
     handle = os.open(path, os.O_RDONLY)

@@ -22,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from emo8.engine.files import write_text
+from emo8.engine.files import is_partial, write_text
 from pretrain.config import recipes
 from pretrain.config.resolve import keep_rows_per_step, resolve_steps, rows_per_step
 from pretrain.config.settings import PretrainConfig, SystemConfig, as_dict, differences, from_dict
@@ -127,7 +127,8 @@ def held(out: Path, world: World) -> Iterator[None]:
         yield
         return
     if out.exists() and read_facts(out) is None:
-        foreign = [p.name for p in out.iterdir() if p.name not in (CACHE, LOCK, OWNER)]
+        ours = (CACHE, LOCK, OWNER)  # and what a kill left of the first file
+        foreign = [p.name for p in out.iterdir() if p.name not in ours and not is_partial(p)]
         if foreign:
             raise ValueError(f"--out {out}: holds {foreign[0]!r} and no run; choose another folder")
     before = _state(out)

@@ -147,6 +147,13 @@ def test_foreign_folder__is_refused(
     assert "thesis.tex" in capsys.readouterr().err
 
 
+def test_killed_at_its_first_file__the_same_command_begins(
+    tmp_path: Path, smoke_args: list[str]
+) -> None:
+    (tmp_path / ".config.json.7.partial").write_text("{")
+    assert main([*smoke_args, "--out", str(tmp_path)]) == 0
+
+
 def test_nan_loss__stops_and_keeps_the_checkpoint(
     tmp_path: Path, smoke_args: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
