@@ -69,7 +69,7 @@ def appearing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def is_partial(path: Path) -> bool:
-    """Whether a file is one that `appearing` had not ended with: its writer works, or was killed."""
+    """Whether a file is one of `appearing` whose writer is at work, or was killed."""
     return path.name.startswith(".") and path.name.endswith(".partial")
 
 
