@@ -55,6 +55,8 @@ def score_prompts(
     found = [_score("all", "every template and word", "", guesses, truth, whole, whole, present)]
     templates = []
     for template in prompts.emotion_templates:
+        if not all(_fills(template, prompts.emotion_words[name]) for name in label_set.emotions()):
+            continue  # a name that stands for itself has no adjective
         own = np.stack(
             [
                 embed(fill([template], prompts.emotion_words[name], name, "the template"))
@@ -77,6 +79,10 @@ def score_prompts(
                 words.append(_score("word", word, name, said, truth, f1, whole, np.array([k])))
     best_first = [sorted(group, key=lambda score: -score.value) for group in (templates, words)]
     return [*found, *best_first[0], *best_first[1]]
+
+
+def _fills(template: str, words: Mapping[str, Sequence[str]]) -> bool:
+    return any(f"{{{slot}}}" in template for slot in words)
 
 
 def resamples(n: int, *, num: int = RESAMPLES, seed: int = 0) -> np.ndarray:

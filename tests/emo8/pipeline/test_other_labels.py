@@ -113,6 +113,12 @@ def test_build__page_report_sheets_and_thresholds(folder: Path, tmp_path: Path) 
     assert main(["decide", str(build), "--try", "min_entropy_bits=1"]) == 0
 
 
+def test_prompts__names_that_stand_for_themselves_are_scored(folder: Path, capsys) -> None:  # type: ignore[no-untyped-def]
+    assert main(["prompts", "score", "--data", str(folder / "DIR"), "--model", "embedded"]) == 0
+    said = capsys.readouterr().out
+    assert "a picture full of {noun}" in said and "a {adjective} scene" not in said
+
+
 def test_votes__a_word_of_mikels_only_is_refused(folder: Path, tmp_path: Path, capsys) -> None:  # type: ignore[no-untyped-def]
     key = open_build(folder / "BUILD").to_pandas(["id"])["id"].iloc[0]
     sheet = tmp_path / "votes.csv"

@@ -16,6 +16,7 @@ from PIL import Image
 
 from emo8.core import schema
 from emo8.dataset import write as dataset
+from emo8.engine.files import parquet_writer
 from emo8.pipeline.run import build
 from emo8.publish.send import to_folder
 from tests.conftest import encoded, write_recipe
@@ -76,10 +77,12 @@ def write(folder: Path, numbers: list[int], rows_per_shard: int = 1000) -> dict[
     found: dict[str, int] = {}
     for shard, start in enumerate(range(0, len(numbers), rows_per_shard)):
         path = dataset.shard_path(folder, "natural", "train", shard)
-        writer = dataset._ShardWriter(path, "fingerprint", FEATURES)
-        for number in numbers[start : start + rows_per_shard]:
-            writer.add(row(number))
-        writer.close()
+        arrow = dataset._shard_schema("fingerprint", FEATURES)
+        with parquet_writer(path, arrow, **schema.parquet_options(arrow)) as file:
+            writer = dataset._ShardWriter(file)
+            for number in numbers[start : start + rows_per_shard]:
+                writer.add(row(number))
+            writer.flush()
         found.update(chunks(path.read_bytes()))
     return found
 
