@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from emo8.core.settings import Recipe
 from emo8.core.taxonomy import SPLITS
 from emo8.dataset import row_order, splits
@@ -66,7 +68,9 @@ class Verdicts:
             ) as placed,
         ):
             for first in range(0, num_rows, SLAB_ROWS):
-                rows = db.arrow(_ROWS.format(first=first, last=first + SLAB_ROWS)).sort_by("n")
+                rows = db.arrow(_ROWS.format(first=first, last=first + SLAB_ROWS))
+                if (np.diff(rows["n"].to_numpy()) < 0).any():  # joins mostly keep the order
+                    rows = rows.sort_by("n")
                 verdicts.write_table(rows.select(verdict_table.SCHEMA.names).cast(verdicts.schema))
                 stays = rows.filter(rows["remembered"]).select(splits.PLACED.names)
                 placed.write_table(stays.cast(placed.schema))

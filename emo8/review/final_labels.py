@@ -52,12 +52,13 @@ class FinalLabels:
             id=ids, style=counting.human_styles(self.cast, ids, self.votes)
         )
         db.keep("people", pa.Table.from_pandas(human, _PEOPLE, preserve_index=False))
-        for claim, parse in (
-            ("style", label_set.parse_style),
-            ("emotion", label_set.parse_emotion),
+        said = "list(DISTINCT style_source), list(DISTINCT emotion_source)"
+        styles, emotions = db.lines(f"SELECT {said} FROM {rows}")[0]
+        for claim, words, parse in (
+            ("style", styles, label_set.parse_style),
+            ("emotion", emotions, label_set.parse_emotion),
         ):
-            said = db.lines(f"SELECT DISTINCT {claim}_source FROM {rows}")
-            names = {word: _parsed(word, parse) for (word,) in said if word is not None}
+            names = {word: _parsed(word, parse) for word in words or () if word is not None}
             ours = {word: name for word, name in names.items() if name}
             table = pa.table([list(ours), list(ours.values())], schema=_WORDS)
             db.keep(f"{claim}_words", table)

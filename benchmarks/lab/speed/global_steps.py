@@ -36,7 +36,6 @@ from emo8.duplicates import find
 from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.leaks import Leaks
 from emo8.engine.database import FOLDER, opened
-from emo8.engine.files import write_part
 from emo8.engine.steps import ROWS, part_path
 from emo8.labels.calibration import Calibrations
 from emo8.labels.clip_steps import Model
@@ -88,7 +87,9 @@ def make(folder: Path, columns: dict[str, pa.Table], rows: int, part_rows: int) 
                     valid = piece[name].is_valid().combine_chunks()
                     new = pc.if_else(valid, fresh[name], None)
                     piece = piece.set_column(place, name, new)
-            write_part(piece, part_path(build, table, part), "synthetic")
+            path = part_path(build, table, part)
+            path.parent.mkdir(parents=True, exist_ok=True)  # as parts are, but not for keeps
+            pq.write_table(piece, path, compression="zstd", write_page_checksum=True)
     return build
 
 
