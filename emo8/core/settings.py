@@ -112,13 +112,11 @@ class LabelsConfig:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    # The names of the emotions and styles, in the order of their class numbers; no styles: []
-    emotions: tuple[str, ...] = MIKELS.emotions
-    styles: tuple[str, ...] = MIKELS.styles
-    # Emotions that are pleasant or not; one in neither list has no polarity. Names of Mikels' have
-    # theirs
+    emotions: tuple[str, ...] = MIKELS.emotions  # names, in the order of their class numbers
+    styles: tuple[str, ...] = MIKELS.styles  # the same; [] = a dataset without styles
+    # Emotions that are pleasant; Mikels' eight have theirs, and one in neither list has no polarity
     positive: tuple[str, ...] = ()
-    negative: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()  # emotions that are unpleasant
     # emotion -> the one of Mikels' eight that it corresponds to, published beside the labels
     to_mikels: dict[str, str] = field(default_factory=dict)
     clip: Annotated[tuple[str, ...], Field(min_length=1)] = (
