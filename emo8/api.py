@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Picture = str | Path | Image.Image | np.ndarray
 
 
+SOURCE_PATH = "source_path"  # of a picture: its file, as the source names it
+
+
 @dataclass(frozen=True)
 class Build:
     """A build's folder, with its results as tables."""
@@ -46,15 +49,33 @@ class Build:
         return shards.read_rows(self.path / "dataset", names).drop_columns(["shard"])
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """`table` as pandas, emotions and styles by name."""
+        """`table` as pandas, emotions and styles by name, with `source_path`: whose file it is."""
         from emo8.dataset.shards import labels_of
 
-        frame: pd.DataFrame = self.table(columns).to_pandas()
+        named = None if columns is None else [name for name in columns if name != SOURCE_PATH]
+        asked = columns is None or SOURCE_PATH in columns
+        read = [*dict.fromkeys([*named, "id"])] if named is not None and asked else named
+        frame: pd.DataFrame = self.table(read).to_pandas()
+        if asked:
+            frame[SOURCE_PATH] = frame["id"].map(self._paths())
+            if named is not None and "id" not in named:
+                frame = frame.drop(columns="id")
         labels = labels_of(self.path / "dataset")
         for column, names in (("emotion", labels.emotions), ("style", labels.styles)):
             if column in frame and frame[column].dtype.kind in "if":
                 frame[column] = frame[column].map(dict(enumerate(names)))
         return frame
+
+    def _paths(self) -> dict[str, str]:
+        """Id -> path in its source, of the kept rows; the dataset itself names no file."""
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        from emo8.engine.verdict_table import VERDICTS
+
+        kept = pc.field("reason").is_null()
+        rows = pq.read_table(self.path / VERDICTS, columns=["id", SOURCE_PATH], filters=kept)
+        return dict(zip(*(column.to_pylist() for column in rows.columns)))
 
     def rejected(self) -> pd.DataFrame:
         """Every input that left: id, where from, step, reason, value."""
@@ -63,10 +84,19 @@ class Build:
         return pd.read_parquet(self.path / "tables" / "rejected.parquet")
 
     def load(self, split: str | None = None) -> datasets.Dataset | datasets.DatasetDict:
-        """The dataset as `datasets.load_dataset` gives it, pictures included."""
+        """The dataset as `datasets.load_dataset` gives it, pictures included, and `source_path`."""
         import datasets
 
-        return datasets.load_dataset(str(self.path / "dataset"), split=split)
+        paths = self._paths()
+        found = datasets.load_dataset(str(self.path / "dataset"), split=split)
+        if isinstance(found, datasets.Dataset):
+            return _with_paths(found, paths)
+        return datasets.DatasetDict({key: _with_paths(own, paths) for key, own in found.items()})
+
+
+def _with_paths(dataset: datasets.Dataset, paths: dict[str, str]) -> datasets.Dataset:
+    column = [paths.get(key) for key in dataset["id"]]
+    return dataset.add_column(SOURCE_PATH, column)
 
 
 def open_build(path: str | Path) -> Build:

@@ -106,3 +106,15 @@ def test_label__a_pil_picture_is_seen_as_its_file(tmp_path: Path) -> None:
     by_picture = emo8.label([Image.open(path) for path in paths])
     for one, two in zip(by_file["emotion_prob"], by_picture["emotion_prob"]):
         assert np.array_equal(one, two)
+
+
+def test_build__tables_and_datasets_name_the_file_of_each_picture(small: Path) -> None:
+    made = emo8.open_build(small / "BUILD")
+    frame = made.to_pandas()
+    assert frame["source_path"].notna().all()
+    assert {"cartoon/1.jpg", "more.parquet#0/0.png"} <= set(frame["source_path"])
+    assert list(made.to_pandas(["emotion"]).columns).count("source_path") == 0
+    assert set(made.to_pandas(["emotion", "source_path"])) >= {"emotion", "source_path"}
+    paths = dict(zip(frame["id"], frame["source_path"]))
+    for split in made.load().values():
+        assert split["source_path"] == [paths[key] for key in split["id"]]
