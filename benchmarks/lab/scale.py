@@ -71,7 +71,7 @@ class Plan:
     stages: tuple[Stage, ...]
     store_tb: float
     out_tb: float
-    memory_gb: float | None  # of steps over the whole dataset, in one process
+    memory_gb: float | None  # of steps over the whole dataset, in one process, were it not capped
     views_tb: float  # small pictures and vectors compared for copies, on disk
 
     @property
@@ -117,11 +117,19 @@ def plan(links: int, found: Mapping[str, Any], assumed: Assumption) -> Plan:
         ),
         store_tb=(received + published + arrived * _column_bytes()) / TB,
         out_tb=published / TB,
-        memory_gb=found["memory"]["main_kb_per_row"] * 1024 * links / GB
-        if "memory" in found
-        else None,
+        memory_gb=_memory_gb(links, found),
         views_tb=arrived * _view_bytes() / TB,
     )
+
+
+def _memory_gb(links: int, found: Mapping[str, Any]) -> float | None:
+    """What steps over all rows hold, if they grow on as they grew up to the largest measured."""
+    if "global_steps" not in found:
+        return None
+    told = found["global_steps"]
+    last = told["sizes"][-1]
+    more = max(0.0, told["kb_per_row"]) * 1024 * max(0, links - last["rows"])
+    return float((last["peak_mb"] * 2**20 + more) / GB)
 
 
 def _fetch(links: int, received: float, found: Mapping[str, Any], assumed: Assumption) -> Stage:

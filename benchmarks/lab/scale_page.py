@@ -37,10 +37,9 @@ they need more machines and nothing new. What does not:
   builds as table sources.
 - **Publishing** checks and uploads from one machine; shards that did not change are not sent again.
 
-What would have to change for a billion rows: the narrow table and the union of pairs as sorted
-files merged on disk (or in a database such as DuckDB) in place of one table in memory, splits
-decided per cluster from counts alone, and a spread index for the wide search. None of it exists
-here. Ten million rows need none of it on a machine with enough memory.
+What would have to change for a billion rows: the union of pairs on disk in place of one table in
+memory, rows that are opened once for all steps in place of a file a step and part, and a spread
+index for the wide search. None of it exists here.
 """
 
 
@@ -147,12 +146,19 @@ def _formula() -> str:
 
 
 def _memory(plans: Sequence[Plan], found: Mapping[str, Any]) -> str:
-    if "memory" not in found:
+    if "global_steps" not in found:
         return "; its memory was not measured yet"
-    told = found["memory"]
-    most = max(size["rows"] for size in told["sizes"])
+    told = found["global_steps"]
+    first, last = told["sizes"][0], told["sizes"][-1]
     needs = " and ".join(f"{plan.memory_gb:,.3g} GB for {plan.links:,}" for plan in plans)
-    return f": {told['main_kb_per_row']:g} KB a row up to {most:,} rows, so {needs}"
+    return (
+        f',\n  as SQL over the parts. With `[engine] memory = "{told["memory"]}"` it takes '
+        f"{last['cpu_s']:.1f} CPU s for {last['rows']:,} rows\n  and holds "
+        f"{last['peak_mb']:,.0f} MB at most, {told['kb_per_row']:g} KB a row more than for "
+        f"{first['rows']:,} rows. Growing on like this it\n  would be {needs}; the database stops "
+        "at the cap and spills the rest into the build,\n  which we tried at no such size. "
+        "Pairs that may be copies are held in memory beside it"
+    )
 
 
 def _machines(found: Mapping[str, Any]) -> str:

@@ -22,6 +22,12 @@ FOUND: dict[str, dict[str, Any]] = {
         "main_kb_per_row": 1.0,
         "time_exponent": 1.1,
     },
+    "global_steps": {
+        "sizes": [{"rows": 1000, "cpu_s": 1.0, "peak_mb": 300.0},
+                  {"rows": 200_000, "cpu_s": 5.0, "peak_mb": 500.0}],
+        "kb_per_row": 1.0,
+        "memory": "512MB",
+    },
     "duplicates": {
         "exact": {
             "random": {"runs": [{"rows": 1e5, "seconds": 0.9}, {"rows": 1e6, "seconds": 6.0}]}
@@ -44,7 +50,8 @@ def test_plan__is_the_measured_rate_times_the_rows() -> None:
     assert hours["copies, hashes"] == pytest.approx(24.0 / 3600)
     assert hours["copies, nearest vectors"] == pytest.approx(1000 / 3600)
     assert told.gpu_h == pytest.approx(1000 / 3600)
-    assert told.memory_gb == pytest.approx(1.024) and told.out_tb == pytest.approx(0.05)
+    assert told.memory_gb == pytest.approx((500 * 2**20 + 800_000 * 1024) / 1e9)
+    assert told.out_tb == pytest.approx(0.05)
     assert told.kept == 500_000 and told.store_tb > 0.15
 
 
@@ -73,7 +80,8 @@ def test_page__names_what_was_not_measured_and_what_is_assumed() -> None:
     assert "not measured" not in whole.replace("## Assumed, not measured", "").replace(
         ALL.__dataclass_fields__["gpu_per_s"].metadata["why"], ""
     )
-    assert "1 KB a row up to 100,000 rows, so 10.2 GB for 10,000,000 and 1.02e+03 GB" in whole
+    assert "holds 500 MB at most, 1 KB a row more than for 1,000 rows" in " ".join(whole.split())
+    assert "10.6 GB for 10,000,000" in whole
     assert "Measured on: Abacus, 2 cores." in whole
 
 
