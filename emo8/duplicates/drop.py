@@ -46,7 +46,7 @@ _KIN = """
 """
 # Open rows of one picture: `twin` is the row that stays for them, `rank` who is preferred to whom:
 # a person's label before a source's before none, then the licence that allows more, more pixels,
-# twice the sharpness (a power of two: compression alone changes it little), the older row.
+# four times the sharpness (a power of four: compression alone changes it little), the older row.
 _TWINS = """
     CREATE TABLE twins AS
     SELECT *, first_value(n) OVER (PARTITION BY picture ORDER BY rank) AS twin
@@ -55,7 +55,7 @@ _TWINS = """
             CASE emotion_rule WHEN 'human' THEN 0 WHEN 'source' THEN 1 ELSE 2 END,
             coalesce(licences.rank, {unknown}),
             coalesce(CAST(width AS DOUBLE) * height, 0) DESC,
-            coalesce(floor(log2(greatest(sharpness, 1e-6))), -99) DESC,
+            coalesce(floor(log2(greatest(sharpness, 1e-6)) / 2), -99) DESC,
             n) AS rank
         FROM kin LEFT JOIN licences USING (license)
         WHERE reason IS NULL

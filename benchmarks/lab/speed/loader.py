@@ -27,11 +27,11 @@ from torch.utils.data import DataLoader
 
 from benchmarks.lab.output import tell
 from benchmarks.lab.speed.ingest import photographs
+from emo8.core.scaled_jpeg import ScaledJpeg
 from pretrain.config import recipes
 from pretrain.config.settings import PretrainConfig
 from pretrain.data.batches import training_batches
 from pretrain.data.dataset import DatasetSource, open_dataset
-from pretrain.views.pictures import Jpeg
 
 SIZES = ((2000, 1500), (800, 600))
 BATCH = 16
@@ -68,12 +68,12 @@ def ours(pictures: list[bytes], folder: Path) -> tuple[Callable[[], int], list[i
         steps = training_batches(source, config, first_step=1, rank=0, num_ranks=1)
         return sum(len(batch.scene) + len(batch.person) for (batch,) in steps)
 
-    scales, decode = list[int](), Jpeg._decode
-    Jpeg._decode = lambda self, scale: (scales.append(scale), decode(self, scale))[1]  # type: ignore[method-assign,func-returns-value]
+    scales, decode = list[int](), ScaledJpeg.decode
+    ScaledJpeg.decode = lambda self, scale: (scales.append(scale), decode(self, scale))[1]  # type: ignore[method-assign,func-returns-value]
     try:
         work()
     finally:
-        Jpeg._decode = decode  # type: ignore[method-assign]
+        ScaledJpeg.decode = decode  # type: ignore[method-assign]
     return work, scales
 
 

@@ -64,7 +64,7 @@ def test_to_folder__release_of_another_build_is_refused(small: Path, tmp_path: P
     first, second = tmp_path / "A", tmp_path / "B"
     for place in (first, second):
         shutil.copytree(small, place)
-        (place / "BUILD" / "published.json").unlink(missing_ok=True)  # of other tests
+        (place / "BUILD" / "published.json").write_text('{"releases": []}')  # not of other tests
     target = tmp_path / "P"
     assert to_folder(first / "BUILD", target).sent
     recipe = second / "recipe.toml"

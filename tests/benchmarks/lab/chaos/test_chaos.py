@@ -50,6 +50,7 @@ def test_aimed__a_careless_write_is_caught_half_done(tmp_path: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_hidden__a_few_kinds(tmp_path: Path) -> None:
     row = hidden.run(asked(tmp_path, 3))
     assert row.held_all and row.tries == 3
