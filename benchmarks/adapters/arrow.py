@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.adapters.base import Numbers, emotion_names
 from emo8.core.errors import SourceError
 from emo8.core.taxonomy import EMOTIONS
-from emo8.dataset.open import label_column
+from emo8.dataset.open import label_column, label_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,9 +35,8 @@ def require_columns(wanted: Sequence[tuple[str, str]], found: Sequence[str], ori
 
 def emotion_labels(values: list[Any], feature: Any, column: str, origin: str) -> list[str | None]:
     """Names of a label column; ClassLabel numbers go through the names of their own feature."""
-    names = getattr(feature, "names", None)
-    if names is not None:
-        return [None if v is None or v < 0 else str(names[v]) for v in values]
+    if getattr(feature, "names", None) is not None:
+        return texts(values, feature)
     for value in values:
         if value is not None and not isinstance(value, str):
             raise SourceError(
@@ -49,10 +48,7 @@ def emotion_labels(values: list[Any], feature: Any, column: str, origin: str) ->
 
 def texts(values: list[Any], feature: Any) -> list[str | None]:
     """A narrow column as text; ClassLabel numbers become their names."""
-    names = getattr(feature, "names", None)
-    if names is not None:
-        return [None if v is None or v < 0 else str(names[v]) for v in values]
-    return [None if v is None else str(v) for v in values]
+    return [label_text(value, feature) for value in values]
 
 
 def narrow_columns(schema: pa.Schema, without: Sequence[str]) -> tuple[str, ...]:
