@@ -15,6 +15,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -107,6 +108,11 @@ def start(command: Command, root: Path, scratch: Path, at: int = -1, how: str = 
 
 
 def _fork() -> int:
+    if threading.active_count() > 1:  # a lock that another one holds is never free in the fork
+        raise RuntimeError(
+            "a process with other threads cannot be forked safely: run the row by "
+            "`python -m benchmarks.lab.chaos --only ROW`"
+        )
     sys.stdout.flush()
     sys.stderr.flush()
     return os.fork()

@@ -1,59 +1,82 @@
 """A few tries of each row; and that a row can fail."""
 
+import json
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.lab.chaos import __main__ as command
-from benchmarks.lab.chaos import aimed, bits, hidden, inputs, kills, mutated, twice
-from benchmarks.lab.chaos.row import Asked, Row
-from emo8.engine import files
+from benchmarks.lab.chaos import aimed, hidden, inputs
+from benchmarks.lab.chaos.row import Row
+
+AIMED = str(Path(__file__).with_name("aimed_commands.py"))
 
 
-def asked(folder: Path, tries: int) -> Asked:
-    return Asked(folder=folder, seed=1, tries=tries, seconds=600)
+def row_of(folder: Path, name: str, share: float) -> dict[str, Any]:
+    """A row by the command, in a process of its own: it forks, and pytest has threads."""
+    words = ["--only", name, "--seed", "1", "--share", str(share), "--out", str(folder / "table")]
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.lab.chaos", *words],
+        env={**os.environ, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    row: dict[str, Any] = json.loads((folder / "table.json").read_text())["rows"][name]
+    assert not row["broken"] and told.returncode == 0, (row["broken"], told.stderr)
+    return row
+
+
+def aimed_at(place: Path, deed: str, at: int = -1, how: str = "kill") -> dict[str, Any]:
+    """How a small command of `aimed_commands.py` ended, with its changes."""
+    words = [sys.executable, AIMED, deed, str(place), str(at), how]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
 
 
 @pytest.mark.parametrize("how", aimed.HOWS)
 def test_aimed__every_change_of_a_write_leaves_the_old_file_or_the_new(
     tmp_path: Path, how: str
 ) -> None:
-    place, scratch = tmp_path / "here", tmp_path / "scratch"
-    scratch.mkdir()
-
-    def write() -> int:
-        files.write_text(place / "file", "after" * 100)
-        return 0
-
+    place = tmp_path / "here"
     place.mkdir()
-    changes = aimed.run(write, place, scratch).changes
+    changes = aimed_at(place, "write")["changes"]
     assert [change.split()[0] for change in changes[:3]] == ["os.mkdir", "open", "fsync"]
     for at in range(1, len(changes)):
         (place / "file").write_text("before")
-        ended = aimed.run(write, place, scratch, at, how)
-        assert ended.code == (70 if how == "full" else 137)
-        assert len(ended.changes) >= at + 1
+        ended = aimed_at(place, "write", at, how)
+        assert ended["code"] == (70 if how == "full" else 137)
+        assert len(ended["changes"]) >= at + 1
         assert (place / "file").read_text() in ("before", "after" * 100)
 
 
 def test_aimed__a_careless_write_is_caught_half_done(tmp_path: Path) -> None:
-    place, scratch = tmp_path / "here", tmp_path / "scratch"
+    place = tmp_path / "here"
     place.mkdir()
-    scratch.mkdir()
-
-    def careless() -> int:
-        (place / "file").write_text("one")
-        (place / "other").write_text("two")
-        return 0
-
-    assert aimed.run(careless, place, scratch, 1).code == 137
+    assert aimed_at(place, "careless", 1)["code"] == 137
     assert [path.name for path in place.iterdir()] == ["file"]
 
 
-@pytest.mark.slow
+def test_aimed__refuses_to_fork_beside_other_threads(tmp_path: Path) -> None:
+    over = threading.Event()
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with pytest.raises(RuntimeError, match=r"python -m benchmarks\.lab\.chaos"):
+            aimed.run(lambda: 0, tmp_path, tmp_path)
+    finally:
+        over.set()
+        other.join()
+
+
 def test_hidden__a_few_kinds(tmp_path: Path) -> None:
-    row = hidden.run(asked(tmp_path, 3))
-    assert row.held_all and row.tries == 3
+    assert row_of(tmp_path, "hidden", 0.03)["tries"] == 3
 
 
 def test_hidden__search_sees_every_kind() -> None:
@@ -64,28 +87,24 @@ def test_hidden__search_sees_every_kind() -> None:
 
 
 def test_bits__a_few_of_each_place(tmp_path: Path) -> None:
-    row = bits.run(asked(tmp_path, 12))
-    assert row.held_all and set(row.figures["flips"].values()) == {2}
+    assert set(row_of(tmp_path, "bits", 0.2)["figures"]["flips"].values()) == {2}
 
 
 @pytest.mark.slow
 def test_mutated__a_few(tmp_path: Path) -> None:
-    row = mutated.run(asked(tmp_path, 40))
-    assert row.held_all and row.tries == 40 and row.figures["peak_mb"] > 0
+    row = row_of(tmp_path, "mutated", 0.004)
+    assert row["tries"] == 40 and row["figures"]["peak_mb"] > 0
 
 
 @pytest.mark.slow
 def test_twice__one_of_each(tmp_path: Path) -> None:
-    row = twice.run(asked(tmp_path, 3))
-    assert row.held_all, row.broken
-    assert row.tries == 4
+    assert row_of(tmp_path, "twice", 0.34)["tries"] == 4
 
 
 @pytest.mark.slow
 def test_kills__a_few(tmp_path: Path) -> None:
-    row = kills.run(asked(tmp_path, 6))
-    assert row.held_all, row.broken
-    assert set(row.figures["commands"]) >= {"build", "publish", "votes", "remove", "pretrain"}
+    row = row_of(tmp_path, "kills", 0.03)
+    assert set(row["figures"]["commands"]) >= {"build", "publish", "votes", "remove", "pretrain"}
 
 
 def test_table__names_what_broke() -> None:
