@@ -27,4 +27,4 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(place)
         ended = aimed.run(lambda: write(root), root, Path(scratch), int(at), how)
-    print(json.dumps(asdict(ended)))
+    sys.stdout.write(json.dumps(asdict(ended)))
