@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.commands import ask, browse, compare, score
 from benchmarks.protocols import PROTOCOLS
@@ -77,55 +77,63 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run(run: argparse.ArgumentParser) -> None:
     add = run.add_argument
     add("--model", nargs="+", required=True, metavar="M", help=MODELS)
+    add("--data", required=True, metavar="DATA", help=DATA)
+    add("--path", type=Path, help="where a registered benchmark lies")
+    add("--protocol", nargs="+", required=True, choices=tuple(PROTOCOLS))
+    add("--out", type=Path, required=True, metavar="FILE.jsonl", help="results are appended here")
+    add("--seed", nargs="+", type=int, default=[0], metavar="S")
     add(
         "--answers", nargs="+", default=[], type=Path, metavar="FILE",
         help="also score these tables of answers, as `emo8-bench score` does",
     )  # fmt: skip
     add("--votes", type=Path, metavar="FILE", help="votes with id, annotator, emotion")
-    add("--data", required=True, metavar="DATA", help=DATA)
-    add("--path", type=Path, help="where a registered benchmark lies")
-    add("--protocol", nargs="+", required=True, choices=tuple(PROTOCOLS))
-    add("--group", metavar="COLUMN", help="leave each value of this column out in turn")
+    add("--view", default="scene", help="scene, person (its box) or both; default scene")
     add(
-        "--cluster",
-        metavar="COLUMN",
-        help="equal values never train and test together (default: the column cluster, if there)",
-    )
-    add("--seed", nargs="+", type=int, default=[0], metavar="S")
+        "--set", nargs="+", default=[], metavar="NAME=VALUE",
+        help="settings of the protocols, e.g. recipe=uniemox epochs=10",
+    )  # fmt: skip
+    add("--shots", nargs="+", type=int, default=[5], metavar="K", help="few_shot: per emotion")
+    add("--draws", type=int, default=10, help="few_shot: times that pictures are drawn")
+    add("--save", type=Path, metavar="FILE", help="finetune: keep the classifier as .safetensors")
+    add("--seen", default="warn", help="test pictures the model trained on: warn, refuse, ignore")
+    add("--cache", type=Path, metavar="DIR", help="features (default EMO8_CACHE or ~/.cache/emo8)")
+    _add_splits(run.add_argument_group("who learns, who is tested").add_argument)
+    _add_labels(run.add_argument_group("labels").add_argument)
+    run.set_defaults(call=_run)
+
+
+def _add_splits(add: Callable[..., Any]) -> None:
     add(
         "--folds",
         type=int,
         metavar="K",
         help="K folds; 0 = the dataset's own split; default: own split where usable, else 5",
     )
+    add("--group", metavar="COLUMN", help="leave each value of this column out in turn")
+    add(
+        "--cluster",
+        metavar="COLUMN",
+        help="equal values never train and test together (default: the column cluster, if there)",
+    )
+    add("--train-on", metavar="DATA", help="learn from this dataset, test on --data")
+    add("--train-path", type=Path, help="where that one lies")
+    add("--split-list", type=Path, metavar="CSV", help="file,split in place of the own split")
+    add("--split-seed", type=int, default=0, help="of the split where none is official")
+
+
+def _add_labels(add: Callable[..., Any]) -> None:
     add(
         "--labels",
         choices=("counted", "all"),
         default="counted",
         help="counted = only labels by a person or a source; all = a model's labels too",
     )
-    add("--shots", nargs="+", type=int, default=[5], metavar="K", help="few_shot: per emotion")
-    add("--draws", type=int, default=10, help="few_shot: times that pictures are drawn")
     add("--task", metavar="TASK", help="single, dominant, polarity, multi_label, distribution, "
         "regression; default: the dataset's own")  # fmt: skip
     add("--leave-out", nargs="+", default=[], metavar="LABEL", help="labels that do not count")
-    add("--view", default="scene", help="scene, person (its box) or both; default scene")
-    add("--train-on", metavar="DATA", help="learn from this dataset, test on --data")
-    add("--train-path", type=Path, help="where that one lies")
     add("--map", metavar="MAP", help="label map by name or .toml, applied to all labels")
-    add("--split-list", type=Path, metavar="CSV", help="file,split in place of the own split")
-    add("--split-seed", type=int, default=0, help="of the split where none is official")
-    add(
-        "--set", nargs="+", default=[], metavar="NAME=VALUE",
-        help="settings of the protocols, e.g. recipe=uniemox epochs=10",
-    )  # fmt: skip
-    add("--save", type=Path, metavar="FILE", help="finetune: keep the classifier as .safetensors")
-    add("--seen", default="warn", help="test pictures the model trained on: warn, refuse, ignore")
     add("--image-column", default="image", metavar="NAME")
     add("--emotion-column", default="emotion", metavar="NAME")
-    add("--cache", type=Path, metavar="DIR", help="features (default EMO8_CACHE or ~/.cache/emo8)")
-    add("--out", type=Path, required=True, metavar="FILE.jsonl", help="results are appended here")
-    run.set_defaults(call=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:

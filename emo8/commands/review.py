@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emo8.review.parse import ReadVotes
@@ -41,20 +42,15 @@ and its place. An import shows what it would change first, and asks where it can
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", type=Path, metavar="BUILD")
     what = parser.add_mutually_exclusive_group()
+    file_or_app: dict[str, Any] = {"type": Path, "nargs": "?", "const": _APP, "metavar": "FILE"}
     what.add_argument(
         "--export",
-        type=Path,
-        nargs="?",
-        const=_APP,
-        metavar="FILE",
+        **file_or_app,
         help="write rows to vote on; default: tasks.csv, or as the tool names it",
     )
     what.add_argument(
         "--import",
-        type=Path,
-        nargs="?",
-        const=_APP,
-        metavar="FILE",
+        **file_or_app,
         dest="import_",
         help="read votes from a file, or without FILE from the FiftyOne App",
     )
@@ -63,28 +59,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--export-votes", type=Path, metavar="FILE", help="write the votes")
     what.add_argument("--assign", nargs="+", metavar="NAME", help="share the queue out")
     what.add_argument("--json", action="store_true", help="the numbers, for scripts")
-    parser.add_argument(
-        "--pick",
-        default="queue",
-        metavar="ROWS",
-        help="for --export: queue (by expected value; default), errors, unsure, unlabelled or all",
-    )
-    parser.add_argument(
-        "--limit", type=int, default=0, metavar="N", help="for --export and --assign: at most N"
-    )
-    parser.add_argument(
-        "--ask",
-        default="emotion",
-        metavar="WHAT,…",
-        help="for --serve: emotion (default), valence, arousal, dominance, one after another",
-    )
-    parser.add_argument("--port", type=int, default=0, help="for --serve: default, a free one")
-    parser.add_argument(
-        "--overlap", type=int, default=1, metavar="K", help="for --assign: annotators per row"
-    )
-    parser.add_argument(
-        "--yes-no", action="store_true", help="for --export: propose the label, ask for an answer"
-    )
     parser.add_argument(
         "--annotator",
         default="",
@@ -98,38 +72,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for --import: what the file is, where that is not seen from its content; "
         "for --export: csv (default), label-studio, cvat or argilla",
     )
-    parser.add_argument(
+    _add_export(parser.add_argument_group("for --export, --assign and --serve").add_argument)
+    _add_import(parser.add_argument_group("for --import").add_argument)
+
+
+def _add_export(add: Callable[..., Any]) -> None:
+    add(
+        "--pick",
+        default="queue",
+        metavar="ROWS",
+        help="queue (by expected value; default), errors, unsure, unlabelled or all",
+    )
+    add("--limit", type=int, default=0, metavar="N", help="at most N rows")
+    add("--yes-no", action="store_true", help="propose the label, ask for an answer")
+    add("--claims", action="store_true", help="with CLIP's claims as predictions")
+    add(
+        "--links",
+        action="store_true",
+        help="pictures by their address on the web, if any",
+    )
+    add(
+        "--blind",
+        action=argparse.BooleanOptionalAction,
+        help="without labels, claims and paths; default where --annotator is given",
+    )
+    add("--overlap", type=int, default=1, metavar="K", help="--assign: annotators per row")
+    add(
+        "--ask",
+        default="emotion",
+        metavar="WHAT,…",
+        help="--serve: emotion (default), valence, arousal, dominance, one after another",
+    )
+    add("--port", type=int, default=0, help="--serve: default, a free one")
+
+
+def _add_import(add: Callable[..., Any]) -> None:
+    add(
         "--columns",
         default="",
         metavar="OURS=THEIRS,…",
-        help="for --import: how the file names our columns, e.g. id=Input.image_url",
+        help="how the file names our columns, e.g. id=Input.image_url",
     )
-    parser.add_argument(
+    add(
         "--scale",
         default="",
         metavar="SCALE",
-        help='for --import: of its ratings, "1-9", "0 to 1", or "valence=-1 to 1, arousal=1-9"',
+        help='of its ratings, "1-9", "0 to 1", or "valence=-1 to 1, arousal=1-9"',
     )
-    parser.add_argument(
-        "--skip-unknown",
-        action="store_true",
-        help="for --import: leave out answers on pictures that are not in the build",
-    )
-    parser.add_argument(
-        "--claims", action="store_true", help="for --export: with CLIP's claims as predictions"
-    )
-    parser.add_argument(
-        "--links",
-        action="store_true",
-        help="for --export: pictures by their address on the web, where they have one",
-    )
-    parser.add_argument(
-        "--blind",
-        action=argparse.BooleanOptionalAction,
-        help="for --export: without labels, claims and paths; default where --annotator is given",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="for --import: only show the change")
-    parser.add_argument("--yes", action="store_true", help="for --import: do not ask")
+    add("--skip-unknown", action="store_true", help="leave out answers on unknown pictures")
+    add("--dry-run", action="store_true", help="only show the change")
+    add("--yes", action="store_true", help="do not ask")
 
 
 def run(arguments: argparse.Namespace) -> int:

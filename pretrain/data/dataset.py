@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SPLIT_ALIASES = {"val": "validation", "validation": "val"}
 # Stands in for a row without any text; CLIP has a sensible vector for it, unlike for "".
 NO_TEXT = "a picture"
 LABELS = ("emotion", "style", "emotion_rule")
@@ -138,9 +137,11 @@ def split_names(data: str) -> list[str]:
 
 def choose_split(data: str, split: str | None, known: Sequence[str]) -> str:
     """The name under which `known`, the splits of a cache file, holds the split asked for."""
+    from emo8.core.taxonomy import split_name
+
     if split is None:
         return known[0] if len(known) == 1 or "train" not in known else "train"
-    for name in (split, SPLIT_ALIASES.get(split, split)):
+    for name in (split, *(one for one in known if split_name(one) == split_name(split))):
         if name in known:
             return name
     raise ValueError(f"--data {data}: no split {split!r}; it has {', '.join(known)}")

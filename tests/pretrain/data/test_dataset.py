@@ -151,3 +151,10 @@ def test_row_labels__minus_one_is_no_label(tmp_path: Path) -> None:
     assert dataset.row_labels(found)["emotion"] == ["fear", None, None, "awe"]
     texts = dataset.row_texts(found, DataConfig(text_with_emotion=True))
     assert texts[1] == "b"
+
+
+@pytest.mark.parametrize("asked", ["val", "validation", "Dev", "valid"])
+def test_choose_split__knows_the_spellings_of_a_split(asked: str) -> None:
+    assert dataset.choose_split("views", asked, ("train", "validation")) == "validation"
+    assert dataset.choose_split("views", asked, ("train", "val")) == "val"
+    assert dataset.choose_split("views", asked, ("train", asked)) == asked
