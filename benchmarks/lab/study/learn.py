@@ -102,6 +102,8 @@ def train(arm: Arm, run: Path, cache: Path, steps: int, seed: int) -> float:
         "optim.cooldown_share": "0.0001",  # a point is on the way, not an end
         "system.save_every": "250",
         "log.tensorboard": "false",
+        "system.threads": "1",  # not what a probe finds: every arm and seed the same
+        "system.precision": "bf16",
     }
     command = [sys.executable, "-m", "pretrain.cli", "pretrain", RECIPE, "--data", str(cache)]
     command += ["--out", str(run), "--steps", str(steps), "--seed", str(seed)]
