@@ -65,7 +65,7 @@ def test_resume__after_kill_9_is_bit_for_bit(
     assert main([*smoke_args, "--out", str(run)]) == 0
     assert_same_end(trained, run)
     resumed = [line for line in read_metrics(run / "metrics.jsonl") if "resumed_from" in line]
-    assert resumed == [{"resumed_from": 4}]
+    assert resumed in ([{"resumed_from": 4}], [{"resumed_from": 2}])  # 2: 4 was being written
 
 
 def test_resume__forgets_steps_after_the_checkpoint(
