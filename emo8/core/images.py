@@ -4,7 +4,8 @@ Pictures from outside are hostile. The header is read first and the pixel cap is
 pixel is decoded; only the raster formats of `formats.py` are tried; nothing is fetched, nothing is
 unpickled, SVG is not an image here. Of a file with several pictures the first one counts, of an
 animation its first frame. Colours become sRGB (`colour.py`), wide numbers 8 bits (`wide.py`), and
-transparent pictures are laid on white. Memory: at most 12 bytes a pixel besides the file itself.
+transparent pictures are laid on white, white art on black. Memory: at most 12 bytes a pixel
+besides the file itself.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from PIL import Image, ImageFile
 
 from emo8.core import headers
 from emo8.core.formats import PIP_LINE, opener, sniff
-from emo8.core.pixels import Seen, from_wide, tag, to_srgb, wide_values
+from emo8.core.pixels import NO_GROUND, Seen, from_wide, tag, to_srgb, wide_values
 
 DEFAULT_MAX_PIXELS = 100_000_000
 ORIENTATION, GPS = 0x0112, 0x8825  # EXIF tags
@@ -56,7 +57,7 @@ class DecodeError(Exception):
 class Decoded:
     """One picture as pixels, and what its file said about them."""
 
-    rgb: np.ndarray  # (H, W, 3) uint8 sRGB, upright, transparent parts on white
+    rgb: np.ndarray  # (H, W, 3) uint8 sRGB, upright, on its ground where it is transparent
     format: str  # as PIL names it, from the content and not from the file name
     mode: str  # PIL mode as stored, for example CMYK, P, I;16
     num_frames: int
@@ -64,6 +65,7 @@ class Decoded:
     plain: bool  # its compressed data can be published as they are (`dataset/bare`)
     has_gps: bool  # the metadata say where it was taken; nothing we publish does
     colour: str  # one of `pixels.COLOURS`
+    ground: str  # what its transparent parts were laid on: white, black, or none
     numbers: str  # "8 bits", or the range that wide numbers were found to have
 
     @property
@@ -104,7 +106,7 @@ def decode(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Decoded:
 def decode_pil(image: Image.Image) -> Decoded:
     """What `decode` gives for the file that a PIL picture was read from, at its present frame.
 
-    Turned by its EXIF, colours by its profile, wide numbers scaled, transparency on white.
+    Turned by its EXIF, colours by its profile, wide numbers scaled, transparency on its ground.
     DecodeError where the file, of which PIL reads the pixels late, is damaged.
     """
     try:
@@ -181,7 +183,7 @@ def _load(image: Image.Image, data: bytes, num_frames: int) -> Decoded:
         rgb, copied = tag(rgb, image, data, seen), headers.is_shown_jpeg(data)
     else:
         rgb, copied = to_srgb(image, data, seen), image.format in ("WEBP", "AVIF")
-    plain = copied and turn == 1 and num_frames == 1 and seen.opaque
+    plain = copied and turn == 1 and num_frames == 1 and seen.ground == NO_GROUND
     return Decoded(
         rgb=upright(rgb, turn),
         format=image.format or "",
@@ -191,6 +193,7 @@ def _load(image: Image.Image, data: bytes, num_frames: int) -> Decoded:
         plain=plain and seen.colour != "converted",
         has_gps=GPS in exif,
         colour=seen.colour,
+        ground=seen.ground,
         numbers=seen.numbers,
     )
 
@@ -271,5 +274,6 @@ def _decode_tiff(data: bytes, max_pixels: int) -> Decoded:
         plain=False,
         has_gps=GPS in tags,
         colour=seen.colour,
+        ground=seen.ground,
         numbers=seen.numbers,
     )

@@ -166,6 +166,11 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "colorfulness": (pa.float32(), "opponent-colour measure in eleven steps, 0 to 1"),
     "width": (pa.int32(), "pixels"),
     "height": (pa.int32(), "pixels"),
+    "ground": (
+        pa.string(),
+        "what transparent parts were laid on: white, or black where the picture is white itself; "
+        "null = nothing is transparent",
+    ),
     "license": (pa.string(), "licence of this picture"),
     "attribution": (pa.string(), "whom to credit"),
     "source": (pa.string(), "name of the source in the recipe"),

@@ -39,10 +39,10 @@ from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
 from emo8.labels.describe import with_emotion
 
-VERSION = 6
+VERSION = 7
 _FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
 _FROM_MEASURE = (
-    "width", "height", "brightness", "colorfulness", "pixel_sha256", "format", "plain",
+    "width", "height", "brightness", "colorfulness", "ground", "pixel_sha256", "format", "plain",
 )  # fmt: skip
 _FROM_LABEL = ("emotion_raw_prob", "emotion_agreement", "style_prob", "positive_prob")
 _FROM_CALIBRATE = ("emotion_prob", "emotion_margin", "emotion_entropy", "emotion_calibration")

@@ -21,7 +21,7 @@ class Measure(Step):
 
     max_pixels: int
     name: str = field(default="measure", init=False)
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:

@@ -23,10 +23,11 @@ SHOWN_WORDS = 8
 OTHERS = "others"
 # Of the card: topics in which no name of a file can stand.
 PUBLIC = (
-    "formats", "colours", "numbers", "labels", "styles", "splits", "boxes", "captions", "licences",
+    "formats", "colours", "numbers", "grounds", "labels", "styles", "splits", "boxes", "captions",
+    "licences",
 )  # fmt: skip
 # Topics counted from what was measured: topic -> column of the step `measure`.
-MEASURED = {"formats": "format", "colours": "colour", "numbers": "numbers"}
+MEASURED = {"formats": "format", "colours": "colour", "numbers": "numbers", "grounds": "ground"}
 Notes = Counter[tuple[str, str]]  # topic and words -> rows
 Understood = dict[str, dict[str, int]]  # topic -> words -> rows, most rows first
 

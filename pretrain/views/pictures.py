@@ -139,7 +139,7 @@ def whole_picture(
 
 
 def decode(data: bytes | None) -> Tensor:
-    """uint8 (H, W, 3) upright sRGB, transparent parts on white; UnreadableImageError if broken."""
+    """uint8 (H, W, 3) upright sRGB on its ground; UnreadableImageError if broken."""
     from emo8.core.images import DecodeError
     from emo8.core.images import decode as decode_bytes
 

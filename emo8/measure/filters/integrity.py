@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from emo8.core.checks import Check
 from emo8.core.formats import SUFFIXES
+from emo8.core.pixels import NO_GROUND
 from emo8.measure.filters.base import Filter, Picture, square_hash
 
 
@@ -23,6 +24,7 @@ class Integrity(Filter):
         "plain": pa.bool_(),  # its compressed data can be published as they are
         "suffix_agrees": pa.bool_(),  # false: named .jpg and is none; null: no suffix we know
         "colour": pa.string(),  # what became of its colours, one of `pixels.COLOURS`
+        "ground": pa.string(),  # white or black under transparent parts; null: none is transparent
         "numbers": pa.string(),  # range of its stored samples: "8 bits", or a wider one
         "has_gps": pa.bool_(),  # its metadata say where it was taken; never published
         "pixel_sha256": pa.string(),
@@ -49,6 +51,7 @@ class Integrity(Filter):
             "plain": picture.decoded.plain,
             "suffix_agrees": suffix_agrees(picture.suffix, picture.decoded.format),
             "colour": picture.decoded.colour,
+            "ground": None if picture.decoded.ground == NO_GROUND else picture.decoded.ground,
             "numbers": picture.decoded.numbers,
             "has_gps": picture.decoded.has_gps,
             "pixel_sha256": picture.decoded.pixel_sha256(),

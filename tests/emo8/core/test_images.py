@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emo8.core.images import DecodeError, decode
-from emo8.core.pixels import BACKGROUND
+from emo8.core.images import DecodeError, decode, decode_pil
 from tests.conftest import encoded, picture
 
 
@@ -22,13 +21,49 @@ def test_decode__orientation_is_applied() -> None:
     assert not decoded.plain
 
 
-def test_decode__transparent_pixels_are_laid_on_the_background() -> None:
+def _half_clear(colour: tuple[int, int, int, int]) -> Image.Image:
+    """A picture (40 x 30) with this colour on its left half and nothing on its right."""
     image = Image.new("RGBA", (40, 30), (255, 0, 0, 0))
-    image.paste((0, 0, 255, 255), (0, 0, 20, 30))
-    decoded = decode(encoded(image, "PNG"))
-    assert tuple(decoded.rgb[0, 39]) == BACKGROUND
+    image.paste(colour, (0, 0, 20, 30))
+    return image
+
+
+def test_decode__transparent_pixels_are_laid_on_white() -> None:
+    decoded = decode(encoded(_half_clear((0, 0, 255, 255)), "PNG"))
+    assert tuple(decoded.rgb[0, 39]) == (255, 255, 255) and decoded.ground == "white"
     assert tuple(decoded.rgb[0, 0]) == (0, 0, 255)
     assert decoded.visible == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("fmt", ["PNG", "WEBP", "GIF", "TIFF"])
+def test_decode__white_art_is_laid_on_black(fmt: str) -> None:
+    image = _half_clear((255, 255, 255, 255))
+    options = {"lossless": True} if fmt == "WEBP" else {}
+    decoded = decode(encoded(image, fmt, **options))
+    assert decoded.ground == "black" and not decoded.plain
+    assert tuple(decoded.rgb[0, 39]) == (0, 0, 0) and tuple(decoded.rgb[0, 0]) == (255, 255, 255)
+    assert decode_pil(image).pixel_sha256() == decoded.pixel_sha256()
+
+
+def test_decode__white_art_with_an_outline_stays_on_white() -> None:
+    image = _half_clear((255, 255, 255, 255))
+    image.paste((40, 40, 40, 255), (0, 0, 2, 30))  # a tenth of what can be seen
+    assert decode(encoded(image, "PNG")).ground == "white"
+
+
+def test_decode__faint_and_invisible_pictures_have_a_ground_too() -> None:
+    faint = _half_clear((90, 90, 90, 20))  # as light as white on white, as dark as black on black
+    assert decode(encoded(faint, "PNG")).ground == "white"
+    assert decode(encoded(_half_clear((0, 0, 0, 0)), "PNG")).ground == "white"
+    assert decode(encoded(Image.new("RGBA", (40, 30), "white"), "PNG")).ground == "none"
+
+
+def test_decode__a_large_picture_has_one_ground() -> None:
+    image = Image.new("RGBA", (1600, 1400), (255, 255, 255, 0))  # two bands
+    image.paste((255, 255, 255, 255), (0, 0, 1600, 1000))
+    image.paste((0, 0, 0, 255), (0, 1300, 200, 1400))
+    decoded = decode(encoded(image, "PNG"))
+    assert decoded.ground == "black" and tuple(decoded.rgb[1200, 0]) == (0, 0, 0)
 
 
 def test_decode__sixteen_bit_grey_is_scaled_not_clipped() -> None:

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image, ImageDraw
 
 from emo8.core.errors import BuildError, SourceError
 from emo8.core.reasons import REASONS
@@ -215,3 +218,23 @@ def test_build__unusable_sources_name_value_place_and_fix(
     for word in words:
         assert word in str(caught.value)
     assert not (tmp_path / "BUILD").exists()
+
+
+def test_build__white_art_on_transparent_ground_stays_and_says_its_ground(tmp_path: Path) -> None:
+    art = Image.new("RGBA", (160, 120), (255, 255, 255, 0))
+    drawn = ImageDraw.Draw(art)
+    for k in range(3):
+        drawn.ellipse((10 + 45 * k, 30, 50 + 45 * k, 90), fill="white")
+    (tmp_path / "pictures").mkdir()
+    art.save(tmp_path / "pictures" / "cloud.png")
+    picture(5).save(tmp_path / "pictures" / "plain.png")
+    recipe = write_recipe(
+        tmp_path, '[[source]]\nkind = "folder"\npath = "pictures"\nstyle = "cartoon"\n'
+    )
+    result = build(recipe, tmp_path / "BUILD", workers=1)
+    assert result.funnel["kept"] == 2 and result.understood["grounds"] == {"black": 1}
+    shards = (tmp_path / "BUILD" / "dataset" / "data").glob("*/*.parquet")
+    rows = {row["ground"]: row for shard in shards for row in pq.read_table(shard).to_pylist()}
+    assert set(rows) == {"black", None}
+    laid = np.asarray(Image.open(io.BytesIO(rows["black"]["image"]["bytes"])).convert("L"))
+    assert laid[0, 0] < 8 and laid[60, 30] > 247
