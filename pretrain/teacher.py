@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emo8.engine.files import appearing
-from pretrain.config.settings import TeacherConfig
+from pretrain.config.settings import TeacherConfig, without_folder
 from pretrain.views.cut import normalise
 
 logger = logging.getLogger(__name__)
@@ -126,9 +126,9 @@ def load_teacher(config: TeacherConfig, device: torch.device) -> ClipTeacher:
 
 def describe(teacher: Teacher) -> dict[str, Any]:
     """What identifies a teacher in configs and caches."""
-    return {
-        name: getattr(teacher, name) for name in ("name", "sha256", "license", "dim", "logit_scale")
-    }
+    facts = ("sha256", "license", "dim", "logit_scale")
+    own = {name: getattr(teacher, name) for name in facts}
+    return {"name": without_folder(teacher.name), **own}
 
 
 def cached_text_features(teacher: Teacher, texts: Sequence[str], folder: Path) -> Tensor:

@@ -25,8 +25,9 @@ row: added, removed, moved to another split, other labels, licences or pictures;
 or went. Major: a column is gone or retyped, or rows changed split. Minor: rows or labels. Patch:
 the rest. A release's version follows from the same comparison.
 
-With --audit, BUILD may also be a published folder. --audit and --check exit with 1 where something
-is to mend, with 0 where nothing is.
+--audit looks at what would go out and at BUILD/report; BUILD may also be a published folder, a RUN
+or an exported model. --audit and --check exit with 1 where something is to mend, with 0 where
+nothing is.
 
 Exit code 2: the gate or the Hub found something for you to mend; 1: run it again.
 """
@@ -65,7 +66,10 @@ def _look(arguments: argparse.Namespace) -> int:
     from emo8.publish import audit, send, submission
 
     with send.looked_at(Path(arguments.build), arguments.repo) as (root, forbidden):
-        lines = [str(find) for find in audit.audit(root, forbidden)] if arguments.audit else []
+        finds = audit.audit(root, forbidden) if arguments.audit else []
+        if arguments.audit and root != Path(arguments.build):
+            finds += audit.audit(Path(arguments.build), forbidden, inside="report/")
+        lines = [str(find) for find in finds]
         if arguments.check:
             lines += submission.lacking(root)
     print("\n".join(lines) or f"{arguments.build}: nothing found")

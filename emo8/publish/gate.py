@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ from emo8.core.settings import PublishConfig
 from emo8.dataset.removal import Matcher, Removal
 from emo8.dataset.shards import LABELS, Shard, all_files, labels_of, list_shards, read_rows
 from emo8.publish import cardyaml, croissant
-from emo8.publish.audit import file_finds
+from emo8.publish.audit import file_finds, strings
 from emo8.publish.picture_scan import scan
 from emo8.publish.text_scan import TextScan, host_names
 
@@ -173,7 +173,6 @@ class _Looker:
             _check_picture(table["image"][row].as_py(), entry, places[row], found)
 
 
-_HASHES = frozenset({"id", "cluster", "pixel_sha256", "published_sha256"})
 _REMOVABLE = ("id", "pixel_sha256", "published_sha256", "source_url", "cluster")
 
 
@@ -226,22 +225,9 @@ def _check_picture(
 
 
 def _check_texts(entry: dict[str, Any], place: str, texts: TextScan, found: Findings) -> None:
-    for name, value in entry.items():
-        if name not in _HASHES:
-            for text in _strings(value):
-                for kind in {kind for kind, _ in texts(text)}:
-                    found.add(kind, f"{name} of {place}")
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _strings(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _strings(item)
+    for name, text in strings(entry):
+        for kind in {kind for kind, _ in texts(text)}:
+            found.add(kind, f"{name} of {place}")
 
 
 def _check_rows(root: Path, found: Findings) -> None:

@@ -209,7 +209,7 @@ def _write_withheld(source: Path, target: Path, publish: PublishConfig) -> None:
 def write_labels(root: Path) -> None:
     """`labels/<split>-NNNNN.parquet`: all columns but the picture, styles of a group together.
 
-    Each shard with pictures is one row group, so a shard that grows moves the others little.
+    Row groups are those of the shards with pictures, so a shard that grows moves others little.
     """
     columns = schema.published_schema(images=False)
     metadata = schema.published_metadata(labels_of(root), images=False)
@@ -224,8 +224,8 @@ def write_labels(root: Path) -> None:
     for name, shards in groups.items():
         with parquet_writer(root / name, target_schema, **options) as writer:
             for shard_name in shards:
-                table = pq.read_table(root / shard_name, columns=columns.names)
-                writer.write_table(table.select(columns.names).cast(target_schema))
+                for table in row_groups(root / shard_name, columns.names):
+                    writer.write_table(table.select(columns.names).cast(target_schema))
 
 
 # --- into a folder ---------------------------------------------------------------------------

@@ -34,7 +34,6 @@ from emo8.publish.hub import (
     verify_hub,
 )
 from emo8.publish.release import Previous, Release
-from emo8.publish.text_scan import host_names
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -84,14 +83,16 @@ def to_folder(
 def looked_at(build: Path, repo: str = "") -> Iterator[tuple[Path, list[str]]]:
     """A release that is not sent, and the words that must appear nowhere in it.
 
-    `build` is a build, whose release is staged, or a published folder.
+    `build` is a build, whose release is staged, or any other folder, looked at as it is: a release,
+    a RUN, an exported model.
     """
-    if (build / RELEASE).exists():
+    if not build_folder.is_build(build) and build.is_dir() and all_files(build):
         yield build, _forbidden(build)
         return
+    release.finished_build(build)
     with build_folder.writing(build), staging(build / "release") as root:
         release.stage(build, root, repo=repo, previous=None)
-        yield root, [*_forbidden(build), *host_names()]
+        yield root, _forbidden(build)
 
 
 def _forbidden(build: Path) -> list[str]:

@@ -1,10 +1,11 @@
-"""What a published text must not say, with where it says so: secrets, and paths of a machine.
+"""What a published text must not say, with where it says so: secrets, and where it was made.
 
 What is found is named by its kind and place, never quoted.
 """
 
 from __future__ import annotations
 
+import getpass
 import re
 import socket
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 # Folders in which people keep files. Addresses are taken out before: a web path is no local path.
 _LOCAL_PATH = re.compile(
     r"file://|(?<![\w/.:-])(?:/(?:home|Users|root|tmp|mnt|media|srv|Volumes|private|var/folders)/"
+    r"|/(?:data\d*|scratch|workspace|work|nfs|gpfs|lustre|opt|kaggle|dbfs)/(?=\w)"
     r"|~/|[A-Za-z]:\\\w|\\\\\w+\\)[^\s\"')]*"
 )
 _ADDRESS = re.compile(r"https?://[^\s\"'<>)]+")
@@ -24,12 +26,18 @@ _SECRET = re.compile(
     r"|(?i:\b(?:password|passwd|api[_-]?key|secret[_-]?key|auth[_-]?token)\s*[:=]\s*\S{6,})"
 )
 
+_EVERYBODY = frozenset(
+    ("root", "user", "admin", "administrator", "ubuntu", "debian", "ec2-user", "runner", "docker",
+     "nobody", "jovyan", "data", "test", "guest", "home", "cloud", "emo8", "model", "main")
+)  # fmt: skip
+
 
 class TextScan:
     """Looks for secrets, paths of a machine, and given words."""
 
     def __init__(self, forbidden: Iterable[str]) -> None:
         self.forbidden = [text for text in forbidden if len(text) > 3]
+        self._words = [re.compile(_whole(text)) for text in self.forbidden]
 
     def __call__(self, text: str) -> Iterator[tuple[str, int]]:
         """Kind and place (character) of everything that must not be in a text."""
@@ -38,9 +46,25 @@ class TextScan:
         bare = _ADDRESS.sub(lambda address: " " * len(address[0]), text)
         for found in _LOCAL_PATH.finditer(bare):
             yield "local_path", found.start()
-        for word in self.forbidden:
-            if (at := text.find(word)) >= 0:
-                yield "local_path", at
+        for word in self._words:
+            if (at := word.search(text)) is not None:
+                yield "local_path", at.start()
+
+
+def _whole(text: str) -> str:
+    """A pattern for `text` that does not fit inside a longer word."""
+    start = r"(?<!\w)" if text[0].isalnum() else ""
+    end = r"(?!\w)" if text[-1].isalnum() else ""
+    return start + re.escape(text) + end
+
+
+def user_names() -> list[str]:
+    """Who runs this, where the name is a person's and not one that every machine has."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a user without an entry
+        return []
+    return [] if name.lower() in _EVERYBODY else [name]
 
 
 def host_names() -> list[str]:

@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emo8.core import schema
 from emo8.core.settings import PublishConfig
 from emo8.core.taxonomy import SPLITS
 from emo8.dataset.shards import VOTES, read_rows
+from emo8.engine.files import parquet_writer
 from emo8.review import votes
 
 
@@ -37,16 +37,16 @@ def published_votes(build: Path, root: Path, publish: PublishConfig) -> pd.DataF
 def write_votes(build: Path, root: Path, publish: PublishConfig) -> int:
     """Write the votes of a staged release, one file per split; how many there are."""
     own = published_votes(build, root, publish)
-    columns = schema.votes_schema()
     features = schema.votes_features().arrow_schema.metadata
+    columns = schema.votes_schema().with_metadata(features)
     for split in SPLITS:
         part = own[own["split"].eq(split)]
         if part.empty:
             continue
-        (root / VOTES).mkdir(exist_ok=True)
         table = pa.Table.from_pandas(part[columns.names], columns, preserve_index=False)
-        table = table.replace_schema_metadata(features)
-        pq.write_table(table, root / VOTES / f"{split}-00000.parquet", compression="zstd")
+        path = root / VOTES / f"{split}-00000.parquet"
+        with parquet_writer(path, columns, **schema.parquet_options(columns)) as writer:
+            writer.write_table(table, row_group_size=schema.MAX_GROUP_ROWS)
     return len(own)
 
 

@@ -163,8 +163,8 @@ def plot(draw: Callable[[Axes], None], *, width: float = 7.5, height: float = 3.
     axes.grid(color="#e6e6e6")
     draw(axes)
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110, metadata={"Software": None})
-    return out.getvalue()
+    figure.savefig(out, format="png", dpi=110)
+    return png(Image.open(out).convert("RGB"))  # without the metadata that matplotlib adds
 
 
 def png(image: Image.Image) -> bytes:

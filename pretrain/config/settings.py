@@ -11,6 +11,7 @@ import json
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -318,8 +319,26 @@ def as_dict(config: Any) -> dict[str, Any]:
     return typing.cast(dict[str, Any], json.loads(json.dumps(dataclasses.asdict(config))))
 
 
+def written(config: PretrainConfig) -> dict[str, Any]:
+    """`as_dict` for files that others may read: names no folder of this machine."""
+    values = as_dict(config)
+    values["init"]["weights"] = without_folder(config.init.weights)
+    values["teacher"]["name"] = without_folder(config.teacher.name)
+    return values
+
+
+def without_folder(place: str) -> str:
+    """A name as it may be shown: of an absolute path, with `local-dir:` or without, the last part.
+
+    "local-dir:/models/clip" becomes "local-dir:clip"; what is no absolute path stays as it is.
+    """
+    kind, colon, file = place.rpartition(":")
+    path = Path(file).expanduser()
+    return f"{kind}{colon}{path.name}" if path.is_absolute() else place
+
+
 def from_dict(values: Mapping[str, Any]) -> PretrainConfig:
-    """The config that `as_dict` was given; fields added to the code since then get defaults."""
+    """The config that a file holds; fields added to the code since then get their defaults."""
     return typing.cast(PretrainConfig, _rebuild(PretrainConfig, values))
 
 

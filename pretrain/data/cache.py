@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pretrain.config.settings import DataConfig, PretrainConfig
+from pretrain.config.settings import DataConfig, PretrainConfig, without_folder
 from pretrain.data.dataset import (
     LABELS,
     NO_TEXT,
@@ -207,7 +207,7 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
     """One split of a cache file; ValueError if it is another format or another teacher's."""
     tensors, facts = read_file(path)
     teacher = CachedTeacher(facts["teacher"])
-    if teacher.name != config.teacher.name:
+    if teacher.name not in (config.teacher.name, without_folder(config.teacher.name)):
         raise ValueError(
             f"{path} was made with teacher {teacher.name!r}, the recipe wants "
             f"{config.teacher.name!r}; make another cache or set --teacher.name {teacher.name}"

@@ -29,7 +29,7 @@ from torch import Tensor
 from emo8.engine.files import sync, sync_tree
 from emo8.engine.folders import recover, replace_folder
 from pretrain.config.resolve import rows_per_step
-from pretrain.config.settings import as_dict
+from pretrain.config.settings import written
 from pretrain.train import parallelize
 from pretrain.train.parallelize import World
 from pretrain.train.step import TrainState
@@ -94,7 +94,7 @@ def snapshot(
         # the loader's position: what comes next follows from these and the seed
         "rows_seen": step * rows_per_step(state.config, state.world.size),
     }
-    header = json.dumps(as_dict(state.config), sort_keys=True)
+    header = json.dumps(written(state.config), sort_keys=True)
     return Snapshot(step=step, facts=facts, header=header, files=files)
 
 

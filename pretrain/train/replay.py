@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pretrain.config.settings import PretrainConfig, as_dict, from_dict
+from pretrain.config.settings import PretrainConfig, from_dict, written
 from pretrain.data.batches import Batch
 from pretrain.teacher import CachedTeacher, describe
 from pretrain.train import parallelize, step
@@ -47,7 +47,7 @@ def keep(run: Path, state: TrainState, number: int, batches: list[Batch], random
         tensors |= {f"batch.{place}.{name}": v for name, v in _tensors(state, batch).items()}
     facts = {
         "step": number,
-        "config": as_dict(state.config),
+        "config": written(state.config),
         "teacher": describe(state.teacher),
         "ids": [batch.ids for batch in batches],
     }

@@ -25,7 +25,14 @@ from filelock import FileLock, Timeout
 from emo8.engine.files import is_partial, write_text
 from pretrain.config import recipes
 from pretrain.config.resolve import keep_rows_per_step, resolve_steps, rows_per_step
-from pretrain.config.settings import PretrainConfig, SystemConfig, as_dict, differences, from_dict
+from pretrain.config.settings import (
+    PretrainConfig,
+    SystemConfig,
+    differences,
+    from_dict,
+    without_folder,
+    written,
+)
 from pretrain.data.dataset import Source, fingerprint
 from pretrain.data.streaming import StreamSource
 from pretrain.teacher import Teacher, describe
@@ -85,9 +92,9 @@ def claim_run(
 ) -> RunIdentity:
     """Writes RUN/config.json, or checks that the one there is of this very run."""
     facts = {
-        "config": as_dict(config),
+        "config": written(config),  # names no folder of this machine
         "dataset": {
-            "data": data,
+            "data": without_folder(data),
             "fingerprint": fingerprint(source),
             "rows": len(source.ids),
             "skipped": list(source.skipped),
@@ -281,4 +288,4 @@ def read_facts(out: Path) -> dict[str, Any] | None:
             "choose another --out. The weights in last/ can still be read."
         ) from problem
     name = recipes.RENAMED.get(config.recipe, config.recipe)
-    return {**facts, "run": run, "config": as_dict(dataclasses.replace(config, recipe=name))}
+    return {**facts, "run": run, "config": written(dataclasses.replace(config, recipe=name))}

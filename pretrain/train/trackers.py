@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from pretrain.config.settings import PretrainConfig, as_dict
+from pretrain.config.settings import PretrainConfig, written
 
 logger = logging.getLogger(__name__)
 
@@ -65,5 +65,5 @@ def _start_wandb(config: PretrainConfig, run: Path) -> Any:
         id=run.name,
         resume="allow",
         dir=str(run),
-        config=as_dict(config),
+        config=written(config),
     )

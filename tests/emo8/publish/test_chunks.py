@@ -8,7 +8,6 @@ it cuts but not how often.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +19,10 @@ from emo8.engine.files import parquet_writer
 from emo8.pipeline.run import build
 from emo8.publish.send import to_folder
 from tests.conftest import encoded, write_recipe
+from tests.emo8.publish.rows import FEATURES, row
 
 MIN_CHUNK, MAX_CHUNK = 8 << 10, 128 << 10
 MASK = np.uint64(0xFFFF << 48)
-FEATURES = schema.published_features().arrow_schema.metadata
 GEAR = np.random.default_rng(1).integers(0, 2**64, 256, dtype=np.uint64)
 
 
@@ -54,22 +53,6 @@ def chunks(data: bytes) -> Iterator[tuple[str, int]]:
         end = min(end, start + MAX_CHUNK, len(data))
         yield hashlib.sha256(data[start:end]).hexdigest(), end - start
         start = end
-
-
-def row(number: int) -> dict[str, Any]:
-    """A published row with 12 to 28 KB of incompressible picture."""
-    rng = np.random.default_rng(number)
-    data = rng.bytes(int(rng.integers(12_000, 28_000)))
-    digest = hashlib.sha256(data).hexdigest()
-    record = dict.fromkeys(schema.PUBLISHED)
-    prob = rng.random(8).astype(np.float32)
-    return record | {
-        "id": digest, "image": {"bytes": data, "path": f"{digest}.jpg"}, "emotion": number % 8,
-        "emotion_prob": prob.round(4).tolist(), "emotion_rule": "clip", "style": 1,
-        "caption": f"picture number {number} of a long walk", "width": 640, "height": 480,
-        "license": "CC0-1.0", "source": "walk", "also_from": [], "cluster": digest,
-        "pixel_sha256": digest[::-1], "published_sha256": digest,
-    }  # fmt: skip
 
 
 def write(folder: Path, numbers: list[int], rows_per_shard: int = 1000) -> dict[str, int]:

@@ -7,11 +7,14 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
+from emo8.core import schema
 from emo8.core.settings import PublishConfig
 from emo8.dataset.shards import read_rows
+from emo8.engine.files import damage
 from emo8.publish import cardyaml, croissant
 from emo8.publish.send import to_folder
 from emo8.publish.votes import published_votes
@@ -73,3 +76,16 @@ def test_release__without_votes_there_is_no_such_config(released: Path) -> None:
     card = cardyaml.read_front_matter((released / "README.md").read_text())
     assert "votes" not in [config["config_name"] for config in card["configs"]]
     assert not (released / "votes").exists()
+
+
+def test_release__file_of_votes_is_sealed_and_cut_like_every_other(
+    voted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "MAX_GROUP_ROWS", 3)
+    assert to_folder(voted, tmp_path / "DIR").sent
+    paths = sorted((tmp_path / "DIR" / "votes").glob("*.parquet"))
+    assert paths and [damage(path) for path in paths] == [""] * len(paths)
+    for path in paths:
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(place).num_rows for place in range(metadata.num_row_groups)]
+        assert max(groups) <= 3

@@ -95,3 +95,25 @@ def test_help__needs_only_the_standard_library() -> None:
     assert done.returncode == 0, done.stderr
     assert "uniemox pretrain cpu_demo" in done.stdout
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("/models/clip.pth", "clip.pth"),
+        ("local-dir:/models/clip", "local-dir:clip"),
+        ("~/clip.pth", "clip.pth"),
+        ("../RUN/last/model.safetensors", "../RUN/last/model.safetensors"),
+        ("timm:vit_base_patch16_224.mae", "timm:vit_base_patch16_224.mae"),
+        ("open_clip:ViT-B-16/openai", "open_clip:ViT-B-16/openai"),
+        ("user/name", "user/name"),
+        ("", ""),
+    ],
+)
+def test_written__names_no_folder_of_this_machine(place: str, shown: str) -> None:
+    config = overrides.override(
+        recipes.cpu_smoke(), {"init.weights": place, "teacher.name": place or "x"}
+    )
+    assert settings.written(config)["init"]["weights"] == shown
+    assert settings.written(config)["teacher"]["name"] == (shown or "x")
+    assert settings.from_dict(settings.written(config)).steps == config.steps

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emo8.publish.audit import audit
 from pretrain.cli import main
 from pretrain.config import recipes
 from pretrain.train import checkpoints, run_folder
@@ -130,6 +131,18 @@ def test_config_json__resolves_everything(trained: Path, dataset_dir: Path) -> N
     assert facts["dataset"]["rows"] == 24
     assert len(facts["dataset"]["fingerprint"]) == len(facts["teacher"]["sha256"]) == 64
     assert {"torch", "timm", "safetensors"} <= set(facts["packages"])
+
+
+def test_run__names_no_folder_of_the_machine_it_was_trained_on(
+    trained: Path, dataset_dir: Path
+) -> None:
+    facts = json.loads((trained / "config.json").read_text())
+    assert dataset_dir.is_absolute() and facts["dataset"]["data"] == "dataset"
+    assert facts["teacher"]["name"] == facts["config"]["teacher"]["name"] == "local-dir:clip0"
+    assert audit(trained, [str(trained), str(dataset_dir.parent)]) == []
+    folder = str(dataset_dir.parent.parent).encode()  # no scan of ours
+    for path in trained.rglob("*"):
+        assert path.is_dir() or folder not in path.read_bytes(), path
 
 
 def test_other_settings__are_refused_by_name(
