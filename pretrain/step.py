@@ -27,6 +27,7 @@ class UntrainedTeacher:
     license = "none"
     dim = 512
     logit_scale = 100.0
+    reads_texts = True
 
     def __init__(self, device: torch.device) -> None:
         import timm

@@ -1,4 +1,7 @@
-"""The frozen CLIP: unit image features of the student's crops, unit text features once per run.
+"""The frozen teacher: unit image features of the student's crops, unit text features once per run.
+
+A CLIP of open_clip, or an image tower of timm (DINOv3, SigLIP 2, PE, MetaCLIP 2, ...), which knows
+no texts: L2 and L3 can be trained with it, L1 cannot.
 
 Letters: B rows, N texts, C channels, S pixels per side, T teacher width.
 """
@@ -17,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emo8.engine.files import appearing
-from pretrain.config.settings import TeacherConfig, without_folder
+from pretrain.config.settings import LossConfig, TeacherConfig, without_folder
 from pretrain.views.cut import normalise
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,8 @@ class Teacher(Protocol):
     def dim(self) -> int: ...
     @property
     def logit_scale(self) -> float: ...
+    @property
+    def reads_texts(self) -> bool: ...
 
     def image_features(self, views: Tensor) -> Tensor:
         """Unit (B, T) float32 of uint8 views (B, C, S, S)."""
@@ -55,6 +60,8 @@ class ClipTeacher:
 
     Crops are square, so of the config's resizing only the interpolation is left to follow.
     """
+
+    reads_texts = True
 
     def __init__(self, encoder: Any, device: torch.device) -> None:
         self._encoder = encoder
@@ -84,6 +91,42 @@ class ClipTeacher:
         store_matrices(self._encoder.model.visual, precision)
 
 
+class TimmTeacher:
+    """An image tower of timm: pooled features of crops prepared as its weights saw pictures."""
+
+    reads_texts = False
+    logit_scale = 1.0  # nothing is compared with texts
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        import timm
+
+        from pretrain.weights import timm_models
+
+        self.name = f"timm:{name}"
+        self._model = timm_models.create(name, num_classes=0).eval().requires_grad_(False)
+        self._prepared = timm_models.preprocessing(name, self._model)
+        self.sha256 = timm_models.identity(name, self._model, self._prepared)
+        self.license = getattr(timm.get_pretrained_cfg(name), "license", None) or "unknown"
+        self.dim = int(self._model.num_features)
+        self._model.to(device, memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def image_features(self, views: Tensor) -> Tensor:
+        """Unit (B, T) float32; of timm's resizing only the interpolation is left for a square."""
+        size = self._prepared["input_size"][-1]
+        mean, std, by = (self._prepared[key] for key in ("mean", "std", "interpolation"))
+        pixels = normalise(views, mean, std, size, by)
+        features = self._model(pixels.contiguous(memory_format=torch.channels_last))
+        return functional.normalize(features.float(), dim=-1)
+
+    def text_features(self, texts: Sequence[str]) -> Tensor:
+        """Zeros (N, T): there is no text tower, and `check_losses` lets no loss ask for one."""
+        return torch.zeros(len(texts), self.dim)
+
+    def use_precision(self, precision: str) -> None:
+        store_matrices(self._model, precision)
+
+
 class CachedTeacher:
     """Stands in where a cache file holds all features: it knows the teacher but cannot run it."""
 
@@ -93,6 +136,7 @@ class CachedTeacher:
         self.license: str = facts["license"]
         self.dim: int = facts["dim"]
         self.logit_scale: float = facts["logit_scale"]
+        self.reads_texts: bool = facts.get("reads_texts", True)  # caches made before know CLIPs
 
     def image_features(self, views: Tensor) -> Tensor:
         raise RuntimeError("a cached teacher computes nothing: its features are in the batch")
@@ -117,16 +161,27 @@ def store_matrices(tower: nn.Module, precision: str) -> None:
             module.to(dtype)
 
 
-def load_teacher(config: TeacherConfig, device: torch.device) -> ClipTeacher:
+def load_teacher(config: TeacherConfig, device: torch.device) -> ClipTeacher | TimmTeacher:
     """The teacher a recipe names; ValueError for an unknown one or one that cannot be had."""
+    if config.name.startswith("timm:"):
+        return TimmTeacher(config.name.removeprefix("timm:"), device)
     from emo8.labels.clip import encoder
 
     return ClipTeacher(encoder.load(config.name), device)
 
 
+def check_losses(teacher: Teacher, config: LossConfig) -> None:
+    """ValueError where L1, similarities to texts, is asked of a teacher without a text tower."""
+    if config.contrastive_on and not teacher.reads_texts:
+        raise ValueError(
+            f"teacher {teacher.name} knows no texts, and L1 compares with them: add "
+            "--loss.contrastive_on false, or take a CLIP (open_clip:NAME/TAG)"
+        )
+
+
 def describe(teacher: Teacher) -> dict[str, Any]:
     """What identifies a teacher in configs and caches."""
-    facts = ("sha256", "license", "dim", "logit_scale")
+    facts = ("sha256", "license", "dim", "logit_scale", "reads_texts")
     own = {name: getattr(teacher, name) for name in facts}
     return {"name": without_folder(teacher.name), **own}
 

@@ -169,8 +169,7 @@ def _timm(name: str, model_name: str) -> Backbone:
     import torch
     from PIL import Image
 
-    from benchmarks.features import timm_models
-    from pretrain.weights import activations
+    from pretrain.weights import timm_models
 
     device = _device()
     model = timm_models.create(model_name, num_classes=0).eval().to(device)
@@ -189,14 +188,8 @@ def _timm(name: str, model_name: str) -> Backbone:
         with torch.inference_mode():
             return _as_tokens(model.forward_features(batch.to(device)))
 
-    other = "" if activations.of_timm(model_name) == activations.GELU else " quick_gelu"
-    if config != data.resolve_model_data_config(model):
-        other += f" {sorted(config.items())}"
-    digest = hashlib.sha256((model_name + other).encode())
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(key.encode())
-        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return Backbone(name=name, sha256=digest.hexdigest(), features=features, tokens=tokens)
+    sha256 = timm_models.identity(model_name, model, config)
+    return Backbone(name=name, sha256=sha256, features=features, tokens=tokens)
 
 
 def _pixels(name: str) -> Backbone:

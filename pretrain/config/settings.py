@@ -135,9 +135,10 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherConfig:
-    """The frozen CLIP that gives targets."""
+    """The frozen network that gives targets."""
 
-    name: str = "open_clip:ViT-B-16/openai"  # "embedded" or "open_clip:NAME/TAG"
+    # "embedded", "open_clip:NAME/TAG", or an image tower, "timm:NAME", where L1 is off
+    name: str = "open_clip:ViT-B-16/openai"
     # "live": the teacher runs in every step; "cached": image and text features, and the crops they
     # belong to, come from the cache file; "auto": cached when --data is a cache file
     features: str = "auto"

@@ -29,7 +29,7 @@ from pretrain.data.dataset import Source
 from pretrain.data.streaming import StreamSource, is_stream, open_stream
 from pretrain.losses import further_weights
 from pretrain.losses.base import RESERVED
-from pretrain.teacher import Teacher, cached_text_features, load_teacher
+from pretrain.teacher import Teacher, cached_text_features, check_losses, load_teacher
 from pretrain.train import checkpoints, parallelize, replay, run_folder, step
 from pretrain.train.checkpoints import Saver, Score
 from pretrain.train.guards import FiniteGuard, SpikeWatch, StopRequest, Watchdog
@@ -311,6 +311,8 @@ def open_teacher(
     if config.teacher.features == "cached":
         assert isinstance(source, MemorySource) and source.teacher is not None
         assert source.text_features is not None
+        check_losses(source.teacher, config.loss)
         return source.teacher, source.text_features
     teacher = load_teacher(config.teacher, world.device)
+    check_losses(teacher, config.loss)
     return teacher, cached_text_features(teacher, source.texts, folder / "cache")

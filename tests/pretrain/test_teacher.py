@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pretrain.config.settings import TeacherConfig
-from pretrain.teacher import cached_text_features, check_features, load_teacher
+from pretrain.config.settings import LossConfig, TeacherConfig
+from pretrain.teacher import cached_text_features, check_features, check_losses, load_teacher
 from pretrain.views.cut import normalise
 
 
@@ -62,3 +62,68 @@ def test_use_precision__bf16_weights_give_what_autocast_gives(teacher_name: str)
     assert torch.nn.functional.cosine_similarity(wanted, found).min() > 0.999
     texts = ["a picture", "two pictures"]
     assert torch.equal(cast.text_features(texts), stored.text_features(texts))
+
+
+# timm's name, pixels per side, features per picture, mean of the first channel
+TOWERS = [
+    ("vit_small_patch16_dinov3.lvd1689m", 256, 384, 0.485),
+    ("vit_base_patch16_siglip_224.v2_webli", 224, 768, 0.5),
+    ("vit_pe_core_tiny_patch16_384.fb", 384, 192, 0.5),
+    ("vit_base_patch32_clip_224.metaclip_2pt5b", 224, 768, 0.48145466),
+]
+
+
+@pytest.fixture
+def one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """timm's models with one block and random weights: nothing is fetched."""
+    import timm
+
+    real = timm.create_model
+    monkeypatch.setattr(
+        timm, "create_model", lambda name, pretrained, **options: real(name, depth=1, **options)
+    )
+
+
+@pytest.mark.parametrize(("name", "side", "width", "mean"), TOWERS)
+def test_timm__tower_sees_crops_as_its_own_config_says(
+    one_block: None, name: str, side: int, width: int, mean: float
+) -> None:
+    teacher = load_teacher(TeacherConfig(name=f"timm:{name}"), torch.device("cpu"))
+    views = torch.randint(0, 256, (2, 3, 48, 48), dtype=torch.uint8)
+    found = teacher.image_features(views)
+    assert found.shape == (2, width) and teacher.dim == width
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2))
+    prepared = teacher._prepared  # type: ignore[union-attr]
+    assert prepared["input_size"] == (3, side, side) and prepared["mean"][0] == mean
+    pixels = normalise(views, prepared["mean"], prepared["std"], side, prepared["interpolation"])
+    with torch.no_grad():
+        wanted = teacher._model(pixels)  # type: ignore[union-attr]
+    torch.testing.assert_close(found, torch.nn.functional.normalize(wanted, dim=-1))
+
+
+def test_timm__same_weights_have_one_hash_and_other_weights_another(one_block: None) -> None:
+    hashes = set()
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        name = "timm:vit_pe_core_tiny_patch16_384.fb"
+        hashes.add(load_teacher(TeacherConfig(name=name), torch.device("cpu")).sha256)
+    assert len(hashes) == 2
+
+
+def test_timm__l1_is_refused_for_it_knows_no_texts(one_block: None) -> None:
+    name = "timm:vit_pe_core_tiny_patch16_384.fb"
+    teacher = load_teacher(TeacherConfig(name=name), torch.device("cpu"))
+    with pytest.raises(ValueError, match=r"knows no texts.*--loss.contrastive_on false"):
+        check_losses(teacher, LossConfig())
+    check_losses(teacher, LossConfig(contrastive_on=False))
+
+
+def test_timm__trains_a_run(one_block: None, tmp_path: Path, smoke_args: list[str]) -> None:
+    from pretrain.cli import main
+
+    name = "timm:vit_pe_core_tiny_patch16_384.fb"
+    words = [*smoke_args, "--steps", "2", "--teacher.name", name]
+    assert main([*words, "--out", str(tmp_path / "L1")]) != 0
+    words += ["--loss.contrastive_on", "false"]
+    assert main([*words, "--out", str(tmp_path / "RUN")]) == 0
+    assert (tmp_path / "RUN" / "last" / "model.safetensors").is_file()

@@ -19,6 +19,7 @@ class FixedTeacher:
     """Features that depend on the picture's mean colour only."""
 
     name, sha256, license, dim, logit_scale = "fixed", "0", "none", 16, 10.0
+    reads_texts = True
 
     def image_features(self, views: Tensor) -> Tensor:
         return functional.normalize(views.float().mean(dim=(2, 3)).repeat(1, 6)[:, :16], dim=-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -47,13 +48,29 @@ def create(name: str, **options: Any) -> Any:
     known = timm.list_models(pretrained=True)
     if name not in known and name.split(".")[0] not in timm.list_models():
         near = ", ".join(nearest(name, known, most=3))
-        raise ModelError(f"--model timm:{name}: timm has no {name!r}; nearest: {near}.")
+        raise ModelError(f"timm:{name}: timm has no {name!r}; nearest: {near}.")
     if activations.of_timm(name) == activations.QUICK_GELU:
         options["act_layer"] = activations.QUICK_GELU
     try:
         return timm.create_model(name, pretrained=True, **options)
     except Exception as error:  # download clients raise anything from OSError to RuntimeError
         raise ModelError(
-            f"--model timm:{name}: its weights could not be had ({type(error).__name__}: {error}). "
+            f"timm:{name}: its weights could not be had ({type(error).__name__}: {error}). "
             "Check the network, or download them once where there is one (HF_HOME holds them)."
         ) from error
+
+
+def identity(name: str, model: Any, config: dict[str, Any]) -> str:
+    """SHA-256 of a model's weights and of what is not as timm says: activation, preprocessing."""
+    import timm.data
+    import torch
+
+    data: Any = timm.data
+    other = "" if activations.of_timm(name) == activations.GELU else " quick_gelu"
+    if config != data.resolve_model_data_config(model):
+        other += f" {sorted(config.items())}"
+    digest = hashlib.sha256((name + other).encode())
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(key.encode())
+        digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
