@@ -100,7 +100,7 @@ class TimmTeacher:
     def __init__(self, name: str, device: torch.device) -> None:
         import timm
 
-        from pretrain.weights import timm_models
+        from pretrain.models import timm_models
 
         self.name = f"timm:{name}"
         self._model = timm_models.create(name, num_classes=0).eval().requires_grad_(False)

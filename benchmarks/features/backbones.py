@@ -169,7 +169,7 @@ def _timm(name: str, model_name: str) -> Backbone:
     import torch
     from PIL import Image
 
-    from pretrain.weights import timm_models
+    from pretrain.models import timm_models
 
     device = _device()
     model = timm_models.create(model_name, num_classes=0).eval().to(device)

@@ -71,7 +71,7 @@ def build(name: str, names: Sequence[str], outputs: int, *, drop_path: float, se
 
 
 def _timm(name: str, outputs: int, drop_path: float) -> Model:
-    from pretrain.weights import timm_models
+    from pretrain.models import timm_models
 
     network = timm_models.create(name, num_classes=outputs, drop_path_rate=drop_path)
     facts = timm_models.preprocessing(name, network)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from pretrain.config.settings import InitConfig, PretrainConfig
-from pretrain.weights import activations
+from pretrain.models import activations
 
 if TYPE_CHECKING:
     from pretrain.models.uniemox import UniEmoX

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.features import backbones
 from emo8.core.errors import ModelError
-from pretrain.weights import timm_models
+from pretrain.models import timm_models
 
 PICTURES = [
     np.random.default_rng(i).integers(0, 256, (40 + i, 50, 3), dtype=np.uint8) for i in range(3)

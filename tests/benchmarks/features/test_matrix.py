@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pretrain.weights import timm_models
+from pretrain.models import timm_models
 
 pytestmark = pytest.mark.nightly  # also with the newest libraries: make test-nightly
 

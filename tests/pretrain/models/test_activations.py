@@ -8,7 +8,8 @@ import timm
 
 from pretrain.config import recipes
 from pretrain.config.settings import InitConfig
-from pretrain.weights import activations, init
+from pretrain.models import activations
+from pretrain.weights import init
 
 pytestmark = pytest.mark.nightly  # also with the newest libraries: make test-nightly
 

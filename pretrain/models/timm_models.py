@@ -8,7 +8,7 @@ from typing import Any
 
 from emo8.core.errors import ModelError
 from emo8.core.suggest import nearest
-from pretrain.weights import activations
+from pretrain.models import activations
 
 # What timm's configs leave out: how pictures reached these weights in training. timm cuts a tenth
 # off for its own evaluation habit (crop_pct 0.9), or off the longer side, where the weights saw the
