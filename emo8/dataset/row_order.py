@@ -8,6 +8,7 @@ more than the new rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from emo8.engine.database import Database, parquet, reading
 from emo8.engine.files import fingerprint, write_part
 from emo8.engine.verdict_table import VERDICTS
 
-PARTS_PER_SHARD = 16
+SHARD_PARTS = 16  # a shard holds about as many rows as so many parts of the size in the recipe
 TABLE = "places.parquet"  # in tables/
 VERSION = 1
 # The shard of every published row, in the order in which they were written.
@@ -51,13 +52,17 @@ def published(db: Database, recipe_dir: Path, keep: tuple[str, ...]) -> None:
     """)
 
 
-def assign(db: Database, num_rows: int, part_rows: int) -> None:
-    """Make `ordered(first, last)`: rows of `drawn` with `shard` and `rank`, their order in it."""
+def assign(db: Database, num_rows: int, shard_rows: int, shard_of: Sequence[int]) -> None:
+    """Make `ordered(first, last)`: rows of `drawn` with `shard` and `rank`, their order in it.
+
+    Rows that nobody has published go to the shard of their part, or, behind published ones, where
+    `shard_rows` leave room.
+    """
     num_places = db.value("SELECT count(*) FROM places")
     if not num_places:
         db.run(f"""
             CREATE MACRO ordered(first, last) AS TABLE
-            SELECT *, part // {PARTS_PER_SHARD} AS shard, n AS rank FROM drawn(first, last)
+            SELECT *, {list(shard_of)}[part + 1] AS shard, n AS rank FROM drawn(first, last)
         """)
         return
     db.run("""
@@ -72,8 +77,7 @@ def assign(db: Database, num_rows: int, part_rows: int) -> None:
     db.run(f"""
         CREATE MACRO ordered(first, last) AS TABLE
         SELECT * EXCLUDE (shard, place, number),
-            coalesce(shard, {last} + ({behind} + number) // {PARTS_PER_SHARD * part_rows}, 0)
-                AS shard,
+            coalesce(shard, {last} + ({behind} + number) // {shard_rows}, 0) AS shard,
             coalesce(place, {num_places} + n) AS rank
         FROM drawn(first, last)
         LEFT JOIN (FROM old WHERE n >= first AND n < last) USING (n)

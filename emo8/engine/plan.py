@@ -27,7 +27,7 @@ class Plan:
     decision: str = ""  # fingerprint of thresholds, splits and everything they read
     removals: str = ""  # fingerprint of the removal list that the decision honoured
     dataset: str = ""  # fingerprint of dataset/ once it is complete, else empty
-    # inputs that could not be read by part, None until it is known; and how often each chunk whose
+    # inputs that could not be read by chunk, None until it is known; and how often each chunk whose
     # inputs could not be read was tried again
     unread: dict[str, int] | None = None
     tries: dict[str, int] = field(default_factory=dict)

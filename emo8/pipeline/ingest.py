@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from emo8 import sources
 from emo8.core import schema
 from emo8.engine.files import fingerprint, write_part
 from emo8.engine.live import ticked
+from emo8.engine.placing import earlier
 from emo8.engine.plan import Plan
 from emo8.engine.steps import ROWS, part_path
 from emo8.report import understood
@@ -62,7 +64,9 @@ class IngestTask:
             notes.update(candidate.claims.notes)
             records.append(_record(candidate, self.chunk.source.name))
         unread = sum(record["ingest_reason"] == "unreachable" for record in records)
-        more = {UNREAD: str(unread).encode()} if unread else {}
+        more = {}
+        if unread:
+            more[UNREAD] = json.dumps({self.chunk.fingerprint(): unread}).encode()
         table = _table(records).replace_schema_metadata(
             self.notes | understood.metadata(notes) | more
         )
@@ -71,13 +75,14 @@ class IngestTask:
         return table.num_rows
 
 
-def unread(build: Path, part: int) -> int:
-    """How many inputs of a part could not be read when it was written, and may be now."""
+def _unread(path: Path) -> dict[str, int]:
+    """Inputs of a part that could not be read when it was written, and may be now, by its chunk."""
     try:
-        noted = pq.read_metadata(part_path(build, ROWS, part)).metadata or {}
+        noted = pq.read_metadata(path).metadata or {}
     except (OSError, pa.ArrowException):  # not written, or damaged and soon written again
-        return 0
-    return int(noted.get(UNREAD, b"0"))
+        return {}
+    found = json.loads(noted.get(UNREAD, b"{}"))
+    return found if isinstance(found, dict) else {}
 
 
 def tries(previous: Plan | None, chunks: list[Chunk], build: Path) -> dict[str, int]:
@@ -86,26 +91,31 @@ def tries(previous: Plan | None, chunks: list[Chunk], build: Path) -> dict[str, 
     if previous is None:
         return {}
     again = dict(previous.tries)
-    for part, count in _known_unread(previous, chunks, build).items():
-        if count and part < len(chunks):
-            key = chunks[part].fingerprint()
-            again[key] = again.get(key, 0) + 1
+    for chunk in _known_unread(previous, chunks, build):
+        again[chunk] = again.get(chunk, 0) + 1
     return again
 
 
 def still_unread(
     previous: Plan | None, ingested: Collection[int], *, chunks: list[Chunk], build: Path
 ) -> dict[str, int]:
-    """Inputs that could not be read by part, after the parts `ingested` were written."""
+    """Inputs that could not be read by chunk, after the parts `ingested` were written."""
     known = _known_unread(previous, chunks, build)
-    known |= {part: unread(build, part) for part in ingested}
-    return {str(part): count for part, count in known.items() if count and part < len(chunks)}
+    for part in ingested:
+        known.pop(chunks[part].fingerprint(), None)
+        known |= _unread(part_path(build, ROWS, part))
+    return known
 
 
-def _known_unread(previous: Plan | None, chunks: list[Chunk], build: Path) -> dict[int, int]:
+def _known_unread(previous: Plan | None, chunks: list[Chunk], build: Path) -> dict[str, int]:
+    """What the run before could not read, of the chunks that are still there."""
     if previous is None or previous.unread is None:  # none yet, or killed before it knew
-        return {part: unread(build, part) for part in range(len(chunks))}
-    return {int(part): count for part, count in previous.unread.items()}
+        files = [*(build / ROWS).glob("part-*.parquet"), *earlier(build, ROWS).glob("*.parquet")]
+        known = {chunk: count for path in files for chunk, count in _unread(path).items()}
+    else:
+        known = previous.unread
+    own = {chunk.fingerprint() for chunk in chunks} if known else set()
+    return {chunk: count for chunk, count in known.items() if chunk in own}
 
 
 def _table(records: list[dict[str, Any]]) -> pa.Table:

@@ -23,17 +23,17 @@ from emo8.core import label_set
 from emo8.core.errors import BuildError
 from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import Recipe
-from emo8.dataset import removal, write
+from emo8.dataset import removal, row_order, write
 from emo8.duplicates import leaks
 from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.pairs import Pairs
-from emo8.engine import build_folder, database, malloc, warm
+from emo8.engine import build_folder, database, malloc, placing, warm
 from emo8.engine.database import Database
 from emo8.engine.files import fingerprint
 from emo8.engine.local import Engine, Task, make_engine
 from emo8.engine.plan import Plan, changes, load_plan
 from emo8.engine.progress import stage
-from emo8.engine.steps import ROWS, PartTask, Step, part_path
+from emo8.engine.steps import ROWS, PartTask, Step
 from emo8.engine.verdict_table import FailedPart
 from emo8.labels import clip_steps
 from emo8.pipeline import decide, ingest, integrity, steps
@@ -44,6 +44,7 @@ from emo8.report import numbers, understood
 from emo8.review import journal, votes
 from emo8.review.final_labels import FinalLabels
 from emo8.sources.base import Chunk
+from emo8.sources.cut import grouped
 from emo8.tables.thresholds import CHECKS
 from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
@@ -137,7 +138,7 @@ class _Run:
             )
         threading.Thread(target=_import_ahead).start()
         self.plan.save(self.out)
-        self._drop_surplus_parts()
+        placing.arrange(self.out, self.plan.fingerprints, useful=self._useful())
         if any(step.wants_gpu and self.plan.stale(self.out, step.name) for step in self.steps):
             warm.want(warm.MODEL)
         self._make_classifiers()
@@ -156,6 +157,8 @@ class _Run:
         self._forget_pages()
         self.plan.sums = integrity.small_files(self.out)
         self.plan.save(self.out)
+        if not self.plan.failed:
+            placing.forget(self.out)
         return BuildResult(
             funnel=funnel,
             failed_parts=len(self.plan.failed_parts()),
@@ -215,12 +218,9 @@ class _Run:
 
     # --- part by part ------------------------------------------------------------------------
 
-    def _drop_surplus_parts(self) -> None:
-        """Remove parts beyond the plan: a source that shrank leaves nothing behind."""
-        for step in self.plan.fingerprints:
-            for path in part_path(self.out, step, 0).parent.glob("part-*.parquet"):
-                if int(path.stem.removeprefix("part-")) >= len(self.chunks):
-                    path.unlink()
+    def _useful(self) -> list[str]:
+        """Tables whose parts of earlier runs may still be of use: what was fetched is."""
+        return [ROWS] if any(chunk.source.kind == "urls" for chunk in self.chunks) else []
 
     def _rows_mark(self, part: int) -> str:
         """The fingerprint of a part of rows/: of links also the rules and the round of tries."""
@@ -337,7 +337,13 @@ class _Run:
                 model=self.resolved.models[0],
             ),
             copies=DuplicateSearch(config=self.recipe.decide, pairs=pairs.possible()),
+            shard_of=self._shards(),
         ).write(db, parts, [self._failed(*item) for item in failed.items()], self.plan.decision)
+
+    def _shards(self) -> list[int]:
+        """The shard of every part: they are cut as parts are, so that few change with the rows."""
+        wanted = row_order.SHARD_PARTS * self.recipe.ingest.part_rows
+        return grouped(((chunk.name, chunk.num_inputs) for chunk in self.chunks), wanted)
 
     def _failed(self, part: int, step: str) -> FailedPart:
         chunk = self.chunks[part]

@@ -36,6 +36,7 @@ class Verdicts:
     decider: Decider
     leaks: Leaks
     copies: DuplicateSearch
+    shard_of: Sequence[int]  # the shard of every part, as far as nobody has published its rows
 
     def write(
         self, db: Database, parts: Sequence[int], failed: Sequence[FailedPart], fingerprint: str
@@ -51,7 +52,8 @@ class Verdicts:
         self.copies.drop(db)
         splits.draw(db, num_rows, config, seed)
         row_order.published(db, self.recipe_dir, config.keep)
-        row_order.assign(db, num_rows, self.recipe.ingest.part_rows)
+        shard_rows = row_order.SHARD_PARTS * self.recipe.ingest.part_rows
+        row_order.assign(db, num_rows, shard_rows, self.shard_of)
         verdict_table.provenance(db)
         splits.to_remember(db)
         tables = db.build / "tables"

@@ -43,13 +43,16 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """At most `part_rows` inputs of one source: what `rows/part-N` is made from."""
+    """Some consecutive inputs of one source: what `rows/part-N` is made from."""
 
     source: SourceConfig
     root: str  # absolute folder that the items are relative to
     items: tuple[Any, ...]  # JSON values that only the source's own reader understands
     num_inputs: int
     stamp: tuple[Any, ...]  # sizes and times of the files behind the items
+    # what decides no byte of the part:
+    name: str = ""  # of the first input: it moves only when that one does
+    span: tuple[int, int] = (0, 0)  # lines of a list whose content is the stamp
     notes: tuple[tuple[str, str, int], ...] = ()  # topic, words, count: what planning has to say
 
     def fingerprint(self) -> str:

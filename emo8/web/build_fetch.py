@@ -104,9 +104,7 @@ class Fetch:
             shutil.rmtree(self.folder, ignore_errors=True)  # of a run that was killed at its end
             return
         store = Store(self.build, self.folder)
-        store.set_aside([part_path(self.build, ROWS, part) for part in stale])
-        replaced = {part_path(self.build, ROWS, part) for part in stale}
-        store.index([*store.aside(), *(p for p in rows_of(self.build) if p not in replaced)])
+        store.index(rows_of(self.build))
         complete = True
         for parts in self._windows(stale):
             error = ""

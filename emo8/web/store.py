@@ -1,15 +1,13 @@
 """What earlier fetches brought, by link: packs of a killed run, and parts of `rows/`.
 
-A part that is to be written again is first linked aside, so that its pictures can still be had
-after its place was taken. Nothing is used that was fetched under other rules.
+Parts whose place is another's now still have their pictures. Nothing is used that was fetched under
+other rules.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.engine.files import read_columns
+from emo8.engine.placing import earlier
 from emo8.engine.steps import ROWS
 from emo8.web.download_log import SUFFIX, entries
 from emo8.web.links import parse
@@ -50,25 +49,14 @@ class Store:
     """Finds links in the packs and parts of one build."""
 
     def __init__(self, build: Path, folder: Path) -> None:
-        self.build, self.packs, self.old = build, folder / "packs", folder / "old"
+        self.build, self.packs = build, folder / "packs"
         # parts: sorted hashes of links, and for each its file and row
         self.files: list[tuple[str, str, int]] = []  # path below the build, policy, round
         self.hashes = np.zeros(0, np.uint64)
         self.places = np.zeros((0, 2), np.int64)
 
-    def set_aside(self, parts: list[Path]) -> None:
-        """Link parts that will be replaced to a place where they stay until `clear`."""
-        room = self.old / str(len(list(self.old.glob("*"))))
-        room.mkdir(parents=True)
-        for path in parts:
-            if path.exists() and _mark_of(path):
-                try:
-                    os.link(path, room / path.name)
-                except OSError:  # a file system without links
-                    shutil.copyfile(path, room / path.name)
-
     def index(self, parts: list[Path]) -> None:
-        """Remember the links of these parts of rows/ (and of all that were set aside)."""
+        """Remember the links of these parts of rows/."""
         hashes, places = [self.hashes], [self.places]
         for path in parts:
             noted = _mark_of(path)
@@ -82,9 +70,6 @@ class Store:
         together = np.concatenate(hashes)
         order = np.argsort(together, kind="stable")
         self.hashes, self.places = together[order], np.concatenate(places)[order]
-
-    def aside(self) -> list[Path]:
-        return sorted(self.old.glob("*/*.parquet"))
 
     def find(self, wanted: dict[str, int], policy: str) -> dict[str, Location]:
         """Places of the wanted links (address -> least round of a failure), as far as known."""
@@ -149,7 +134,9 @@ def table(places: list[Location]) -> pa.Table:
 
 
 def rows_of(build: Path) -> list[Path]:
-    return sorted((build / ROWS).glob("part-*.parquet"))
+    """The parts of rows/, before them those of earlier runs that have no place any more."""
+    parts = (build / ROWS).glob("part-*.parquet")
+    return [*sorted(earlier(build, ROWS).glob("*.parquet")), *sorted(parts)]
 
 
 def _mark_of(path: Path) -> dict[str, Any] | None:

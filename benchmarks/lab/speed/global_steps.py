@@ -32,6 +32,7 @@ import emo8
 from benchmarks.lab.output import tell
 from emo8.core.read_recipe import parse_recipe
 from emo8.core.settings import IngestConfig
+from emo8.dataset import row_order
 from emo8.duplicates import find
 from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.leaks import Leaks
@@ -120,6 +121,7 @@ def run_steps(build: Path, memory: str) -> dict[str, float]:
         ),
         leaks=Leaks(config=recipe.leaks, recipe_dir=build, build=build, model=_MODEL),
         copies=DuplicateSearch(config=recipe.decide, pairs=f"SELECT {columns} WHERE FALSE"),
+        shard_of=[part // row_order.SHARD_PARTS for part in parts],
     )
     started, cpu = time.perf_counter(), time.process_time()
     with opened(build, recipe.engine.memory_bytes()) as db:

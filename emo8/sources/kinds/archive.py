@@ -12,6 +12,7 @@ from emo8.core.errors import SourceError
 from emo8.core.settings import SourceConfig
 from emo8.sources.base import Candidate, Chunk, check_columns, common_root
 from emo8.sources.claims import claims_from
+from emo8.sources.cut import Cutter
 from emo8.sources.members import (
     DAMAGED,
     Member,
@@ -28,18 +29,20 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     check_columns(source, ())
     check_folder_style(source, otherwise=False)
     root, found = common_root(source, recipe_dir), False
+    cutter = Cutter(part_rows=part_rows)
     for path in archives(source, recipe_dir):
         members = list(list_members(path))
         found = found or any(is_image_name(member.name) for member in members)
         status = path.stat()
-        for start in range(0, len(members), part_rows):
-            items = tuple(_item(member, source) for member in members[start : start + part_rows])
+        for piece in cutter.by_name(member.name for member in members):
+            items = tuple(_item(member, source) for member in members[piece])
             yield Chunk(
                 source=source,
                 root=str(root),
                 items=(str(path.relative_to(root)), *items),
                 num_inputs=len(items),
                 stamp=(status.st_size, status.st_mtime_ns),
+                name=f"{path.name}/{members[piece.start].name}",
             )
     if not found:
         raise SourceError(

@@ -20,6 +20,7 @@ from emo8.engine import build_folder
 from emo8.sources import beside, img2dataset, records
 from emo8.sources.base import Candidate, Chunk, builds_note, check_columns, read_file, show_some
 from emo8.sources.claims import CLAIM_COLUMNS, claims_from
+from emo8.sources.cut import Cutter
 from emo8.sources.emo8_release import with_layout
 from emo8.sources.naming import (
     IMAGE_SUFFIXES,
@@ -50,8 +51,8 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     sidecar, notes = _read_sidecar(source, root, [path for path, _, _ in files])
     notes += builds_note(builds) + found.notes
     check_folder_style(source, otherwise=any("style" in record for record in sidecar.values()))
-    for start in range(0, len(files), part_rows):
-        batch = files[start : start + part_rows]
+    for piece in Cutter(part_rows=part_rows).by_name(path for path, _, _ in files):
+        batch = files[piece]
         texts = [beside.of_picture(path, found.texts) for path, _, _ in batch]
         items = tuple(
             (path, _claims_record(path, sidecar, source), *(text for text, _, _ in some))
@@ -67,6 +68,7 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
             items=items,
             num_inputs=len(items),
             stamp=stamp,
+            name=batch[0][0],
             notes=notes,
         )
         notes = ()

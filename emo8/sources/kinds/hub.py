@@ -22,6 +22,7 @@ from emo8.core.taxonomy import class_name
 from emo8.sources import records
 from emo8.sources.base import Candidate, Chunk, check_columns, from_cell, show_some
 from emo8.sources.claims import TABLE_COLUMNS, claims_from, parse_split
+from emo8.sources.cut import Cutter
 from emo8.sources.naming import is_image_name
 
 if TYPE_CHECKING:
@@ -37,20 +38,21 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     where, revision, stamp = _locate(source, recipe_dir)
     loaded = _load(where, revision, source.config, source.name)
     notes = _left_out(Path(where), loaded) if not revision else ()
+    cutter = Cutter(part_rows=part_rows)
     for split, data in loaded.data.items():
         mapping = records.map_columns(
             Path(source.path), data.column_names, source, TABLE_COLUMNS, "image"
         )
         if source.keep_splits and "split" not in mapping:
             _check_split(str(split), source)
-        for start in range(0, len(data), part_rows):
-            stop = min(start + part_rows, len(data))
+        for piece in cutter.by_number(len(data)):
             yield Chunk(
                 source=source,
                 root=where,
-                items=((revision, str(split), start, stop, mapping),),
-                num_inputs=stop - start,
+                items=((revision, str(split), piece.start, piece.stop, mapping),),
+                num_inputs=piece.stop - piece.start,
                 stamp=stamp,
+                name=f"{split}#{piece.start}",
                 notes=notes,
             )
             notes = ()

@@ -23,27 +23,29 @@ from emo8.sources.base import (
     listed_files,
 )
 from emo8.sources.claims import TABLE_COLUMNS, claims_from, stem_split
+from emo8.sources.cut import Cutter
 
 
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
     """Chunks of consecutive rows, file by file in sorted order."""
     check_columns(source, TABLE_COLUMNS)
-    root = common_root(source, recipe_dir)
+    root, cutter = common_root(source, recipe_dir), Cutter(part_rows=part_rows)
     for path in listed_files(source, recipe_dir):
         table = records.open_list(path, source)
         rows, mapping = _inputs(path, table, source)
         records.check_splits(path, table, mapping, source)
         status, failed = path.stat(), table.num_rows - len(rows)
         notes = (("tables", "links that img2dataset could not fetch: no inputs", failed),)
-        for start in range(0, len(rows), part_rows):
-            batch = rows[start : start + part_rows]
+        for piece in cutter.by_number(len(rows)):
+            batch = rows[piece]
             yield Chunk(
                 source=source,
                 root=str(root),
                 items=((str(path.relative_to(root)), batch[0], batch[-1] + 1, mapping),),
                 num_inputs=len(batch),
                 stamp=(status.st_size, status.st_mtime_ns),
-                notes=notes if failed and not start else (),
+                name=f"{path.name}#{batch[0]}",
+                notes=notes if failed and not piece.start else (),
             )
 
 

@@ -23,8 +23,10 @@ from emo8.sources.base import (
     listed_files,
 )
 from emo8.sources.claims import CLAIM_COLUMNS, Claims, claims_from, stem_split
+from emo8.sources.cut import Cutter
 
 URL_COLUMNS = (*CLAIM_COLUMNS, "sha256")
+_READ_LINES = 4096  # links in memory at a time
 MAX_SHOWN_CHARS = 2000  # of a link in our tables; longer ones are no addresses
 
 
@@ -45,35 +47,44 @@ class Line:
 def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chunk]:
     """Chunks of consecutive lines, file by file in sorted order; their stamp is their content."""
     check_columns(source, URL_COLUMNS)
-    root = common_root(source, recipe_dir)
+    root, cutter = common_root(source, recipe_dir), Cutter(part_rows=part_rows)
     for path in listed_files(source, recipe_dir):
         table = records.open_list(path, source)
         mapping = records.map_columns(path, table.columns, source, URL_COLUMNS, "url")
         records.check_splits(path, table, mapping, source)
-        total = table.num_rows
-        for start in range(0, total, part_rows):
-            stop = min(start + part_rows, total)
+        for piece in cutter.by_name(_links(path, table.num_rows, mapping, source)):
             content = [
                 {theirs: record.values[ours] for ours, theirs in mapping.items()}
-                for record in records.read(path, start, stop, mapping, source)
+                for record in records.read(path, piece.start, piece.stop, mapping, source)
             ]
             yield Chunk(
                 source=source,
                 root=str(root),
-                items=((str(path.relative_to(root)), start, stop, mapping),),
-                num_inputs=stop - start,
+                items=((str(path.relative_to(root)), mapping),),
+                num_inputs=len(content),
                 stamp=(hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest(),),
+                name=str(content[0][mapping["url"]]),
+                span=(piece.start, piece.stop),
             )
+
+
+def _links(path: Path, total: int, mapping: dict[str, str], source: SourceConfig) -> Iterator[str]:
+    """Every link of a list."""
+    column = {"url": mapping["url"]}
+    for start in range(0, total, _READ_LINES):
+        stop = min(start + _READ_LINES, total)
+        for record in records.read(path, start, stop, column, source):
+            yield str(record.values["url"])
 
 
 def lines(chunk: Chunk) -> list[Line]:
     """The lines of a chunk, in order."""
-    (name, start, stop, mapping), source = chunk.items[0], chunk.source
+    (name, mapping), source = chunk.items[0], chunk.source
     path = Path(chunk.root) / name
     split = stem_split(path, source) if "split" not in mapping else None
     whose = records.whose(mapping, records.open_list(path, source).label_names)
     found = []
-    for record in records.read(path, start, stop, mapping, source):
+    for record in records.read(path, *chunk.span, mapping, source):
         damaged = record.damaged
         try:
             claims = claims_from({"split": split, **record.values}, source, whose)

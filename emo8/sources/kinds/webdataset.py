@@ -25,6 +25,7 @@ from emo8.sources.base import (
 )
 from emo8.sources.beside import MAX_TEXT_BYTES, json_object
 from emo8.sources.claims import CLAIM_COLUMNS, Claims, claims_from, stem_split
+from emo8.sources.cut import Cutter
 from emo8.sources.members import (
     BROKEN,
     PLAIN,
@@ -50,18 +51,20 @@ def plan(source: SourceConfig, recipe_dir: Path, part_rows: int) -> Iterator[Chu
     if not (source.style or source.style_from or "style" in source.columns):
         raise no_style(source)
     root, found = common_root(source, recipe_dir), False
+    cutter = Cutter(part_rows=part_rows)
     for path in archives(source, recipe_dir):
         inputs = [one for key, members in _samples(path) for one in _inputs(key, members, source)]
         found = found or any(_has_picture(fields) for _, fields in inputs)
         status = path.stat()
-        for start in range(0, len(inputs), part_rows):
-            batch = inputs[start : start + part_rows]
+        for piece in cutter.by_name(key for key, _ in inputs):
+            batch = inputs[piece]
             yield Chunk(
                 source=source,
                 root=str(root),
                 items=(str(path.relative_to(root)), *batch),
                 num_inputs=len(batch),
                 stamp=(status.st_size, status.st_mtime_ns),
+                name=f"{path.name}/{batch[0][0]}",
             )
     if not found:
         raise SourceError(f"source {source.name!r}: no samples with a picture in {source.path}")

@@ -28,7 +28,8 @@ def ordered(
     known = pa.table([list(shard), list(shard.values())], schema=PLACES)
     write_part(known, db.build / "tables" / TABLE, "")
     published(db, db.build, ())
-    assign(db, len(ids), part_rows)
+    shard_of = [part // 16 for part in range(len(ids))]
+    assign(db, len(ids), 16 * part_rows, shard_of)
     return db.frame(f"SELECT id, shard, rank FROM ordered(0, {len(ids)}) ORDER BY n")
 
 

@@ -143,6 +143,8 @@ def test_stored__every_value_is_as_before(
     wanted = read((STORED / f"{table}.json").read_text())
     assert len(made[table]) == len(wanted)
     for got, want in zip(made[table], wanted, strict=True):
+        for place in ("part", "row"):  # parts are cut by the names in them, not after every 7
+            want.pop(place, None)
         assert {name: got[name] for name in want} == want  # new columns may have come
 
 

@@ -21,6 +21,7 @@ from emo8 import sources
 from emo8.core.errors import RecipeError
 from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import FetchConfig
+from emo8.engine import placing
 from emo8.engine.steps import ROWS, part_path
 from emo8.pipeline.ingest import IngestTask
 from emo8.web.build_fetch import Fetch, policy
@@ -39,15 +40,17 @@ def ingest(recipe_path: Path, out: Path, *, retry: bool = False) -> list[dict[st
     fetch = Fetch(build=out, chunks=chunks, config=recipe.fetch, max_bytes=recipe.ingest.max_bytes)
     if retry:
         fetch.retry_failed()
+    placing.arrange(out, {ROWS: ["none of before"] * len(chunks)}, useful=[ROWS])
     for parts, error in fetch.windows(list(range(len(chunks))), Workers(processes=1)):
         assert not error
         for part in parts:
             notes = mark(fetch.policy(part), fetch.round(part))
             IngestTask(
                 chunk=chunks[part], max_bytes=recipe.ingest.max_bytes, build=out, part=part,
-                fingerprint=str(part), found=fetch.found(part), notes=notes,
+                fingerprint=f"{time.time_ns()}", found=fetch.found(part), notes=notes,
             ).run(None)  # fmt: skip
         fetch.forget()
+    placing.forget(out)
     rows: list[dict[str, Any]] = []
     for part in range(len(chunks)):
         rows += pq.read_table(part_path(out, ROWS, part)).to_pylist()
