@@ -42,9 +42,16 @@ def read(root: Path, seed: int = 0) -> LabelledRows:
 
 def placeholders(root: Path, names: list[str]) -> set[str]:
     """Files whose bytes occur at least PLACEHOLDER_REPEATS times; only equal sizes are hashed."""
-    sizes = {name: (root / name).stat().st_size for name in names}
+    sizes = {name: _size(root / name) for name in names}
     often = {s for s, count in Counter(sizes.values()).items() if count >= PLACEHOLDER_REPEATS}
-    asked = [name for name in names if sizes[name] in often]
-    digests = {name: hashlib.sha256((root / name).read_bytes()).hexdigest() for name in asked}
+    asked = {name: files.read_below(root, name) for name in names if sizes[name] in often}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in asked.items() if data}
     repeated = {d for d, count in Counter(digests.values()).items() if count >= PLACEHOLDER_REPEATS}
     return {name for name, digest in digests.items() if digest in repeated}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a link to nothing
+        return -1

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.adapters.base import LabelledRows, emotion_names, read_file
 from emo8.core.errors import SourceError
-from emo8.core.inside import find
+from emo8.core.inside import OutsideError, find, read_plain
 from emo8.dataset.open import SUFFIXES
 
 MAX_TEXT_BYTES = 512 * 1024 * 1024  # of an annotation file: more is no annotation file
@@ -93,11 +93,14 @@ def require(path: Path, what: str, layout: str) -> Path:
 def read_text(path: Path) -> str:
     """A text file of sane size, UTF-8 with or without byte order mark."""
     try:
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            raise SourceError(f"{path}: over {MAX_TEXT_BYTES >> 20} MB, no annotation file.")
-        return path.read_text("utf-8-sig", errors="replace")
+        data = read_plain(path, MAX_TEXT_BYTES)
+    except OutsideError as error:
+        raise SourceError(f"{path} is no plain file.") from error
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+    if len(data) > MAX_TEXT_BYTES:
+        raise SourceError(f"{path}: over {MAX_TEXT_BYTES >> 20} MB, no annotation file.")
+    return data.decode("utf-8-sig", errors="replace")
 
 
 def read_csv(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:

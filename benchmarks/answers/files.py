@@ -18,13 +18,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import SourceError
+from emo8.core.json_text import parse_json
 
 PICTURE = ("id", "path")
 SCALES = ("valence", "arousal", "dominance")
@@ -121,8 +121,8 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not text.strip():
             continue
         try:
-            line = json.loads(text)
-        except json.JSONDecodeError as error:
+            line = parse_json(text)
+        except ValueError as error:
             raise SourceError(f"{path}, line {place} is not JSON: {error}.") from error
         if not isinstance(line, dict):
             raise SourceError(f"{path}, line {place}: an object with id and answer is expected.")
@@ -159,8 +159,8 @@ def _opened(cell: Any) -> Any:
     """A cell, its JSON read where it is a list or dict of a text file."""
     if isinstance(cell, str) and cell.lstrip()[:1] in ("[", "{"):
         try:
-            return json.loads(cell)
-        except json.JSONDecodeError:
+            return parse_json(cell)
+        except ValueError:
             return cell
     if isinstance(cell, float) and cell != cell:
         return None

@@ -15,7 +15,6 @@ The words are those of `words-1.toml`.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import tomllib
 import unicodedata
@@ -24,6 +23,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from emo8.core.json_text import parse_json
 
 NAMED, REFUSED, OFF_VOCABULARY = "named", "refused", "off_vocabulary"
 RULE_FILE = Path(__file__).with_name("words-1.toml")
@@ -118,7 +119,7 @@ def _from_json(text: str) -> str:
     if found is None:
         return text
     try:
-        content = json.loads(found.group())
+        content = parse_json(found.group())
     except ValueError:
         return text
     for key in _KEYS:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from emo8.core.errors import Emo8Error, ModelError
+from emo8.core.json_text import parse_json
 
 KEYS = ("EMO8_API_KEY", "OPENAI_API_KEY")
 TIMEOUT_S = 120.0
@@ -137,10 +138,9 @@ class Endpoint:
 
 
 def _json(raw: bytes) -> tuple[dict[str, Any] | None, str]:
-    import json
 
     try:
-        found = json.loads(raw)
+        found = parse_json(raw)
     except ValueError:
         return None, f"no JSON came back: {raw[:200].decode(errors='replace')}"
     if not isinstance(found, dict) or not found.get("choices"):

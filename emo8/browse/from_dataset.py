@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from emo8.browse.rows import BATCH_ROWS, NESTED, NUMBERS, TEXTS, Rows, dataset_name, with_interest
 from emo8.core import label_set, schema
 from emo8.core.errors import SourceError
+from emo8.core.inside import plain_files
 from emo8.dataset import open as opendata
 from emo8.dataset.shards import labels_of, list_shards
 from emo8.engine.files import appearing
@@ -78,7 +79,7 @@ def _download(data: str) -> Path:
 
 def _is_ours(root: Path) -> bool:
     """Whether a folder holds shards with the columns of `schema.PUBLISHED`."""
-    shards = list(root.glob("data/*/*.parquet")) if root.is_dir() else []
+    shards = plain_files(root, "data/*/*.parquet") if root.is_dir() else []
     return bool(shards) and set(schema.PUBLISHED) <= set(pq.read_schema(shards[0]).names)
 
 

@@ -7,7 +7,6 @@ per result: `id` (the dataset's own, else SHA-256 of the picture), `label` (what
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import SourceError
+from emo8.core.inside import plain_files
+from emo8.core.json_text import parse_json
 
 METADATA = b"emo8.predictions"
 COLUMNS = ("id", "label", "predicted", "probs")
@@ -39,7 +40,7 @@ def read(path: Path) -> list[Predictions]:
     asked = path
     if path.suffix == ".jsonl":
         path = path.with_suffix(".predictions")
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.is_file() else []
+    files = plain_files(path, "*.parquet") if path.is_dir() else [path] if path.is_file() else []
     if not files:
         cause = f"{path} holds no predictions" if asked.exists() else f"{asked} does not exist"
         raise SourceError(
@@ -58,7 +59,7 @@ def _read(file: Path) -> Predictions | None:
     """One file's predictions; None where they are numbers and no labels."""
     try:
         table = pq.read_table(file)
-        about = json.loads((table.schema.metadata or {})[METADATA])
+        about = parse_json((table.schema.metadata or {})[METADATA])
         rows = table.select(list(COLUMNS)).to_pandas()
         seed, group = ((table[name][0].as_py()) for name in ("seed", "group"))
     except (OSError, ValueError, KeyError, IndexError, pa.ArrowInvalid) as error:

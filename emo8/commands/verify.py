@@ -6,6 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from emo8.core.json_text import parse_json
+
 HELP = "whether a published dataset is what it says, and proofs about single rows"
 DESCRIPTION = """\
 Check a published dataset: every picture against its hash, every file against the manifest, all
@@ -56,7 +58,7 @@ def _check_proof(file: Path, root: str) -> int:
     from emo8.publish import merkle
 
     try:
-        proof = json.loads(file.read_text(encoding="utf-8"))
+        proof = parse_json(file.read_text(encoding="utf-8"))
         holds = merkle.check(proof)
     except (ValueError, KeyError, TypeError) as error:
         raise Emo8Error(f"{file} is no proof: {type(error).__name__}: {error}") from None

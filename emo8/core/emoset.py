@@ -7,11 +7,11 @@ Names are the keys; the numbers are only checked.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import SourceError
+from emo8.core.json_text import parse_json
 from emo8.core.taxonomy import EMOTIONS
 
 SPLITS = ("train", "val", "test")
@@ -63,8 +63,10 @@ def read_json(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
             raise SourceError(f"{path}: over {MAX_JSON_BYTES >> 20} MB, no list of EmoSet.")
-        return json.loads(path.read_text("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise SourceError(f"{path} is not JSON: {error}.") from error
-    except (OSError, UnicodeDecodeError) as error:
+        return parse_json(path.read_text("utf-8-sig"))
+    except OSError as error:
         raise SourceError(f"{path} cannot be read: {error}.") from error
+    except SourceError:
+        raise
+    except ValueError as error:
+        raise SourceError(f"{path} is not JSON: {error}.") from error

@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,34 @@ def find(name: str, *roots: Path) -> Path:
     if outside:
         raise OutsideError(name)
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+
+
+def find_plain(name: str, *roots: Path) -> Path:
+    """As `find`; OutsideError also for what is no plain file: a pipe hangs whoever opens it."""
+    path = find(name, *roots)
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OutsideError(name)
+    return path
+
+
+def plain_files(folder: Path, pattern: str) -> list[Path]:
+    """The plain files of a folder that match, sorted; pipes and devices are passed over."""
+    return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
+def check_own_files(data: str, names: Iterable[str]) -> None:
+    """OutsideError with the first file of a dataset that does not lie in it.
+
+    `data` is a folder or a Hub id, `names` what `datasets` took from its card: a card may name any
+    file of this machine, and any address.
+    """
+    folder = Path(data)
+    for name in names:
+        place = name.rsplit("::", 1)[-1]  # the outermost file of a chained name
+        if folder.is_dir():
+            find_plain(place, folder)
+        elif not place.lower().startswith(f"hf://datasets/{data}@".lower()):
+            raise OutsideError(name)
 
 
 def spellings(name: str) -> Iterator[str]:

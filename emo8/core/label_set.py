@@ -17,6 +17,7 @@ from typing import Any
 
 from emo8.core import taxonomy
 from emo8.core.errors import BuildError
+from emo8.core.json_text import parse_json
 from emo8.core.suggest import suggest
 
 NO_STYLE = "any"  # the one style of a dataset that tells no styles apart
@@ -167,7 +168,7 @@ def of_footer(metadata: Mapping[bytes, bytes] | None) -> LabelSet:
     if FOOTER_KEY not in (metadata or {}):
         return MIKELS
     try:
-        said = json.loads((metadata or {})[FOOTER_KEY])
+        said = parse_json((metadata or {})[FOOTER_KEY])
         styles = [] if said["styles"] == [NO_STYLE] else said["styles"]
         keys = ("positive", "negative", "to_mikels")
         return chosen(said["emotions"], styles, **{key: said[key] for key in keys})

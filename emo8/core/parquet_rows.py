@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import TableError
+from emo8.core.json_text import parse_json
 from emo8.core.taxonomy import class_name
 
 
@@ -50,14 +50,14 @@ class ParquetRows:
 def label_names(schema: pa.Schema) -> dict[str, list[str]]:
     """Column -> names of its classes, as `datasets` writes them into the metadata of a file."""
     try:
-        content = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        content = parse_json((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = content["info"]["features"]
         return {
             column: [str(name) for name in feature["names"]]
             for column, feature in features.items()
             if isinstance(feature, dict) and isinstance(feature.get("names"), list)
         }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from emo8.core.errors import TableError
+from emo8.core.json_text import parse_json
 from emo8.core.parquet_rows import ParquetRows
 from emo8.core.text_tables import TextRows, decode_text
 
@@ -103,7 +104,7 @@ class _JsonRows:
         for number in range(len(rows)):
             try:
                 names |= dict.fromkeys(self._row(number))
-            except (ValueError, RecursionError) as error:
+            except ValueError as error:
                 self.damaged[number] = _cause(error)
         if self.damaged and len(self.damaged) == len(rows):
             raise ValueError(f"every row of it is damaged, the first one: {self.damaged[0]}")
@@ -130,10 +131,7 @@ class _JsonRows:
 
 
 def _json_list(path: Path) -> _JsonRows:
-    try:
-        rows = json.loads(decode_text(path.read_bytes()))
-    except RecursionError:
-        raise TableError(f"cannot read {path}: its JSON is nested too deeply") from None
+    rows = parse_json(decode_text(path.read_bytes()))
     if not isinstance(rows, list) or not rows:
         raise ValueError("a JSON table is a list of objects or of lists")
     return _JsonRows(rows, lambda row: row)
@@ -142,7 +140,7 @@ def _json_list(path: Path) -> _JsonRows:
 def _json_lines(path: Path) -> _JsonRows:
     """One object per line, kept as bytes: a million dictionaries would take gigabytes."""
     lines = pa.array(_lines(path), pa.binary())
-    return _JsonRows(lines, lambda line: json.loads(line.as_py()))
+    return _JsonRows(lines, lambda line: parse_json(line.as_py()))
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -156,7 +154,5 @@ def _lines(path: Path) -> Iterator[bytes]:
                 yield line
 
 
-def _cause(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
+def _cause(error: ValueError) -> str:
     return f"no JSON object: {error}" if isinstance(error, json.JSONDecodeError) else str(error)

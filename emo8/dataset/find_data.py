@@ -11,7 +11,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from emo8.core import networks
+from emo8.core import inside, networks
 from emo8.core.errors import SourceError
 from emo8.core.formats import SUFFIXES
+from emo8.core.json_text import parse_json
 from emo8.core.suggest import suggest
 from emo8.core.taxonomy import SPLITS, split_name
 
@@ -107,12 +107,31 @@ def _find_folder(path: Path, name: str) -> FoundData:
 def _saved_splits(path: Path) -> dict[str, str]:
     try:
         if (path / _DICT).is_file():
-            names = json.loads((path / _DICT).read_text("utf-8"))["splits"]
+            names = parse_json((path / _DICT).read_text("utf-8"))["splits"]
+            for name in names:
+                _saved_split(inside.find(name, path))
         else:
-            names = [json.loads((path / _STATE).read_text("utf-8")).get("_split") or ALL]
+            names = [_saved_split(path)]
+    except inside.OutsideError as error:
+        raise _foreign(str(path), error) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{path} is no folder of save_to_disk: {error}") from error
     return _our_names(names)
+
+
+def _saved_split(folder: Path) -> str:
+    """The name of a saved split, whose files all lie in its folder."""
+    state = parse_json(inside.read_plain(folder / _STATE))
+    for file in [*state["_data_files"], *(state.get("_indices_data_files") or ())]:
+        inside.find_plain(file["filename"], folder)
+    return state.get("_split") or ALL
+
+
+def _foreign(data: str, error: inside.OutsideError) -> SourceError:
+    return SourceError(
+        f"{data} names a file that is not its own, or no plain file: {error}. Copy the file into "
+        "the dataset and name it there"
+    )
 
 
 def _our_names(names: Sequence[str]) -> dict[str, str]:
@@ -140,8 +159,12 @@ def _ask_loader(where: str, name: str, revision: str) -> FoundData:
             cause = "it is not in the cache, and the Hub cannot be reached from here"
         raise SourceError(f"{where}: neither a dataset folder nor a Hub id: {cause}") from error
     files = {str(split): list(part) for split, part in (builder.config.data_files or {}).items()}
-    names = [file for part in files.values() for file in part]
-    if Path(where).is_dir() and names and all(str(file).endswith(".parquet") for file in names):
+    names = [str(file) for part in files.values() for file in part]
+    try:
+        inside.check_own_files(where, names)
+    except inside.OutsideError as error:
+        raise _foreign(where, error) from error
+    if Path(where).is_dir() and names and all(file.endswith(".parquet") for file in names):
         if list(files) == ["train"] and not _say_train(files["train"], where):
             files = {ALL: files["train"]}
         return _of_files("parquet", where, name, files)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from emo8.core import label_set, schema
 from emo8.core.errors import BuildError
+from emo8.core.inside import plain_files
 from emo8.core.label_set import MIKELS, LabelSet
 from emo8.core.taxonomy import SPLITS
 from emo8.engine.build_folder import RESOLVED, read_json
@@ -51,7 +52,7 @@ def list_shards(root: Path) -> list[Shard]:
     belong.
     """
     shards, styles = [], labels_of(root).styles
-    for path in root.glob("data/*/*.parquet"):
+    for path in plain_files(root, "data/*/*.parquet"):
         split, _, group = path.stem.rpartition("-")
         style = path.parent.name
         if style not in styles or split not in SPLITS or not group.isdigit():
@@ -72,7 +73,8 @@ def list_shards(root: Path) -> list[Shard]:
 
 def labels_of(root: Path) -> LabelSet:
     """The label set of a dataset folder, by the first of its files that can be read."""
-    for path in [*sorted(root.glob("data/*/*.parquet")), *sorted(root.glob(f"{LABELS}/*.parquet"))]:
+    places = ("data/*/*.parquet", f"{LABELS}/*.parquet")
+    for path in (path for place in places for path in plain_files(root, place)):
         try:
             return label_set.of_footer(pq.read_metadata(path).metadata)
         except BuildError as error:

@@ -18,6 +18,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from emo8.core.errors import BuildError
+from emo8.core.inside import read_plain
+from emo8.core.json_text import parse_json
 from emo8.core.settings import Recipe
 from emo8.engine.files import write_text
 
@@ -67,7 +69,7 @@ def _from_recipe(build: Path) -> dict[str, Any] | None:
     """Whose a build is when `resolved.json` is damaged, by the recipe beside it."""
     path = build / RECIPE
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(read_plain(path).decode())
     except (OSError, ValueError):
         return None
     own = (build / PLAN).exists() and "name" in content
@@ -123,7 +125,7 @@ def write_resolved(
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in a file; None when there is none or it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_plain(path))
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None

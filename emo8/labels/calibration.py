@@ -18,6 +18,7 @@ import pandas as pd
 
 from emo8.core import label_set
 from emo8.core.errors import BuildError, RecipeError
+from emo8.core.json_text import parse_json
 from emo8.engine.files import fingerprint, write_text
 from emo8.labels.clip import calibrate as maths
 from emo8.labels.clip.calibrate import Calibration
@@ -190,7 +191,7 @@ def require_for_risk(calibrations: Calibrations, max_risk: float, recipe: str) -
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RecipeError(f"no calibration at {path}: run `emo8 calibrate BUILD`") from None
     except (OSError, ValueError) as error:

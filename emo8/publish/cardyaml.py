@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from emo8.core import schema
+from emo8.core.inside import read_plain
 from emo8.core.licenses import HUB_LICENSES, OTHER
 from emo8.core.taxonomy import SPLITS
 from emo8.dataset.shards import LABELS, README, VOTES, Shard, labels_of, list_shards
@@ -112,7 +113,7 @@ def read_front_matter(text: str) -> dict[str, Any]:
 def check(root: Path) -> list[str]:
     """What is wrong with the card of a dataset folder, one sentence each; empty = nothing."""
     try:
-        card = read_front_matter((root / README).read_text(encoding="utf-8"))
+        card = read_front_matter(read_plain(root / README).decode())
     except (OSError, ValueError, yaml.YAMLError) as error:
         return [str(error)]
     problems = [f"unknown key {key!r}" for key in card if key not in _KEYS]

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from emo8.core import label_set, schema
 from emo8.core.errors import BuildError
+from emo8.core.json_text import parse_json
 from emo8.core.licenses import may_redistribute
 from emo8.core.settings import PublishConfig
 from emo8.dataset import row_order, write
@@ -306,8 +307,8 @@ def footer_problems(shards: dict[str, Any], notes: dict[str, Any]) -> list[str]:
             arrow = file.schema_arrow
         own = arrow.metadata or {}
         features = schema.published_metadata(label_set.of_footer(own))[b"huggingface"]
-        said = json.loads(own.get(b"huggingface", b"null"))
-        if said != json.loads(features) or not arrow.equals(schema.published_schema()):
+        said = parse_json(own.get(b"huggingface", b"null"))
+        if said != parse_json(features) or not arrow.equals(schema.published_schema()):
             problems.append(f"{name} has other features than the schema")
     if rows != notes["rows"]:
         problems.append(f"{rows} rows in the files, {notes['rows']} in {RELEASE}")

@@ -219,7 +219,7 @@ def _agreement(folder: Path, notes: dict[str, Any], seen: _Seen) -> list[str]:
     for what, places in (("cluster", seen.clusters), ("picture", seen.pixels)):
         torn = sorted(key for key, splits in places.items() if len(splits) > 1)
         problems += [f"{what} {key[:12]} lies in more than one split" for key in torn]
-    text = (folder / README).read_text(encoding="utf-8") if (folder / README).exists() else ""
+    text = (folder / README).read_text(encoding="utf-8") if (folder / README).is_file() else ""
     said, root = _ROOT.search(text), Tree(seen.hashes).root
     for where, value in ((RELEASE, notes.get("root")), (README, said[1] if said else None)):
         if value != root:

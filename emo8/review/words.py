@@ -6,12 +6,12 @@ the emotions "joy" is, only whoever asked the question can say.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emo8.core import label_set
+from emo8.core.json_text import parse_json
 
 YES = frozenset({"yes", "y", "true", "t", "1", "1.0", "on", "x"})
 NO = frozenset({"no", "n", "false", "f", "0", "0.0", "off"})
@@ -102,7 +102,7 @@ def _key(word: str) -> str:
 def _listed(text: str) -> list[str] | None:
     """The words of a JSON list, or of an object with one (`{"choices": […]}`) or with ticks."""
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         if text[:1] != "[":
             return None

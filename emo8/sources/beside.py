@@ -7,7 +7,6 @@ sidecar does, and img2dataset's `exif`. A text is the caption only where the rec
 
 from __future__ import annotations
 
-import json
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8.core import inside
+from emo8.core.json_text import parse_json
 from emo8.core.settings import SourceConfig
 from emo8.sources import img2dataset
 from emo8.sources.claims import CLAIM_COLUMNS
@@ -81,8 +81,8 @@ def read(root: Path, paths: Sequence[str], source: SourceConfig) -> dict[str, An
 def json_object(text: str) -> dict[str, Any]:
     """The object in a JSON text; empty for anything else."""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = parse_json(text)
+    except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -9,10 +9,11 @@ build says how many there were.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
+
+from emo8.core.json_text import parse_json
 
 Box = dict[str, float]  # x0, y0, x1, y1, score
 BOX_FORMS = ("xyxy", "xywh", "cxcywh")  # of lists of four numbers, named as torchvision does
@@ -44,8 +45,8 @@ def parse(value: Any, form: str) -> tuple[list[Box], bool] | None:
     """
     if isinstance(value, str):  # text files hold them as JSON
         try:
-            value = json.loads(value) if value.strip() else None
-        except (ValueError, RecursionError):
+            value = parse_json(value) if value.strip() else None
+        except ValueError:
             raise BoxError("no JSON") from None
     if value is None:
         return None

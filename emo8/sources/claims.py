@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8.core import label_set
+from emo8.core.json_text import parse_json
 from emo8.core.settings import SourceConfig
 from emo8.core.taxonomy import SPLITS, split_name
 from emo8.sources import boxes
@@ -144,7 +144,7 @@ def _list_in(text: str) -> Any:
     stripped = text.strip()
     if not (stripped.startswith("[") and stripped.endswith("]")) or len(text) > _MAX_LIST_CHARS:
         return text
-    for parse in (json.loads, ast.literal_eval):
+    for parse in (parse_json, ast.literal_eval):
         try:
             found = parse(stripped)
         except (ValueError, SyntaxError, RecursionError, MemoryError):

@@ -9,13 +9,13 @@ compressed picture stays as it is.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import struct
 import zlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from emo8.core.json_text import parse_json
 from emo8.core.settings import SourceConfig
 from emo8.sources.base import Candidate
 
@@ -70,9 +70,9 @@ def upright(candidate: Candidate, exif: Any) -> Candidate:
 def turn_of(exif: Any) -> int:
     """The orientation (1 to 8) in img2dataset's `exif` field; 1 where it says none."""
     try:
-        found = json.loads(exif) if isinstance(exif, str | bytes) else exif
+        found = parse_json(exif) if isinstance(exif, str | bytes) else exif
         return _WORDS.get(str(found[_ENTRY]).strip().lower(), 1)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return 1
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import codecs
 import email.utils
 import functools
-import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from emo8.core.json_text import parse_json
 
 # Byte order marks, the longer first: UTF-16's begins UTF-32's.
 _MARKS = (
@@ -103,8 +104,8 @@ def reserved(text: str, path: str) -> bool:
     if text.lstrip().startswith("<") or not text.strip():
         return False
     try:
-        rules = json.loads(text)
-    except (ValueError, RecursionError):
+        rules = parse_json(text)
+    except ValueError:
         return True
     best, answer = -1, False
     for rule in rules if isinstance(rules, list) else [rules]:

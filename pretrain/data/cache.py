@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emo8.core.json_text import parse_json
 from pretrain.config.settings import DataConfig, PretrainConfig, without_folder
 from pretrain.data.dataset import (
     LABELS,
@@ -274,7 +275,7 @@ def read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"--data {path}: no such file")
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get("uniemox", "{}"))
+            facts = parse_json((file.metadata() or {}).get("uniemox", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as problem:
         raise ValueError(f"--data {path}: not a complete safetensors file ({problem})") from problem
@@ -338,4 +339,4 @@ def _encode_strings(values: Any) -> Tensor:
 
 
 def _decode_strings(values: Tensor) -> Any:
-    return json.loads(values.numpy().tobytes())
+    return parse_json(values.numpy().tobytes())

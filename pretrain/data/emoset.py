@@ -8,7 +8,6 @@ annotation file per picture. Absent attributes are left out of the text.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from emo8.core.emoset import SPLITS, emotion_numbers, read_split
 from emo8.core.inside import OutsideError, find, read_plain
+from emo8.core.json_text import parse_json
 from emo8.core.taxonomy import EMOTIONS, parse_emotion
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def _rows(root: Path, split: str) -> Iterator[dict[str, Any]]:
     for emotion, image, annotation in read_list(root, split):
         try:
             data = read_plain(_inside(root, image))
-            told = json.loads(read_plain(_inside(root, annotation)))
+            told = parse_json(read_plain(_inside(root, annotation)))
         except OSError as problem:
             missing += 1
             logger.warning("left out %s: %s", image, problem)

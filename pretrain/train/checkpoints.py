@@ -26,6 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from emo8.core.json_text import parse_json
 from emo8.engine.files import sync, sync_tree
 from emo8.engine.folders import recover, replace_folder
 from pretrain.config.resolve import rows_per_step
@@ -141,25 +142,39 @@ def write(run: Path, saved: Snapshot, *, keep: int = 2) -> None:
         before = _read_facts(last) or {}
         place = run / OLDER / f"step-{before.get('step', 0):08d}"
         place.parent.mkdir(exist_ok=True)
-        shutil.rmtree(place, ignore_errors=True)
+        _discard(run, place)
         os.replace(last, place)
     os.replace(fresh, last)
     sync(run)
+    _keep_best(run, *reversed(older(run)), last)  # a full disk may have kept one before from it
     for folder in older(run)[max(0, keep - 1) :]:
-        shutil.rmtree(folder, ignore_errors=True)
-    _keep_best(run, saved)
+        _discard(run, folder)
 
 
-def _keep_best(run: Path, saved: Snapshot) -> None:
-    """RUN/best becomes this checkpoint if it is the best; its files are links, not copies."""
-    found = saved.facts["score"]
+def _discard(run: Path, folder: Path) -> None:
+    """Remove a checkpoint: under its name it is whole or gone, whatever happens meanwhile."""
+    gone = run / ".gone"
+    shutil.rmtree(gone, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _keep_best(run: Path, *folders: Path) -> None:
+    """RUN/best becomes the best of these and itself; its files are links, not copies."""
+    recover(run / "best")
+    for folder in folders:
+        found = (_read_facts(folder) or {}).get("score")
+        known = (_read_facts(run / "best") or {}).get("score")
+        if found is not None and Score(**found).beats(known):
+            _make_best(run, folder)
+
+
+def _make_best(run: Path, folder: Path) -> None:
     best, fresh = run / "best", run / ".best"
-    recover(best)
-    if found is None or not Score(**found).beats((_read_facts(best) or {}).get("score")):
-        return
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    for path in (run / LAST).iterdir():
+    for path in folder.iterdir():
         try:
             os.link(path, fresh / path.name)
         except OSError:  # a file system without links
@@ -210,7 +225,7 @@ class Saver:
                     raise
                 logger.warning("disk full: older checkpoints make room for step %d", saved.step)
                 for folder in older(self.run):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _discard(self.run, folder)
                 write(self.run, saved, keep=self.keep)
             self._unsaved = ""
         except Exception as problem:  # handed to the training thread
@@ -260,6 +275,7 @@ def _choose(run: Path, run_id: str) -> tuple[Path | None, str | None]:
         if problem is None:
             for refused in problems:
                 _put_aside(run, refused)
+            _keep_best(run, folder)  # a kill may have come between
             return folder, None
         logger.warning("checkpoint refused: %s", problem)
         problems[folder] = problem
@@ -280,7 +296,7 @@ def _put_aside(run: Path, folder: Path) -> None:
 def damage(folder: Path, run_id: str | None = None) -> str | None:
     """What is wrong with a checkpoint folder; None when it is this run's, as it was written."""
     try:
-        facts = json.loads((folder / STATE).read_text("utf-8"))
+        facts = parse_json((folder / STATE).read_text("utf-8"))
         for name, wanted in facts["sha256"].items():
             if file_sha256(folder / name) != wanted:
                 return f"{folder / name} is not the file that was saved (SHA-256 differs)"
@@ -293,7 +309,7 @@ def damage(folder: Path, run_id: str | None = None) -> str | None:
 
 def _read_facts(folder: Path) -> dict[str, Any] | None:
     try:
-        facts: dict[str, Any] = json.loads((folder / STATE).read_text("utf-8"))
+        facts: dict[str, Any] = parse_json((folder / STATE).read_text("utf-8"))
         return facts
     except (OSError, ValueError):
         return None

@@ -22,6 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from emo8.core.json_text import parse_json
 from emo8.engine.files import is_partial, write_text
 from pretrain.config import recipes
 from pretrain.config.resolve import keep_rows_per_step, resolve_steps, rows_per_step
@@ -279,7 +280,7 @@ def read_facts(out: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        facts: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        facts: dict[str, Any] = parse_json(path.read_text("utf-8"))
         run = facts.get("run") or _hash(_identity(facts))  # runs of before 1.0 do not say it
         config = from_dict(facts["config"])
     except (ValueError, KeyError, TypeError, AttributeError) as problem:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from emo8.core.json_text import parse_json
 from pretrain.config.settings import PretrainConfig
 from pretrain.data.dataset import decode
 from pretrain.models.uniemox import UniEmoX, build_model
@@ -119,13 +120,22 @@ def load(path: Path) -> tuple[VisionTransformer, ClassifierConfig]:
     weights, header = checkpoint.read_weights(path, HEADER)
     if header is None:
         raise ValueError(f"{path}: not a fine-tuned classifier (no {HEADER} in its header)")
-    known = json.loads(header)
-    for name in ("emotions", "mean", "std"):
-        known[name] = tuple(known[name])
-    config = ClassifierConfig(**known)
+    config = _config(header, path)
     model = build(config)
     checkpoint.fill(model, weights, path)
     return model.eval(), config
+
+
+def _config(header: str, path: Path) -> ClassifierConfig:
+    try:
+        known = parse_json(header)
+        for name in ("emotions", "mean", "std"):
+            known[name] = tuple(known[name])
+        return ClassifierConfig(**known)
+    except (ValueError, KeyError, TypeError) as problem:
+        raise ValueError(
+            f"{path}: the config in its header is damaged ({problem}); use a file as it was saved"
+        ) from problem
 
 
 @torch.inference_mode()

@@ -8,7 +8,6 @@ Letters: N images, C channels, S pixels per side, L patches, D width.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from emo8.core.json_text import parse_json
 from pretrain.config.settings import PretrainConfig, from_dict
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.views.cut import centre_box, cut, normalise
@@ -58,7 +58,7 @@ def load_model(run: Path | str) -> tuple[UniEmoX, PretrainConfig]:
 def _config(header: str, path: Path) -> PretrainConfig:
     """The config in a weights file's header; ValueError names the file where it is damaged."""
     try:
-        return from_dict(json.loads(header))
+        return from_dict(parse_json(header))
     except (ValueError, TypeError, AttributeError) as problem:
         raise ValueError(
             f"{path}: the config in its header is damaged ({problem}); use a file as it was saved"

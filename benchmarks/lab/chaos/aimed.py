@@ -3,9 +3,8 @@
 Every change that a command makes below one folder is counted: files opened to be written, names
 made, renamed and removed, and fsync. At the n-th the process kills itself (`kill`), kills itself
 with the file half written (`tear`), stands still (`stop`), or the call fails as on a full disk
-(`full`). Part tasks run
-in the same process, so that the n-th change is the same one each time. Processes are forked from
-this one: what it has imported they need not import again.
+(`full`). Part tasks run in the same process, so that the n-th change is the same one each time.
+Processes are forked from this one: what it has imported they need not import again.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ _HEAVY = (
     "pyarrow.dataset", "emo8.pipeline.run", "emo8.publish.send", "emo8.labels.describe",
     "pretrain.train.loop",
 )  # fmt: skip
+PATIENCE_S = 300  # then the command is ended, with 142
 Command = Callable[[], int]
 
 
@@ -93,6 +93,7 @@ def start(command: Command, root: Path, scratch: Path, at: int = -1, how: str = 
         return running
     code = 70
     try:
+        signal.alarm(PATIENCE_S)
         _redirect(running.told)
         _in_this_process()
         _Trap(root, running.log, at, how).set()

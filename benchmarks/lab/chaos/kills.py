@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 from benchmarks.lab.chaos import aimed, inputs
 from benchmarks.lab.chaos.commands import built, emo8, pretrained, published
@@ -25,8 +26,9 @@ class Victim:
     name: str
     before: Path  # the folder it is run on; the command sees a copy of it
     command: aimed.Command
-    state: Callable[[], str]  # hash of what counts
+    state: Callable[[str], str]  # hash of what counts after such a kill
     whole: Callable[[], str]  # what is wrong right after a kill, in words; "" = nothing
+    done_already: str = ""  # what the same command may refuse with when all was done; "" = never
 
 
 def run(asked: Asked) -> Row:
@@ -36,34 +38,40 @@ def run(asked: Asked) -> Row:
     place, clock = asked.folder / "here", Time(asked.seconds)
     rng, counts = asked.rng(), {}
     with _removals(place / "removals.jsonl"):
-        victims = list(_victims(asked.folder, place))
-        plan, ends = [], {}
-        for victim in victims:
+        runs, ends = [], {}
+        for victim in _victims(asked.folder, place):
             _fresh(victim, place)
             ended = aimed.run(victim.command, place, asked.folder)
             if ended.code:
                 row.count(f"{victim.name} does not run: {ended.output[-300:]}")
                 continue
-            ends[victim.name] = victim.state()
+            ends[victim.name] = {how: victim.state(how) for how in aimed.HOWS}
+            runs.append((victim, len(ended.changes)))
             counts[victim.name] = {"changes": len(ended.changes), "tries": 0}
-            share = max(1, asked.tries // len(victims))
-            picked = _spread(len(ended.changes), share)
-            plan += [(victim, at, rng.choice(aimed.HOWS)) for at in picked]
-        rng.shuffle(plan)
+        plan = _plan(runs, asked.tries, rng)
         for victim, at, how in plan:
             if clock.over():
                 break
             counts[victim.name]["tries"] += 1
-            problem = _try(victim, place, asked.folder, at, how, ends[victim.name])
+            problem = _try(victim, place, asked.folder, at, how, ends[victim.name][how])
             row.count(problem and f"{victim.name}, {how} at change {at}: {problem}")
     row.figures = {"planned": len(plan), "commands": counts}
     return row
 
 
-def _spread(changes: int, tries: int) -> list[int]:
-    """Numbers of changes, evenly over all."""
-    step = max(1.0, changes / tries)
-    return sorted({int(step * n) for n in range(tries) if step * n < changes})
+def _plan(runs: list[tuple[Victim, int]], tries: int, rng: Random) -> list[tuple[Victim, int, str]]:
+    """Where and how to kill: as many times each command as it allows, spread over its changes."""
+    most = [changes * len(aimed.HOWS) for _, changes in runs]
+    level = next(
+        n for n in range(1, tries + 1) if sum(min(n, m) for m in most) >= min(tries, sum(most))
+    )
+    plan = []
+    for victim, changes in runs:
+        hows = [(at, how) for at in range(changes) for how in rng.sample(aimed.HOWS, 3)]
+        share = min(level, len(hows))
+        plan += [(victim, *hows[len(hows) * n // share]) for n in range(share)]
+    rng.shuffle(plan)
+    return plan
 
 
 def _try(victim: Victim, place: Path, scratch: Path, at: int, how: str, wanted: str) -> str:
@@ -76,9 +84,10 @@ def _try(victim: Victim, place: Path, scratch: Path, at: int, how: str, wanted: 
     if problem := victim.whole():
         return f"{where}: {problem}"
     again = aimed.run(victim.command, place, scratch)
-    if again.code and "nothing to do" not in again.output:  # votes that are in already
+    refused = again.code and not (victim.done_already and victim.done_already in again.output)
+    if refused:
         return f"{where}: the same command again ends with {again.code}: {again.output[-300:]}"
-    return "" if victim.state() == wanted else f"{where}: the end is another one"
+    return "" if victim.state(how) == wanted else f"{where}: the end is another one"
 
 
 def _fresh(victim: Victim, place: Path) -> None:
@@ -123,22 +132,23 @@ def _victims(folder: Path, place: Path) -> Iterator[Victim]:
     removed = emo8("remove", _ids(build)[0], "--reason", "asked", "--from", build)
     with_removal = kept("removed", removed)
 
-    def dataset() -> str:
+    def dataset(how: str) -> str:
         return inputs.tree_hash(build / "dataset")
 
     yield Victim(name="build", before=start, command=building, state=dataset, whole=str)
     yield Victim(
         name="votes", before=with_sheet, command=voting, whole=str,
-        state=lambda: inputs.tree_hash(build / "tables" / "votes.parquet"),
+        done_already="was imported before",
+        state=lambda how: _votes(build / "tables" / "votes.parquet"),
     )  # fmt: skip
     yield Victim(
         name="publish", before=with_release, command=publishing,
-        state=lambda: inputs.tree_hash(release),
+        state=lambda how: inputs.tree_hash(release),
         whole=lambda: "" if _is_release(release, old_release) else "no whole release is there",
     )  # fmt: skip
     yield Victim(
         name="remove", before=with_release, command=removed, whole=str,
-        state=lambda: (place / "removals.jsonl").read_text(),
+        state=lambda how: (place / "removals.jsonl").read_text(),
     )  # fmt: skip
     yield Victim(
         name="rebuild without a removed picture", before=with_removal, command=building,
@@ -162,6 +172,15 @@ def _write_votes(build: Path, sheet: Path) -> None:
             out.writerow([name, "ann", "awe", "2026-01-02T03:04:05Z"])
 
 
+def _votes(path: Path) -> str:
+    """The votes; the annotator's pseudonym is as secret as the build's salt, which is random."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    people = len(set(table["annotator"].to_pylist()))
+    return f"{people} annotators: {table.drop_columns('annotator').to_pylist()}"
+
+
 def _is_release(release: Path, before: str) -> bool:
     """The release of before, or another one of which every file is what its manifest says."""
     from emo8.publish.verify import verify
@@ -183,10 +202,10 @@ def _training(place: Path, before: Path) -> Victim:
         problems = [damage(path) for path in folders]
         return "; ".join(filter(None, problems))
 
-    def state() -> str:
-        return "".join(
-            inputs.file_hash(run / name / "model.safetensors") for name in ("last", "best")
-        )
+    def state(how: str) -> str:
+        # a step that a full disk did not take cannot be the best one any more
+        names = ("last",) if how == "full" else ("last", "best")
+        return "".join(inputs.file_hash(run / name / "model.safetensors") for name in names)
 
     return Victim(
         name="pretrain",

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emo8.core.errors import ModelError
+from emo8.core.inside import plain_files
+from emo8.core.json_text import parse_json
 from emo8.labels.clip import models, weight_names
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ def tokenizer(folder: Path) -> Any:
 
 def weights_of(folder: Path) -> Path | None:
     """The folder's weights: the first known name, else its only .safetensors file."""
-    found = sorted(folder.glob("*.safetensors"))
+    found = plain_files(folder, "*.safetensors")
     named = [folder / name for name in WEIGHTS_NAMES if folder / name in found]
     if len(found) > 1 and not named:
         raise ModelError(
@@ -152,7 +154,7 @@ def _described(folder: Path) -> dict[str, Any]:
             "file; give a folder that holds both, as local-dir:PATH."
         )
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
         text, vision = config["model_cfg"]["text_cfg"], config["model_cfg"]["vision_cfg"]
         list(text.get("tokenizer_kwargs", {}))
         vision.get("timm_model_name")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import RecipeError
+from emo8.core.json_text import parse_json
 from emo8.labels.clip.prompts import check_keys
 
 DEFAULT_PATH = Path(__file__).resolve().parent / "attributes.toml"
@@ -52,7 +53,7 @@ def _toml(path: Path) -> dict[str, Any]:
 def _emoset(path: Path, shipped: Mapping[str, Any]) -> dict[str, Any]:
     """The shipped tables with the names of EmoSet's info.json (its newer form)."""
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"attributes file {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -6,11 +6,11 @@ a model's.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from emo8.core.json_text import parse_json
 from emo8.review.readers.base import Answers, Line, VoteFile, text
 from emo8.review.readers.label_studio import picture_texts
 from emo8.review.readers.questions import Question, put, question
@@ -63,7 +63,7 @@ def _value(cell: str) -> Any:
     if cell[:1] not in ("[", "{"):
         return cell
     try:
-        return json.loads(cell)
+        return parse_json(cell)
     except ValueError:
         return cell
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8.core.errors import Emo8Error, TableError
+from emo8.core.json_text import parse_json
 from emo8.core.table_files import open_table
 from emo8.core.text_tables import decode_text, encoding_of
 from emo8.review import workbook
@@ -49,6 +50,8 @@ class VoteFile:
     @cached_property
     def content(self) -> bytes:
         """The bytes of the file; of a zip, those of the one export in it."""
+        if self.path.exists() and not self.path.is_file():
+            raise self.unreadable("no plain file")
         try:
             if not zipfile.is_zipfile(self.path) or self.path.suffix.lower() != ".zip":
                 if self.path.stat().st_size > MAX_BYTES:
@@ -88,13 +91,13 @@ class VoteFile:
         except ValueError as error:
             raise self.unreadable(error) from None
         try:
-            value = json.loads(whole)
+            value = parse_json(whole)
             return [value] if self.path.suffix in (".jsonl", ".ndjson") else value
         except ValueError as error:
             if self.head[:1] == "[":
                 raise self.unreadable(error) from None
         try:
-            return [json.loads(line) for line in whole.splitlines() if line.strip()]
+            return [parse_json(line) for line in whole.splitlines() if line.strip()]
         except ValueError as error:
             raise self.unreadable(error) from None
 

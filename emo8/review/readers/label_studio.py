@@ -6,12 +6,12 @@ hold one annotation per object or line; several choices are a list there.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from emo8.core.errors import Emo8Error
+from emo8.core.json_text import parse_json
 from emo8.review.columns import RATED, our_column
 from emo8.review.readers.base import Answers, Line, VoteFile, lines_of, text
 from emo8.review.readers.questions import Question, put, question
@@ -197,7 +197,7 @@ def _plain(value: str) -> str:
     if value[:1] not in ("{", "["):
         return value
     try:
-        said = json.loads(value)
+        said = parse_json(value)
     except ValueError:
         return value
     if isinstance(said, list) and len(said) == 1:

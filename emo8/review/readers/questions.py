@@ -6,13 +6,13 @@ its answers: where all are words for emotions, it asks for the emotion.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from emo8.core import label_set
+from emo8.core.json_text import parse_json
 from emo8.review.columns import our_column
 from emo8.review.readers.base import Line, text
 from emo8.review.readers.table import add_word
@@ -78,7 +78,7 @@ def flat(value: Mapping[str, Any]) -> dict[str, str]:
 
 def forms(answer: str) -> list[dict[str, str]]:
     """The forms in a cell of JSON, one per picture; ValueError for what is none."""
-    value = json.loads(answer)
+    value = parse_json(answer)
     return [flat(one) for one in (value if isinstance(value, list) else [value])]
 
 

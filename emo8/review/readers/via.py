@@ -6,11 +6,11 @@ File attributes hold the answers: a radio button or drop-down is a text, check b
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from emo8.core.json_text import parse_json
 from emo8.review.readers.base import Answers, Line, VoteFile, text
 from emo8.review.readers.questions import Question, put, question
 from emo8.review.words import is_yes
@@ -86,7 +86,7 @@ def _from_csv(table: dict[str, list[str]], passed: Counter[str]) -> Iterator[Ent
         passed["regions (only files are votes)"] += regions not in ("", "0")
         if name not in seen:
             seen.add(name)
-            yield f"line {number}", name, _said(json.loads(attributes or "{}"))
+            yield f"line {number}", name, _said(parse_json(attributes or "{}"))
 
 
 def _said(attributes: Mapping[str, Any]) -> dict[str, str]:

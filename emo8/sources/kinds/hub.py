@@ -162,10 +162,17 @@ def _load(where: str, revision: str, config: str, source_name: str) -> _Loaded:
                 f"source {source_name!r}: {where} needs the loader {loader!r}; "
                 f"allowed: {', '.join(ALLOWED_LOADERS)}"
             )
+        files = (builder.config.data_files or {}).values()
+        inside.check_own_files(where, [str(file) for part in files for file in part])
         builder.download_and_prepare()
         return _Loaded(builder.as_dataset(), loader)
     except SourceError:
         raise
+    except inside.OutsideError as error:
+        raise SourceError(
+            f"source {source_name!r}: {where} names a file that is not its own, or no plain file: "
+            f"{error}. Copy the file into the dataset and name it there"
+        ) from error
     except Exception as error:
         raise SourceError(
             f"source {source_name!r}: cannot load {where}@{revision}: {_first_line(error)}"

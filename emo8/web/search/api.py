@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from emo8.core.json_text import parse_json
 from emo8.core.networks import Network
 from emo8.engine.files import write_text
 from emo8.web import body
@@ -58,7 +59,7 @@ class Api:
         """The JSON at an address, asked for once; ApiError when there is none to be had."""
         path = self.folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.json"
         if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))["answer"]
+            return parse_json(path.read_text(encoding="utf-8"))["answer"]
         if self.left is not None and self.num_requests >= self.left:
             raise ApiError(f"{self.left} requests were made, as many as allowed")
         self.num_requests += 1
@@ -115,6 +116,6 @@ class Api:
 
 def _json(text: str, url: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         raise ApiError(f"{url} answers with no JSON: {text[:100]!r}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 
 import numpy as np
@@ -312,3 +313,28 @@ def test_emoverse__as_downloaded(tmp_path):
     rows = registry.read("emoverse", trees.emoverse(tmp_path))
     assert Counter(rows.split) == {"train": 12, "test": 12}
     assert set(rows.emotion) == {"amusement", "awe"}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("name", "make", "file"),
+    [
+        ("emotion6", trees.emotion6, "ground_truth.txt"),
+        ("heco", trees.heco, "Labels/HECO_Labels.csv"),
+        ("oasis", trees.oasis, "OASIS.csv"),
+        ("fi", lambda root: trees.fi(root, each=6), ""),
+    ],
+)
+def test_pipes__hang_no_reader(name, make, file, tmp_path):
+    make(tmp_path)
+    pipes = [tmp_path / file] if file else sorted(tmp_path.rglob("awe_*.jpg"))
+    for path in pipes:
+        path.unlink()
+        os.mkfifo(path)
+    if file:
+        with pytest.raises(SourceError, match="is no plain file"):
+            registry.read(name, tmp_path)
+    else:
+        rows = registry.read(name, tmp_path)
+        pictures = rows.images(range(len(rows)))
+        assert sum(data is None for data in pictures) == len(pipes)

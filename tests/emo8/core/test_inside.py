@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from emo8.core import inside
-from emo8.core.inside import OutsideError, cell_bytes, find, read, read_plain
+from emo8.core.inside import (
+    OutsideError,
+    cell_bytes,
+    check_own_files,
+    find,
+    find_plain,
+    plain_files,
+    read,
+    read_plain,
+)
 
 
 @pytest.fixture
@@ -74,6 +83,31 @@ def test_read_plain__a_pipe_and_a_device_answer_at_once(root: Path) -> None:
         with pytest.raises((OutsideError, OSError)):
             read_plain(path)
     assert read("pipe.jpg", root) is None
+
+
+def test_find_plain__a_pipe_is_never_opened(root: Path) -> None:
+    os.mkfifo(root / "pipe.arrow")
+    assert find_plain("a.jpg", root) == root / "a.jpg"
+    with pytest.raises(OutsideError):
+        find_plain("pipe.arrow", root)
+    assert plain_files(root, "*") == [root / "a.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../mine.jpg", "/etc/passwd", "http://127.0.0.1/a.jpg", "zip://x::/etc/passwd", "b.jpg"],
+)
+def test_check_own_files__what_is_not_the_folders_own_is_refused(root: Path, name: str) -> None:
+    check_own_files(str(root), [str(root / "a.jpg"), f"zip://x::{root / 'a.jpg'}"])
+    with pytest.raises((OutsideError, FileNotFoundError)):
+        check_own_files(str(root), [str(root / "a.jpg"), name])
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "hf://datasets/user/other@main/a", "../a"])
+def test_check_own_files__a_hub_dataset_names_its_own_repository(name: str) -> None:
+    check_own_files("user/name", ["hf://datasets/user/name@0123abc/data/a.parquet"])
+    with pytest.raises(OutsideError):
+        check_own_files("user/name", [name])
 
 
 def test_cell_bytes__every_form_of_an_image_cell(root: Path) -> None:

@@ -1,5 +1,6 @@
 """The reader of DATA: every form, with every spelling, gives the same rows to every program."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 
 from benchmarks.adapters import registry
 from emo8.core.errors import SourceError
+from emo8.core.settings import SourceConfig
 from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.labelled_pictures import read_labelled
 from emo8.dataset.open import choose_split, find, open_split, read
+from emo8.sources.kinds.hub import plan
 from pretrain.data.dataset import open_dataset
 from tests.conftest import encoded, picture
 
@@ -171,3 +174,41 @@ def test_find__offline_an_unknown_hub_id_is_not_asked_for_again_and_again(
         find("user/nosuch")
     assert seen == [(True, True)]
     assert not constants.HF_HUB_OFFLINE and not datasets.config.HF_HUB_OFFLINE
+
+
+@pytest.mark.parametrize("place", ["../mine/data.parquet", "{root}/mine/data.parquet"])
+def test_find__a_card_that_names_files_of_the_readers_is_refused(
+    place: str, tmp_path: Path
+) -> None:
+    for name in ("mine", "theirs"):
+        (tmp_path / name).mkdir()
+        rows_of("train", "label").to_parquet(str(tmp_path / name / "data.parquet"))
+    files = place.format(root=tmp_path)
+    card = f"---\nconfigs:\n- config_name: default\n  data_files: {files}\n---\n"
+    (tmp_path / "theirs" / "README.md").write_text(card)
+    with pytest.raises(SourceError, match=r"not its own.*mine/data\.parquet"):
+        find(str(tmp_path / "theirs"))
+    with pytest.raises(SourceError, match="not its own"):
+        list(plan(SourceConfig(kind="hub", path="theirs", name="t"), tmp_path, 256))
+
+
+@pytest.mark.parametrize("how", ["file outside", "split outside", "pipe"])
+def test_find__a_saved_dataset_that_names_files_of_the_readers_is_refused(
+    how: str, tmp_path: Path
+) -> None:
+    for name in ("mine", "theirs"):
+        made = datasets.DatasetDict({"train": rows_of("train", "label")})
+        made.save_to_disk(str(tmp_path / name))
+    theirs = tmp_path / "theirs"
+    state = theirs / "train" / "state.json"
+    (arrow,) = (theirs / "train").glob("*.arrow")
+    if how == "file outside":
+        inside, outside = arrow.name, f"../../mine/train/{arrow.name}"
+        state.write_text(state.read_text().replace(inside, outside))
+    elif how == "split outside":
+        (theirs / "dataset_dict.json").write_text('{"splits": ["../mine/train"]}')
+    else:
+        arrow.unlink()
+        os.mkfifo(arrow)
+    with pytest.raises(SourceError, match="not its own, or no plain file"):
+        find(str(theirs))

@@ -63,6 +63,42 @@ def test_write__rotates_and_keeps_the_best(tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {"last", "best", "checkpoints"}
 
 
+def test_resume__keeps_the_best_that_a_kill_came_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = made()
+    saved(tmp_path, 2, state, loss=3.0)
+
+    def dies(*folders: Path) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched, pytest.raises(Died):
+        patched.setattr(checkpoints, "_make_best", dies)
+        saved(tmp_path, 4, state, loss=1.0)
+    assert step_of(tmp_path / "best") == 2
+    assert checkpoints.resume(tmp_path, state, run_id="mine") is not None
+    assert step_of(tmp_path / "best") == 4
+
+
+def test_write__a_checkpoint_that_is_removed_is_never_half_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = made()
+    for number in (2, 4):
+        saved(tmp_path, number, state)
+    seen: list[str] = []
+    kept = shutil.rmtree
+
+    def watched(path: Path, **options: Any) -> None:
+        seen.append(Path(path).name)
+        kept(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", watched)
+    saved(tmp_path, 6, state)
+    assert [step_of(folder) for folder in encoder.older(tmp_path)] == [4]
+    assert not [name for name in seen if name.startswith("step-")]
+
+
 @pytest.mark.parametrize("call", range(12))
 def test_write__dying_at_any_call_leaves_a_whole_checkpoint(
     call: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,16 +2,18 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.lab.chaos import __main__ as command
-from benchmarks.lab.chaos import aimed, hidden, inputs
+from benchmarks.lab.chaos import aimed, hidden, inputs, kills
 from benchmarks.lab.chaos.row import Row
 
 AIMED = str(Path(__file__).with_name("aimed_commands.py"))
@@ -105,6 +107,20 @@ def test_twice__one_of_each(tmp_path: Path) -> None:
 def test_kills__a_few(tmp_path: Path) -> None:
     row = row_of(tmp_path, "kills", 0.03)
     assert set(row["figures"]["commands"]) >= {"build", "publish", "votes", "remove", "pretrain"}
+
+
+def test_kills__are_spread_over_all_changes_of_all_commands() -> None:
+    def victim(name: str) -> kills.Victim:
+        return kills.Victim(name=name, before=Path(), command=int, state=str, whole=str)
+
+    runs = [(victim("long"), 100), (victim("short"), 4)]
+    plan = kills._plan(runs, 60, random.Random(0))
+    by_name = {name: [(at, how) for one, at, how in plan if one.name == name]
+               for name in ("long", "short")}  # fmt: skip
+    assert sorted(by_name["short"]) == sorted(product(range(4), aimed.HOWS))
+    assert len(plan) == 60 and len(set(by_name["long"])) == 48
+    assert {at // 10 for at, _ in by_name["long"]} == set(range(10))
+    assert {how for _, how in by_name["long"]} == set(aimed.HOWS)
 
 
 def test_table__names_what_broke() -> None:
