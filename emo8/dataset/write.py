@@ -33,6 +33,7 @@ from emo8.engine.files import (
     parquet_writer,
     read_columns,
     read_fingerprint,
+    read_group,
 )
 from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, part_path
@@ -200,26 +201,30 @@ def _without_part(record: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Received:
-    """Pictures as received, from the two parts read last: rows come nearly in order of parts."""
+    """Pictures as received, from the two row groups read last: rows come nearly in order."""
 
     def __init__(self, build: Path) -> None:
         self.build = build
-        self.parts: dict[int, pa.ChunkedArray] = {}
+        self.groups: list[tuple[int, int, pa.ChunkedArray]] = []  # part, first row, pictures
 
     def read(self, part: int, row: int, id: str) -> bytes:
         """The bytes of a row; DamagedError where they are not those that its id names."""
-        if part not in self.parts:
-            while len(self.parts) > 1:
-                del self.parts[next(iter(self.parts))]
-            table = read_columns(part_path(self.build, ROWS, part), ["image"])
-            self.parts[part] = table.column("image")
-        data = bytes(self.parts[part][row]["bytes"].as_py())
+        first, pictures = self._group(part, row)
+        data = bytes(pictures[row - first]["bytes"].as_py())
         if hashlib.sha256(data).hexdigest() != id:
             raise DamagedError(
                 f"{part_path(self.build, ROWS, part)} row {row} is not the picture {id[:12]}: "
                 "run `emo8 build` again, which reads it anew from its source"
             )
         return data
+
+    def _group(self, part: int, row: int) -> tuple[int, pa.ChunkedArray]:
+        for its_part, first, pictures in self.groups:
+            if part == its_part and first <= row < first + len(pictures):
+                return first, pictures
+        first, table = read_group(part_path(self.build, ROWS, part), ["image"], row)
+        self.groups = [*self.groups[-1:], (part, first, table.column("image"))]
+        return first, table.column("image")
 
 
 def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:

@@ -178,12 +178,45 @@ def read_fingerprint(path: Path) -> str | None:
 
 def read_columns(path: Path, columns: list[str]) -> pa.Table:
     """Some columns of one part, nothing else read from disk; DamagedError when pages changed."""
+    with _opened(path) as file:
+        return file.read(columns=columns)
+
+
+def read_rows(
+    path: Path, columns: list[str], rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, pa.Table]]:
+    """Some columns of some rows (ascending) of one part, as (rows, table) for each row group.
+
+    Memory holds one row group; those without a wanted row are not read.
+    """
+    with _opened(path) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            stop = start + file.metadata.row_group(group).num_rows
+            wanted = rows[(rows >= start) & (rows < stop)]
+            if len(wanted):
+                yield wanted, file.read_row_group(group, columns=columns).take(wanted - start)
+            start = stop
+
+
+def read_group(path: Path, columns: list[str], row: int) -> tuple[int, pa.Table]:
+    """Some columns of the row group that holds a row, and the number of its first row."""
+    with _opened(path) as file:
+        start = group = 0
+        while row >= (stop := start + file.metadata.row_group(group).num_rows):
+            start, group = stop, group + 1
+        return start, file.read_row_group(group, columns=columns)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A part to read from; what is wrong with it is a DamagedError."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read(columns=columns)
+            yield file
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:

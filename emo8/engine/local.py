@@ -25,7 +25,7 @@ from emo8.core import label_set
 from emo8.core.errors import Emo8Error
 from emo8.core.label_set import LabelSet
 from emo8.engine import live, malloc, warm
-from emo8.engine.processes import die_with_parent, watch_parent
+from emo8.engine.processes import die_with_parent, single_thread, watch_parent
 
 logger = logging.getLogger(__name__)
 
@@ -234,14 +234,6 @@ def run_task(task: Task) -> int:
     if key not in _states:
         _states.clear()  # steps run one after another: one model in memory at a time
         _states[key] = task.setup()
-        _single_thread()
+        single_thread()
     live.begin()
     return task.run(_states[key])
-
-
-def _single_thread() -> None:
-    """One thread for every library that is loaded: sums then do not depend on the worker count."""
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(1)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)

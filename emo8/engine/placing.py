@@ -13,9 +13,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from emo8.engine.files import read_fingerprint
-from emo8.engine.steps import part_path
-
-EARLIER = "earlier"
+from emo8.engine.steps import earlier, part_path
 
 
 def arrange(build: Path, wanted: dict[str, list[str]], useful: Collection[str]) -> None:
@@ -34,14 +32,9 @@ def arrange(build: Path, wanted: dict[str, list[str]], useful: Collection[str]) 
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def earlier(build: Path, table: str) -> Path:
-    """The folder of a table's parts that fit nowhere any more."""
-    return build / EARLIER / table
-
-
 def forget(build: Path) -> None:
     """Remove what was put aside: the run is complete."""
-    shutil.rmtree(build / EARLIER, ignore_errors=True)
+    shutil.rmtree(earlier(build, ""), ignore_errors=True)
 
 
 def _put_aside(build: Path, table: str, marks: list[str]) -> None:

@@ -22,7 +22,10 @@ class Plan:
     """Fingerprints by step and part, and the outcome of the last run."""
 
     fingerprints: dict[str, list[str]]  # step -> one per part
-    reused: dict[str, int] = field(default_factory=dict)  # parts the last run did not redo
+    reused: dict[str, int] = field(
+        default_factory=dict
+    )  # parts in which the last run worked on no row
+    rows_redone: dict[str, int] = field(default_factory=dict)  # rows the last run worked on
     failed: dict[str, dict[str, str]] = field(default_factory=dict)  # step -> part -> cause
     decision: str = ""  # fingerprint of thresholds, splits and everything they read
     removals: str = ""  # fingerprint of the removal list that the decision honoured
@@ -105,6 +108,7 @@ def step_status(build: Path, plan: Plan) -> dict[str, dict[str, Any]]:
             "parts_total": len(wanted),
             "parts_done": len(wanted) - len(stale),
             "parts_reused": plan.reused.get(step, 0),
+            "rows_redone": plan.rows_redone.get(step, 0),
             "parts_stale": len(present),
             "parts_failed": len(causes),
             "failures": causes,

@@ -36,3 +36,11 @@ def watch_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
+
+
+def single_thread() -> None:
+    """One thread for every library that is loaded: sums then do not depend on the worker count."""
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from emo8.core.images import DecodeError, decode
-from emo8.engine.files import read_columns
+from emo8.engine.files import read_rows
 from emo8.engine.steps import ROWS, part_path
 
 Place = tuple[int, int]  # part, and row in it
@@ -19,7 +20,7 @@ Place = tuple[int, int]  # part, and row in it
 def small_pictures(build: Path, places: Iterable[Place], side_px: int) -> dict[Place, bytes]:
     """JPEG bytes by place, no side over `side_px`; a row without a picture that decodes has none.
 
-    Memory holds the pictures of one part besides the small ones.
+    Memory holds the pictures of one row group besides the small ones.
     """
     by_part: dict[int, list[int]] = {}
     for part, row in places:
@@ -27,11 +28,13 @@ def small_pictures(build: Path, places: Iterable[Place], side_px: int) -> dict[P
     found: dict[Place, bytes] = {}
     for part, rows in sorted(by_part.items()):
         path = part_path(build, ROWS, part)
-        images: Any = read_columns(path, ["image"]).column("image") if path.exists() else None
-        for row in rows if images is not None else ():
-            data = images[row]["bytes"].as_py() if images[row].is_valid else None
-            if data and (small := _shrunk(data, side_px)):
-                found[part, row] = small
+        if not path.exists():
+            continue
+        for some, piece in read_rows(path, ["image"], np.unique(rows)):
+            for row, image in zip(some.tolist(), piece.column("image")):
+                data: Any = image["bytes"].as_py() if image.is_valid else None
+                if data and (small := _shrunk(data, side_px)):
+                    found[part, row] = small
     return found
 
 

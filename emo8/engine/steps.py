@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
-from emo8.engine.files import fingerprint, part_name, read_columns, write_part
+from emo8.engine import live
+from emo8.engine.files import fingerprint, part_name, read_columns, read_rows, write_part
+from emo8.engine.processes import single_thread
+from emo8.engine.row_results import RowResults, row_keys, with_keys
 
 ROWS = "rows"  # the name under which a step reads what ingest wrote
 Batch = dict[str, pa.Table]  # table name -> the columns asked for, all with the same rows
@@ -37,6 +43,19 @@ class Step(ABC):
     @abstractmethod
     def adds(self) -> pa.Schema:
         """Columns this step adds."""
+
+    @property
+    def keyed_by(self) -> dict[str, tuple[str, ...]]:
+        """Columns that alone decide what a row comes to, by table; a picture is named by its `id`.
+
+        Such results are kept by these columns (`row_results`), and a row that comes again in
+        another part is not worked on again. {}: a part is worked on as a whole.
+        """
+        return {}
+
+    def row_key(self, record: dict[str, Any]) -> Any:
+        """What of the columns `keyed_by` decides, as a JSON value."""
+        return record
 
     def options(self) -> dict[str, Any]:
         """JSON values that change the output: a change makes the parts stale."""
@@ -64,10 +83,28 @@ class Step(ABC):
         return fingerprint(self.name, self.made_of(), used)
 
 
+def earlier(build: Path, table: str) -> Path:
+    """The folder of a table's parts that have no place any more (`placing`)."""
+    return build / "earlier" / table
+
+
 def part_path(build: Path, table: str, number: int) -> Path:
     """Where part `number` of `rows` or of a step's columns lives."""
     folder = build / ROWS if table == ROWS else build / "columns" / table
     return folder / part_name(number)
+
+
+class StepState:
+    """What a process needs to run a step: made when the first row has to be worked on."""
+
+    def __init__(self, step: Step, results: RowResults) -> None:
+        self.step, self.results = step, results
+
+    @cached_property
+    def made(self) -> Any:
+        made = self.step.setup()
+        single_thread()
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +115,7 @@ class PartTask:
     build: Path
     part: int
     fingerprint: str
+    origin: str = ""  # fingerprint of all that results of a row depend on besides its key
 
     @property
     def table(self) -> str:
@@ -87,18 +125,55 @@ class PartTask:
     def wants_gpu(self) -> bool:
         return self.step.wants_gpu
 
-    def run(self, state: Any) -> int:
-        """Write the part's new columns; the number of rows comes back."""
-        batch = {
-            table: read_columns(part_path(self.build, table, self.part), list(columns))
-            for table, columns in self.step.reads.items()
-        }
-        output = self.step.run(batch, state)
+    def setup(self) -> StepState:
+        kept = RowResults(earlier(self.build, self.table), self.origin)
+        return StepState(self.step, kept)
+
+    def run(self, state: StepState) -> int:
+        """Write the part's new columns; the number of rows that were worked on comes back."""
+        if self.step.keyed_by:
+            return self._run_by_row(state)
+        batch = {table: self._read(table, names) for table, names in self.step.reads.items()}
+        output = self._checked(batch, state)
+        write_part(output, part_path(self.build, self.table, self.part), self.fingerprint)
+        return output.num_rows
+
+    def _run_by_row(self, state: StepState) -> int:
+        keys = row_keys(self._records(), self.step.row_key)
+        known, kept = state.results.find(keys, self.step.adds)
+        new = np.flatnonzero(~known)
+        live.tick(len(keys) - len(new))
+        pieces = [self._checked(batch, state) for batch in self._batches(new)]
+        place = np.argsort(np.concatenate([np.flatnonzero(known), new]))
+        output = pa.concat_tables([kept, *pieces]).take(place)
+        path = part_path(self.build, self.table, self.part)
+        write_part(with_keys(output, keys, self.origin), path, self.fingerprint)
+        return len(new)
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """The columns that decide, row by row."""
+        tables = [self._read(table, names) for table, names in self.step.keyed_by.items()]
+        for some in zip(*(table.to_pylist() for table in tables), strict=True):
+            yield {name: value for record in some for name, value in record.items()}
+
+    def _batches(self, rows: np.ndarray) -> Iterator[Batch]:
+        """What the step reads of some rows, one row group of `rows` at a time."""
+        others = {table: names for table, names in self.step.reads.items() if table != ROWS}
+        whole = {table: self._read(table, names) for table, names in others.items()}
+        if ROWS not in self.step.reads:
+            if len(rows):
+                yield {table: piece.take(rows) for table, piece in whole.items()}
+            return
+        path = part_path(self.build, ROWS, self.part)
+        for some, piece in read_rows(path, list(self.step.reads[ROWS]), rows):
+            yield {ROWS: piece, **{table: part.take(some) for table, part in whole.items()}}
+
+    def _read(self, table: str, names: tuple[str, ...]) -> pa.Table:
+        return read_columns(part_path(self.build, table, self.part), list(names))
+
+    def _checked(self, batch: Batch, state: StepState) -> pa.Table:
+        output = self.step.run(batch, state.made)
         num_rows = next(iter(batch.values())).num_rows
         assert output.num_rows == num_rows, f"{self.step.name} is not row-aligned"
         assert output.schema.equals(self.step.adds), f"{self.step.name} broke its schema"
-        write_part(output, part_path(self.build, self.table, self.part), self.fingerprint)
-        return num_rows
-
-    def setup(self) -> Any:
-        return self.step.setup()
+        return output

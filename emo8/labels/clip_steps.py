@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from emo8.labels.clip.encoder import Encoder
 
-BATCH_IMAGES = 32
+# Pictures in a batch, by device. Every batch is filled up to it: sums are then done in one order,
+# whatever else is in it, and a vector can be kept for its picture.
+BATCH_IMAGES = {"cpu": 16, "cuda": 32}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +56,13 @@ class Model:
 class Embed(Step):
     """Unit image vectors of one model, as float16; null where there is no picture.
 
-    Loader threads decode and resize the next pictures while the model works. Batches are cut
-    inside a part, so that no vector depends on who else is at work.
+    Loader threads decode and resize the next pictures while the model works. No vector depends on
+    the others of its batch.
     """
 
     model: Model
     max_pixels: int
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     wants_gpu: ClassVar[bool] = True
 
     @property
@@ -70,6 +72,10 @@ class Embed(Step):
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
         return {ROWS: ("image",), "measure": ("decode_reason",)}
+
+    @property
+    def keyed_by(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("id",), "measure": ("decode_reason",)}
 
     @property
     def adds(self) -> pa.Schema:
@@ -99,13 +105,14 @@ class Embed(Step):
             for row in range(len(images))
             if images[row].is_valid and images[row]["bytes"].is_valid and not reasons[row].is_valid
         ]
+        size = BATCH_IMAGES[state.device]
         ready = loader.ahead(
             good,
             lambda row: state.preprocess(self._pixels(images[row])),
             threads=loader.THREADS[state.device],
-            num_ahead=2 * BATCH_IMAGES,
+            num_ahead=2 * size,
         )
-        found = state.embed_preprocessed(ticked(ready), batch_size=BATCH_IMAGES)
+        found = state.embed_preprocessed(ticked(ready), batch_size=size, filled=True)
         for row, vector in zip(good, found, strict=True):
             vectors[row] = vector.astype(np.float16)
         return pa.table([pa.array(vectors, self.adds.field(0).type)], schema=self.adds)

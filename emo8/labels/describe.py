@@ -67,6 +67,10 @@ class Describe(Step):
         }  # fmt: skip
 
     @property
+    def keyed_by(self) -> dict[str, tuple[str, ...]]:
+        return self.reads
+
+    @property
     def adds(self) -> pa.Schema:
         return pa.schema([("description", pa.string())])
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.engine.steps import ROWS, Batch, Step
+from emo8.labels.clip.text_vectors import BATCH
 from emo8.labels.clip_steps import Model, embeddings
 
 if TYPE_CHECKING:
@@ -67,12 +68,16 @@ class CaptionAgreement(Step):
 
     model: Model
     name: str = field(default="caption", init=False)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     wants_gpu: ClassVar[bool] = True
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
         return {ROWS: ("caption",), self.model.table: ("embedding",)}
+
+    @property
+    def keyed_by(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("id", "caption")}
 
     @property
     def adds(self) -> pa.Schema:
@@ -92,7 +97,8 @@ class CaptionAgreement(Step):
         known = np.asarray([bool(text) for text in captions]) & np.asarray(column.is_valid())
         sims = np.zeros(len(captions), np.float32)
         if known.any():
-            texts = state().embed_texts([captions[row] for row in np.flatnonzero(known)])
+            wanted = [captions[row] for row in np.flatnonzero(known)]
+            texts = state().embed_texts(wanted, batch_size=BATCH, filled=True)
             sims[known] = (embeddings(column, self.model.dim)[known] * texts).sum(axis=1)
         return _scores(sims, pa.array(known), self.adds)
 

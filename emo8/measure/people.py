@@ -15,12 +15,11 @@ import pyarrow as pa
 
 from emo8.core.images import decode
 from emo8.core.schema import PERSON, PUBLISHED_DECIMALS
-from emo8.engine.live import tick
+from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.measure.detectors import Detector, ResolvedDetector
 
 NOT_RUN = "not_run"
-BATCH_IMAGES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +31,16 @@ class People(Step):
     max_people: int
     max_pixels: int
     name: str = field(default="people", init=False)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     wants_gpu: ClassVar[bool] = True
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
         return {ROWS: ("image", "people_source"), "measure": ("decode_reason",)}
+
+    @property
+    def keyed_by(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("id", "people_source"), "measure": ("decode_reason",)}
 
     @property
     def adds(self) -> pa.Schema:
@@ -68,13 +71,12 @@ class People(Step):
                 and images[row]["bytes"].is_valid
                 and not reasons[row].is_valid
             ]
-            for start in range(0, len(wanted), BATCH_IMAGES):
-                rows = wanted[start : start + BATCH_IMAGES]
-                for row, boxes in zip(rows, state.find([self._pixels(images[r]) for r in rows])):
-                    sure = [box for box in boxes if box["score"] >= self.min_score]
-                    people[row] = by_prominence(sure)
-                    rules[row] = self.detector.name
-                tick(len(rows))
+            for row in ticked(wanted):
+                # one at a time: detectors pad the pictures of a batch to the largest among them
+                (boxes,) = state.find([self._pixels(images[row])])
+                sure = [box for box in boxes if box["score"] >= self.min_score]
+                people[row] = by_prominence(sure)
+                rules[row] = self.detector.name
         short = [None if boxes is None else boxes[: self.max_people] for boxes in people]
         return pa.table([pa.array(short, self.adds.field(0).type), rules], schema=self.adds)
 

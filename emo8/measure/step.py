@@ -11,7 +11,7 @@ from emo8.core.images import DecodeError, decode
 from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.measure.filters import FILTERS
-from emo8.measure.filters.base import PHASH_RECIPE, prepare
+from emo8.measure.filters.base import PHASH_RECIPE, prepare, suffix_of
 from emo8.measure.filters.copies import VIEWS_RECIPE
 
 
@@ -26,6 +26,13 @@ class Measure(Step):
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
         return {ROWS: ("image", "source_path")}
+
+    @property
+    def keyed_by(self) -> dict[str, tuple[str, ...]]:
+        return {ROWS: ("id", "source_path")}
+
+    def row_key(self, record: dict[str, Any]) -> Any:
+        return record["id"], suffix_of(record["source_path"] or "")
 
     @property
     def adds(self) -> pa.Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 
 from emo8 import sources
 from emo8.core import schema
-from emo8.engine.files import fingerprint, write_part
+from emo8.engine.files import fingerprint, part_writer
 from emo8.engine.live import ticked
-from emo8.engine.placing import earlier
 from emo8.engine.plan import Plan
-from emo8.engine.steps import ROWS, part_path
+from emo8.engine.steps import ROWS, earlier, part_path
 from emo8.report import understood
 from emo8.sources.base import Candidate, Chunk, show_path
 from emo8.web import fetched
 
 VERSION = 4
+GROUP_BYTES = 64 << 20  # of pictures in a row group of a part
 UNREAD = b"emo8.unread"  # in the metadata of a part: inputs that could not be read now
 
 # What Arrow raises for a value that its type cannot hold.
@@ -59,20 +59,33 @@ class IngestTask:
         else:
             candidates = fetched.candidates(self.chunk, self.found, self.build, self.max_bytes)
         notes: understood.Notes = Counter()
-        records = []
-        for candidate in ticked(candidates):
+        unread = num_rows = 0
+        path = part_path(self.build, ROWS, self.part)
+        with part_writer(schema.ROWS, path, self.fingerprint) as writer:
+            for records in self._groups(ticked(candidates), notes):
+                unread += sum(record["ingest_reason"] == "unreachable" for record in records)
+                num_rows += len(records)
+                writer.write_table(_table(records).cast(writer.schema))
+            known = self.notes | understood.metadata(notes)
+            if unread:
+                known[UNREAD] = json.dumps({self.chunk.fingerprint(): unread}).encode()
+            writer.add_key_value_metadata(known)
+        return num_rows
+
+    def _groups(
+        self, candidates: Iterable[Candidate], notes: understood.Notes
+    ) -> Iterator[list[dict[str, Any]]]:
+        """The lines of the part in groups that fit into memory, whatever the part's size."""
+        waiting, held = list[dict[str, Any]](), 0
+        for candidate in candidates:
             notes.update(candidate.claims.notes)
-            records.append(_record(candidate, self.chunk.source.name))
-        unread = sum(record["ingest_reason"] == "unreachable" for record in records)
-        more = {}
-        if unread:
-            more[UNREAD] = json.dumps({self.chunk.fingerprint(): unread}).encode()
-        table = _table(records).replace_schema_metadata(
-            self.notes | understood.metadata(notes) | more
-        )
-        # Pictures are compressed already; small row groups keep column reads cheap in memory.
-        write_part(table, part_path(self.build, ROWS, self.part), self.fingerprint)
-        return table.num_rows
+            waiting.append(_record(candidate, self.chunk.source.name))
+            held += len(candidate.data or b"")
+            if held >= GROUP_BYTES:
+                yield waiting
+                waiting, held = [], 0
+        if waiting:
+            yield waiting
 
 
 def _unread(path: Path) -> dict[str, int]:

@@ -111,6 +111,7 @@ class _Run:
         self.resolved = steps.resolve(recipe, recipe_path, out)
         _warn_of_strange_words(recipe)
         self.steps = steps.part_steps(recipe, self.resolved, out)
+        self.origins = self._origins()
         journal.settle(out)
         self.cast = votes.counted(votes.read_votes(out))
         self.removals = removal.learn(out)
@@ -169,6 +170,13 @@ class _Run:
 
     # --- what is asked for -------------------------------------------------------------------
 
+    def _origins(self) -> dict[str, str]:
+        """By table the fingerprint of how its results are made, whatever the rows."""
+        origins = {ROWS: ""}
+        for step in self.steps:
+            origins[step.name] = step.fingerprint(origins)
+        return origins
+
     def _plan(self) -> Plan:
         """The fingerprint every part must carry, and that of the decision over all of them."""
         marks = {ROWS: [self._rows_mark(part) for part in range(len(self.chunks))]}
@@ -219,8 +227,9 @@ class _Run:
     # --- part by part ------------------------------------------------------------------------
 
     def _useful(self) -> list[str]:
-        """Tables whose parts of earlier runs may still be of use: what was fetched is."""
-        return [ROWS] if any(chunk.source.kind == "urls" for chunk in self.chunks) else []
+        """Tables whose parts of earlier runs may hold what rows come to again, or was fetched."""
+        fetched = any(chunk.source.kind == "urls" for chunk in self.chunks)
+        return [ROWS] * fetched + [step.name for step in self.steps if step.keyed_by]
 
     def _rows_mark(self, part: int) -> str:
         """The fingerprint of a part of rows/: of links also the rules and the round of tries."""
@@ -280,12 +289,19 @@ class _Run:
 
     def _step_task(self, step: Step) -> Callable[[int], Task]:
         marks = self.plan.fingerprints[step.name]
-        return lambda part: PartTask(step=step, build=self.out, part=part, fingerprint=marks[part])
+        return lambda part: PartTask(
+            step=step,
+            build=self.out,
+            part=part,
+            fingerprint=marks[part],
+            origin=self.origins[step.name],
+        )
 
     def _run_stage(self, name: str, make_task: Callable[[int], Task]) -> None:
         """Run one step over its stale parts; parts that failed before are left out."""
         stale = self.plan.stale(self.out, name)
         self.plan.reused[name] = len(self.chunks) - len(stale)
+        self.plan.rows_redone[name] = 0
         out_of_reach = self.plan.failed_parts()
         tasks = [make_task(part) for part in stale if part not in out_of_reach]
         if tasks:
@@ -296,6 +312,9 @@ class _Run:
         with stage(name, len(tasks), total_rows=rows, live=self.engine.live_rows) as counter:
             for outcome in self.engine.run(tasks):
                 counter.advance(1, outcome.num_rows, outcome.node)
+                if isinstance(outcome.task, PartTask) and not outcome.error:
+                    self.plan.rows_redone[name] += outcome.num_rows
+                    self.plan.reused[name] += not outcome.num_rows
                 if outcome.error:
                     failures = self.plan.failed.setdefault(name, {})
                     failures[str(outcome.task.part)] = outcome.error

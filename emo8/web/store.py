@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.engine.files import read_columns
-from emo8.engine.placing import earlier
-from emo8.engine.steps import ROWS
+from emo8.engine.steps import ROWS, earlier
 from emo8.web.download_log import SUFFIX, entries
 from emo8.web.links import parse
 from emo8.web.outcome import FetchFailed

@@ -77,30 +77,40 @@ class Encoder:
         return self.embed_preprocessed(map(self.preprocess, images), batch_size=batch_size)
 
     def embed_preprocessed(
-        self, tensors: Iterable[torch.Tensor], *, batch_size: int = 32
+        self, tensors: Iterable[torch.Tensor], *, batch_size: int = 32, filled: bool = False
     ) -> np.ndarray:
-        """Unit image vectors (N, D) float32 of what `preprocess` gave, (3, S, S) each."""
+        """Unit image vectors (N, D) float32 of what `preprocess` gave, (3, S, S) each.
+
+        With `filled` all batches have one size, and no vector depends on the others.
+        """
         import torch
 
-        batches = (torch.stack(group) for group in _batched(tensors, batch_size))
-        return self._embed(self.model.encode_image, batches)
+        groups = _batched(tensors, batch_size, filled)
+        return self._embed(
+            self.model.encode_image, ((torch.stack(group), size) for group, size in groups)
+        )
 
-    def embed_texts(self, texts: Iterable[str], *, batch_size: int = 256) -> np.ndarray:
+    def embed_texts(
+        self, texts: Iterable[str], *, batch_size: int = 256, filled: bool = False
+    ) -> np.ndarray:
         """Unit text vectors (N, D) float32; a text over L tokens is cut, never refused."""
-        batches = (self.tokenizer(batch) for batch in _batched(texts, batch_size))
-        return self._embed(self.model.encode_text, batches)
+        groups = _batched(texts, batch_size, filled)
+        return self._embed(
+            self.model.encode_text, ((self.tokenizer(group), size) for group, size in groups)
+        )
 
-    def _embed(self, tower: Any, batches: Iterator[torch.Tensor]) -> np.ndarray:
+    def _embed(self, tower: Any, batches: Iterator[tuple[torch.Tensor, int]]) -> np.ndarray:
+        """Unit vectors of the first so many of each batch."""
         import torch
 
         found: list[np.ndarray] = []
         with torch.inference_mode():
-            for batch in batches:
+            for batch, size in batches:
                 moved = batch.to(
                     self.device, self.input_dtype if batch.is_floating_point() else None
                 )
                 features = torch.nn.functional.normalize(tower(moved).float(), dim=-1)
-                found.append(features.cpu().numpy())
+                found.append(features[:size].cpu().numpy())
         if not found:
             return np.zeros((0, getattr(self, "dim", 0)), dtype=np.float32)
         return np.concatenate(found)
@@ -170,7 +180,9 @@ def _as_rgb(image: np.ndarray | Image.Image) -> Image.Image:
     return Image.fromarray(decode_pil(image).rgb)
 
 
-def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+def _batched(items: Iterable[T], size: int, filled: bool) -> Iterator[tuple[list[T], int]]:
+    """Batches, and how many of each count; a `filled` one repeats its last item up to `size`."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
-        yield batch
+        more = size - len(batch) if filled else 0
+        yield batch + batch[-1:] * more, len(batch)

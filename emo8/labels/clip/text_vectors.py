@@ -50,11 +50,8 @@ class TextVectors:
         return np.stack([self.known[keys[text]] for text in wanted])
 
     def _embed(self, texts: list[str], keys: dict[str, str]) -> None:
-        filled = texts + texts[-1:] * (-len(texts) % BATCH)
-        vectors = self._encoder.embed_texts(filled, batch_size=BATCH)
-        self.known |= {
-            keys[text]: vector for text, vector in zip(texts, vectors, strict=False)
-        }  # without what fills up
+        vectors = self._encoder.embed_texts(texts, batch_size=BATCH, filled=True)
+        self.known |= {keys[text]: vector for text, vector in zip(texts, vectors, strict=True)}
         self.num_new += len(texts)
 
     def save(self) -> None:

@@ -80,6 +80,11 @@ def found(package: str) -> tuple[Filter, ...]:
     return tuple(cls() for cls in inside)
 
 
+def suffix_of(name: str) -> str:
+    """All that a filter learns of a file's name: its suffix, lower case, with its dot."""
+    return PurePosixPath(name).suffix.lower()
+
+
 def prepare(data: bytes, decoded: Decoded, name: str = "") -> Picture:
     """The shared forms of a picture, computed once.
 
@@ -91,7 +96,7 @@ def prepare(data: bytes, decoded: Decoded, name: str = "") -> Picture:
     red, green, blue = cv2.split(_halved(rgb, COLOUR_SIDE_PX))
     return Picture(
         data=data,
-        suffix=PurePosixPath(name).suffix.lower(),
+        suffix=suffix_of(name),
         decoded=decoded,
         grey=grey,
         square=hash_square(grey),

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from emo8.engine.files import read_fingerprint, write_part
-from emo8.engine.placing import arrange, earlier, forget
-from emo8.engine.steps import part_path
+from emo8.engine.placing import arrange, forget
+from emo8.engine.steps import earlier, part_path
 
 
 def write(build: Path, marks: list[str], table: str = "measure") -> None:

@@ -17,6 +17,7 @@ from emo8.core.errors import ModelError
 from emo8.labels.clip.encoder import Encoder, best_precision, load
 from emo8.labels.clip.folder_models import CONFIG_NAME
 from emo8.labels.clip.models import EMBEDDED_DIR
+from tests.conftest import picture as drawn
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +213,24 @@ def test_embed__step_in_bf16_is_close_to_fp32_and_another_step(sample_pictures: 
     cosine = (found[0] * found[1]).sum(1)
     assert (cosine > 0.999).all() and (found[0] != found[1]).any()
     assert (found[0][0] == found[0][1]).all()
+
+
+def test_embed__no_vector_depends_on_its_company(encoder: Encoder) -> None:
+    """Filled batches have one shape: a vector may be kept for its picture or text."""
+    from emo8.labels.clip_steps import BATCH_IMAGES
+
+    size = BATCH_IMAGES["cpu"]
+    ready = [encoder.preprocess(drawn(number)) for number in range(size + 5)]
+    whole = encoder.embed_preprocessed(ready, batch_size=size, filled=True)
+    assert whole.shape == (size + 5, encoder.dim)
+    places = [size + 4, 3, 9]
+    some = encoder.embed_preprocessed([ready[n] for n in places], batch_size=size, filled=True)
+    np.testing.assert_array_equal(some, whole[places])
+    texts = [f"picture number {number}" for number in range(20)]
+    every = encoder.embed_texts(texts, batch_size=16, filled=True)
+    np.testing.assert_array_equal(
+        encoder.embed_texts(texts[7:9], batch_size=16, filled=True), every[7:9]
+    )
 
 
 def test_best_precision__embedded_stays_in_fp32() -> None:
