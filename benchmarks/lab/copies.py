@@ -29,11 +29,12 @@ from benchmarks.lab.scenes import Scene, lookalike_scene, planted_scene
 from emo8.core.settings import DecideConfig
 from emo8.core.stats import wilson
 from emo8.duplicates import clusters, find
+from emo8.duplicates.candidates import candidates
 
 
 def search(scene: Scene, config: DecideConfig) -> pd.DataFrame:
     """The measured candidate pairs of a scene."""
-    pairs = find.candidates(scene.views, config)
+    pairs = candidates(scene.views, config)
     return find.measured(scene.views, pairs, config.min_crop_sim)
 
 

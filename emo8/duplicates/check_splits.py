@@ -19,6 +19,7 @@ from emo8.core.read_recipe import parse_recipe
 from emo8.core.settings import DecideConfig
 from emo8.dataset.open import OpenPicture
 from emo8.duplicates import clusters, find
+from emo8.duplicates.candidates import candidates
 from emo8.duplicates.pairs import read_views
 from emo8.duplicates.views import COLUMNS, Views, views_of
 from emo8.engine import build_folder
@@ -83,7 +84,7 @@ def audit_build(build: Path) -> dict[str, Any]:
 def _report(seen: _Seen, views: Views, config: DecideConfig) -> dict[str, Any]:
     num_rows = len(seen.ids)
     exact = _equal_pairs(seen.pixels)
-    pairs = find.candidates(views, config)
+    pairs = candidates(views, config)
     told = find.judged(
         find.measured(views, pairs, config.min_crop_sim), find.limits_of(seen.styles, config)
     )

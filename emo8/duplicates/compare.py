@@ -1,37 +1,72 @@
-"""Comparing many pairs: in parts on an engine's workers, each part the same wherever it runs."""
+"""Searching and comparing in tasks: each the same wherever it runs, on its own files.
+
+All of a search lies in one folder of the build: the views, what the pieces of the search share,
+the pairs to compare, and a file of what each task found.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emo8.core.errors import BuildError
+from emo8.core.settings import DecideConfig
+from emo8.duplicates.candidates import Piece, Prepared, find, open_prepared
 from emo8.duplicates.find import NUMBERS, measured
 from emo8.duplicates.views import Views, open_views
-from emo8.engine.files import part_name, write_part
+from emo8.engine.files import write_part
 from emo8.engine.local import Engine, Task
 from emo8.engine.progress import stage
 
 PAIRS_PER_PART = 2000  # some seconds of work; fewer are compared here and now
+ROWS_HERE = 8192  # pictures that are searched here and now
 PAIRS_FILE = "pairs.npy"
+_ENDS = {"left": pa.int64(), "right": pa.int64()}
+COMPARED = pa.schema({**_ENDS, **dict.fromkeys(NUMBERS, pa.float32())})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchTask:
+    """Search one piece: the pairs worth comparing."""
+
+    build: Path  # the folder
+    part: int
+    piece: Piece
+    config: DecideConfig
+    table: str = "search"
+    fingerprint: str = ""  # the folder is gone when the run ends
+
+    def setup(self) -> tuple[Views, Prepared]:
+        return open_views(self.build), open_prepared(self.build)
+
+    def run(self, state: tuple[Views, Prepared]) -> int:
+        """Write the pairs; how many there are comes back."""
+        return write_pairs(find(*state, self.piece, self.config), self.build, self.part)
+
+
+def write_pairs(pairs: np.ndarray, folder: Path, part: int | str) -> int:
+    """Write (P, 2) pairs among those that the tasks found; P comes back."""
+    table = pa.table(list(pairs.T), schema=pa.schema(_ENDS))
+    write_part(table, folder / f"search-{part}.parquet", "")
+    return len(pairs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareTask:
-    """Compare one part of the pairs in a folder of views."""
+    """Compare one part of the pairs in the folder."""
 
-    build: Path  # the folder: views, pairs, and where the numbers go
+    build: Path
     part: int
     start: int  # of its pairs
     stop: int
     min_crop_sim: float
     table: str = "compare"
-    fingerprint: str = ""  # the folder is gone when the run ends
+    fingerprint: str = ""
 
     def setup(self) -> tuple[Views, np.ndarray]:
         return open_views(self.build), np.load(self.build / PAIRS_FILE, mmap_mode="r")
@@ -39,46 +74,50 @@ class CompareTask:
     def run(self, state: tuple[Views, np.ndarray]) -> int:
         """Write the numbers of the part's pairs; how many there are comes back."""
         views, pairs = state
-        part = np.array(pairs[self.start : self.stop])
-        numbers = pa.Table.from_pandas(measured(views, part, self.min_crop_sim))
-        write_part(numbers, self.build / part_name(self.part), self.fingerprint)
-        return len(part)
+        found = measured(views, np.array(pairs[self.start : self.stop]), self.min_crop_sim)
+        table = pa.Table.from_pandas(found, preserve_index=False).cast(COMPARED)
+        write_part(table, self.build / f"compare-{self.part}.parquet", self.fingerprint)
+        return len(found)
+
+
+def search_all(
+    views: Views, prepared: Prepared, config: DecideConfig, folder: Path, engine: Engine
+) -> None:
+    """Have every piece searched."""
+    tasks = [
+        SearchTask(build=folder, part=part, piece=piece, config=config)
+        for part, piece in enumerate(prepared.pieces())
+    ]
+    here = (views, prepared) if len(views) <= ROWS_HERE else None
+    _do(tasks, engine, "searching for possible copies", here)
 
 
 def compare_all(
-    views: Views,
-    pairs: np.ndarray,
-    min_crop_sim: float,
-    folder: Path,
-    engine: Engine,
+    views: Views, pairs: np.ndarray, min_crop_sim: float, folder: Path, engine: Engine,
     per_part: int = PAIRS_PER_PART,
-) -> np.ndarray:
-    """(P, 6) float32 `NUMBERS` of (P, 2) pairs of the views in `folder`."""
-    if len(pairs) <= per_part:
-        return _numbers(measured(views, pairs, min_crop_sim))
-    np.save(folder / PAIRS_FILE, pairs)
-    starts = range(0, len(pairs), per_part)
-    num_parts = len(starts)
-    tasks: list[Task] = [
+) -> None:  # fmt: skip
+    """Have every pair of PAIRS_FILE compared."""
+    tasks = [
         CompareTask(
             build=folder, part=part, start=start, stop=start + per_part, min_crop_sim=min_crop_sim
         )
-        for part, start in enumerate(starts)
+        for part, start in enumerate(range(0, len(pairs), per_part))
     ]
-    with stage("compare", num_parts) as counter:
+    here = (views, pairs) if len(tasks) < 2 else None
+    _do(tasks, engine, "comparing possible copies", here)
+
+
+def _do(tasks: Sequence[Task], engine: Engine, doing: str, here: Any) -> None:
+    """Run tasks by the engine, or in this process with the state `here`."""
+    if here:
+        for task in tasks:
+            task.run(here)
+        return
+    with stage(tasks[0].table, len(tasks)) as counter:
         for outcome in engine.run(tasks):
             counter.advance(1, outcome.num_rows, outcome.node)
             if outcome.error:
                 raise BuildError(
-                    f"comparing possible copies failed in part {outcome.task.part} of {num_parts}: "
+                    f"{doing} failed in part {outcome.task.part} of {len(tasks)}: "
                     f"{outcome.error}; run the same command again"
                 )
-    told = np.empty((len(pairs), len(NUMBERS)), np.float32)
-    for part, start in enumerate(starts):
-        numbers = pq.read_table(folder / part_name(part)).to_pandas()
-        told[start : start + per_part] = _numbers(numbers)
-    return told
-
-
-def _numbers(compared: pd.DataFrame) -> np.ndarray:
-    return compared[list(NUMBERS)].to_numpy(np.float32)

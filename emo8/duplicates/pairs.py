@@ -6,7 +6,6 @@ and models alone, and another threshold, label or vote reads them instead of sea
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,27 +13,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emo8.core.settings import DecideConfig
 from emo8.duplicates import find
-from emo8.duplicates.compare import compare_all
+from emo8.duplicates.candidates import equal_pairs, prepare
+from emo8.duplicates.compare import COMPARED, PAIRS_FILE, compare_all, search_all, write_pairs
+from emo8.duplicates.find import NUMBERS
 from emo8.duplicates.search import VERSION as SEARCH_VERSION
 from emo8.duplicates.verify import VERSION as COMPARE_VERSION
 from emo8.duplicates.views import COLUMNS, Views, views_of
 from emo8.engine import malloc
-from emo8.engine.database import parquet
-from emo8.engine.files import fingerprint, read_columns, read_fingerprint, write_part
+from emo8.engine.database import Database, parquet
+from emo8.engine.files import (
+    fingerprint,
+    new_array,
+    part_writer,
+    read_columns,
+    read_fingerprint,
+    write_part,
+)
 from emo8.engine.local import Engine
-from emo8.engine.row_index import first_occurrence, index_of
 from emo8.engine.steps import part_path
 from emo8.labels.clip_steps import Model, embeddings
 from emo8.measure.filters.base import PHASH_RECIPE
 from emo8.measure.filters.copies import VIEWS_RECIPE
+from emo8.tables.rows import inputs, slabs
 
 _COMPARED = "compared.parquet"  # in tables/: numbers of every pair compared by the last run
-_ROWS = ["left", "right"]  # the first row of each of two pictures, by its number in the build
-_PICTURES = ["left_pixels", "right_pixels"]  # the same by pixel_sha256, for a build that grew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +53,8 @@ class Pairs:
     engine: Engine  # its workers compare
     inputs: str  # fingerprint of the parts that hold the views and embeddings
 
-    def compare(self) -> None:
-        """Find and compare the pairs of all pictures, unless the last run did.
-
-        To be done before the rows are read: both take as much memory.
-        """
+    def compare(self, db: Database) -> None:
+        """Find and compare the pairs of all pictures, unless the last run did."""
         numbers = fingerprint(
             COMPARE_VERSION,
             PHASH_RECIPE,
@@ -69,8 +71,12 @@ class Pairs:
         mark = f"{numbers}/{search}"
         before = read_fingerprint(self._path) or ""
         if before != mark:
-            known = pq.read_table(self._path) if before.startswith(f"{numbers}/") else None
-            write_part(self._search(known), self._path, mark)
+            known = parquet(self._path) if before.startswith(f"{numbers}/") else _NOTHING
+            self._search(db, known)
+            with part_writer(_SCHEMA, self._path, mark) as writer:
+                for piece in db.batches(_TOLD):
+                    writer.write_table(piece.cast(writer.schema))
+            db.run("DROP TABLE asked; DROP VIEW compared; DROP TABLE pictures")
             malloc.trim()
 
     def possible(self) -> str:
@@ -88,54 +94,82 @@ class Pairs:
     def _path(self) -> Path:
         return self.build / "tables" / _COMPARED
 
-    def _search(self, known: pa.Table | None) -> pa.Table:
-        """Find the pairs and compare those not among the `known` ones: a line for each."""
-        pictures, where = self._pictures()
-        first = where["n"].to_numpy()
-        folder = self.build / "tables"
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".views-") as name:
-            views = read_views(self.build, where, self.model, Path(name))
-            asked = find.candidates(views, self.config)
-            told = _looked_up(asked, known, pictures)
-            new = np.isnan(told[:, 0])
-            told[new] = compare_all(
-                views, asked[new], self.config.min_crop_sim, Path(name), self.engine
+    def _search(self, db: Database, known: str) -> None:
+        """Make `asked`, all pairs worth comparing, and `compared`, those not among the known."""
+        folder = db.folder / "pairs"
+        folder.mkdir()
+        self._list_pictures(db)
+        places = db.frame("SELECT part, row FROM pictures ORDER BY place")
+        views = read_views(self.build, places, self.model, folder)
+        prepared = prepare(views, self.config, folder)
+        write_pairs(equal_pairs(views, prepared, self.config), folder, "equal")
+        search_all(views, prepared, self.config, folder, self.engine)
+        del prepared, places
+        db.run(_ASKED.format(found=parquet(sorted(folder.glob("search-*.parquet"))), known=known))
+        new = "FROM asked WHERE known_distance IS NULL"
+        pairs = new_array(
+            folder / PAIRS_FILE, np.dtype(np.int32), (db.value(f"SELECT count(*) {new}"), 2)
+        )
+        start = 0
+        for piece in db.batches(f'SELECT "left", "right" {new} ORDER BY ALL'):
+            pairs[start : start + len(piece)] = np.stack([piece["left"], piece["right"]], axis=1)
+            start += len(piece)
+        compare_all(views, pairs, self.config.min_crop_sim, folder, self.engine)
+        write_part(COMPARED.empty_table(), folder / "compare-none.parquet", "")
+        files = sorted(folder.glob("compare-*.parquet"))
+        db.run(f"CREATE VIEW compared AS SELECT * FROM {parquet(files)}")
+
+    def _list_pictures(self, db: Database) -> None:
+        """Make `pictures`: each once, with the number, part and row of its first row."""
+        db.run("CREATE TABLE seen (n BIGINT, part INTEGER, row INTEGER, pixels VARCHAR)")
+        for slab in slabs(db, self.parts, "measure"):
+            rows = inputs(self.build, slab, ["pixel_sha256"])
+            db.run(f"INSERT INTO seen FROM {rows} WHERE pixel_sha256 IS NOT NULL")
+        db.run("""
+            CREATE TABLE pictures AS
+            SELECT row_number() OVER (ORDER BY n) - 1 AS place, *
+            FROM (
+                SELECT min(n) AS n, arg_min(part, n) AS part, arg_min(row, n) AS row, pixels
+                FROM seen GROUP BY pixels
             )
-        columns = dict(zip(find.NUMBERS, told.T, strict=True))
-        columns["mirrored"] = columns["mirrored"] > 0
-        for row, picture, places in zip(_ROWS, _PICTURES, asked.T, strict=True):
-            columns[row] = first[places]
-            columns[picture] = pictures.take(pa.array(places))
-        return pa.table(columns)
-
-    def _pictures(self) -> tuple[pa.Array, pd.DataFrame]:
-        """`pixel_sha256` of distinct pictures, with `n`, `part` and `row` of the first of each."""
-        names = [
-            read_columns(part_path(self.build, "measure", part), ["pixel_sha256"]).column(0)
-            for part in self.parts
-        ]
-        chunks = [chunk for column in names for chunk in column.chunks]
-        every = pa.chunked_array(chunks, pa.string()).combine_chunks()
-        first = np.flatnonzero(first_occurrence(every) == np.arange(len(every)))
-        sizes = np.array([len(column) for column in names])
-        number = np.repeat(np.arange(len(names)), sizes)[first]
-        row = first - (np.cumsum(sizes) - sizes)[number]
-        where = pd.DataFrame({"n": first, "part": np.array(self.parts)[number], "row": row})
-        return every.take(pa.array(first)), where
+            ORDER BY place
+        """)
+        db.run("DROP TABLE seen")
 
 
-def _looked_up(asked: np.ndarray, known: pa.Table | None, pictures: pa.Array) -> np.ndarray:
-    """(P, 6) float32 `NUMBERS` of the (P, 2) asked pairs as far as known, NaN beyond."""
-    told = np.full((len(asked), len(find.NUMBERS)), np.nan, np.float32)
-    if known is None or not len(asked):
-        return told
-    pairs = np.stack([index_of(known[picture], pictures) for picture in _PICTURES], axis=1)
-    here = np.flatnonzero((pairs >= 0).all(axis=1))
-    keys = pd.Index(find.key(pairs[here], len(pictures)))
-    place = keys.get_indexer(pd.Index(find.key(asked, len(pictures))))
-    for number, name in enumerate(find.NUMBERS):
-        told[place >= 0, number] = known[name].to_numpy()[here[place[place >= 0]]]
-    return told
+_NUMBERS = [name for name in NUMBERS if name != "mirrored"]
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.float32()) for name in _NUMBERS),
+        ("mirrored", pa.bool_()),
+        ("left", pa.int64()),  # the first row of each of two pictures, by its number in the build
+        ("left_pixels", pa.string()),  # the same by pixel_sha256, for a build that grew
+        ("right", pa.int64()),
+        ("right_pixels", pa.string()),
+    ]
+)
+_NOTHING = (
+    f"(SELECT '' AS left_pixels, '' AS right_pixels, {', '.join(f'0 AS {n}' for n in NUMBERS)} "
+    "WHERE FALSE)"
+)
+# Pairs by the places of their pictures, with the numbers of those that an earlier run compared.
+_ASKED = f"""
+    CREATE TABLE asked AS
+    SELECT pairs."left", pairs."right", one.n AS left_n, one.pixels AS left_pixels,
+        two.n AS right_n, two.pixels AS right_pixels,
+        {", ".join(f"known.{name} AS known_{name}" for name in NUMBERS)}
+    FROM (SELECT DISTINCT "left", "right" FROM {{found}}) AS pairs
+    JOIN pictures AS one ON pairs."left" = one.place
+    JOIN pictures AS two ON pairs."right" = two.place
+    LEFT JOIN {{known}} AS known
+        ON known.left_pixels = one.pixels AND known.right_pixels = two.pixels
+"""
+_TOLD = f"""
+    SELECT {", ".join(f"coalesce(compared.{name}, known_{name}) AS {name}" for name in _NUMBERS)},
+        coalesce(compared.mirrored > 0, CAST(known_mirrored AS BOOLEAN)) AS mirrored,
+        left_n AS "left", left_pixels, right_n AS "right", right_pixels
+    FROM asked LEFT JOIN compared USING ("left", "right") ORDER BY asked."left", asked."right"
+"""
 
 
 def read_views(build: Path, rows: pd.DataFrame, model: Model, folder: Path | None) -> Views:

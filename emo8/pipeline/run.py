@@ -334,7 +334,7 @@ class _Run:
         parts = [part for part in range(len(self.chunks)) if part not in failed]
         pairs = self._pairs(parts)
         if parts:
-            pairs.compare()
+            pairs.compare(db)
         Verdicts(
             recipe=self.recipe,
             recipe_dir=self.recipe_dir,

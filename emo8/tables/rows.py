@@ -63,11 +63,11 @@ class Slab:
         return self.start + sum(self.sizes)
 
 
-def slabs(db: Database, parts: Sequence[int]) -> list[Slab]:
-    """All parts in order, cut into slabs."""
+def slabs(db: Database, parts: Sequence[int], table: str = ROWS) -> list[Slab]:
+    """All parts in order, cut into slabs; `table` is read for the number of their rows."""
     if not parts:
         return []
-    files = parquet([part_path(db.build, ROWS, part) for part in parts])
+    files = parquet([part_path(db.build, table, part) for part in parts])
     counted = db.lines(files.replace("read_parquet", "FROM parquet_file_metadata", 1))
     sizes = dict(zip(parts, (line[2] for line in counted)))
     return list(_cut(sizes))
@@ -89,16 +89,16 @@ def inputs(build: Path, slab: Slab, columns: Collection[str] | None = None) -> s
     Default: all columns.
     """
     starts = [slab.start + sum(slab.sizes[:number]) for number in range(len(slab.sizes))]
-    places = (
+    places = [
         f"{starts}[CAST(file_index AS INT) + 1] + file_row_number AS n",
         f"{list(slab.parts)}[CAST(file_index AS INT) + 1] AS part",
         "file_row_number AS row",
-    )
-    sides = []
+    ]
+    sides: list[str] = []
     for table, names in COLUMNS.items():
         wanted = [name for name in names if columns is None or name in columns]
-        wanted = [*(places if table == ROWS else ()), *wanted]
         if wanted:
+            wanted = [*(() if sides else places), *wanted]
             files = parquet([part_path(build, table, part) for part in slab.parts])
             sides.append(f"(SELECT {', '.join(wanted)} FROM {files})")
     return f"(SELECT * FROM {' POSITIONAL JOIN '.join(sides)})"

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.lab.output import tell
 from emo8.core.images import decode
-from emo8.duplicates.find import EMBEDDING_WEIGHT, PROJECTED_DIM
+from emo8.duplicates.candidates import EMBEDDING_WEIGHT, PROJECTED_DIM
 from emo8.duplicates.search import near_pairs, neighbours
 from emo8.duplicates.views import LAYOUT_SIDE
 from emo8.measure.filters.base import perceptual_hash, prepare

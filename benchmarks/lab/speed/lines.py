@@ -127,14 +127,27 @@ def global_steps(found: Found) -> Iterator[Line]:
     first, last = found["sizes"][0], found["sizes"][-1]
     for size in found["sizes"]:
         what = f"all steps over {size['rows']:,} rows"
-        cpu = 1e6 * size["cpu_s"] / size["rows"]
-        yield Line(
-            what=f"{what}, CPU", value=cpu, unit="us a row", peer="59 us at 4d54b67", most=9.8
-        )
+        yield Line(what=f"{what}, CPU", value=1e6 * size["cpu_s"] / size["rows"], unit="us a row")
         yield Line(what=f"{what}, peak", value=size["peak_mb"], unit="MB")
+        for command, most in (("status", 2.0), ("try", 5.0)):
+            if seconds := size.get(f"{command}_cpu_s"):
+                what = f"`{COMMANDS[command]}`, {size['rows']:,} rows, CPU"
+                yield Line(what=what, value=seconds, unit="s",
+                           most=most if size["rows"] == MILLION else None)  # fmt: skip
     if len(found["sizes"]) > 1:
         what = f"peak grows, {first['rows']:,} to {last['rows']:,} rows"
         yield Line(what=what, value=found["kb_per_row"], unit="KB a row", most=0.1)
+    if beside := found.get("compared"):
+        yield Line(
+            what=f"CPU of {beside['rows']:,} rows in parts of {beside['part_rows']}",
+            value=beside["times_less_cpu"],
+            unit="times less",
+            peer=f"4d54b67: {beside['peer_cpu_s']:g} s",
+            least=6.0,
+        )
+
+
+COMMANDS = {"status": "emo8 status", "try": "emo8 decide --try"}
 
 
 def duplicates(found: Found) -> Iterator[Line]:

@@ -1,11 +1,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from emo8.core.errors import BuildError
-from emo8.duplicates.compare import compare_all
-from emo8.duplicates.find import NUMBERS, measured
+from emo8.duplicates.compare import PAIRS_FILE, compare_all
+from emo8.duplicates.find import measured
 from emo8.duplicates.views import Views, empty_views, layout_vector, open_views
 from emo8.engine.local import LocalEngine
 
@@ -30,19 +31,23 @@ def test_compare_all__parts_on_workers_tell_what_one_process_tells(
     views: Views, tmp_path: Path
 ) -> None:
     pairs = np.array([(a, b) for a in range(NUM_ROWS) for b in range(a + 1, NUM_ROWS)])
+    np.save(tmp_path / PAIRS_FILE, pairs)
     here = measured(views, pairs, 0.96)
     assert (here["residual"] < 6).sum() == NUM_ROWS // 2
     for array in (views.thumbs, views.layout, views.embedding):
         array.flush()  # type: ignore[attr-defined]
     for workers in (1, 2):
         with LocalEngine(workers=workers) as engine:
-            there = compare_all(views, pairs, 0.96, tmp_path, engine, per_part=20)
-        assert (there == here[list(NUMBERS)].to_numpy(np.float32)).all()
+            compare_all(views, pairs, 0.96, tmp_path, engine, per_part=20)
+        files = [tmp_path / f"compare-{part}.parquet" for part in range(4)]
+        there = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+        pd.testing.assert_frame_equal(there, here[there.columns].astype(there.dtypes.to_dict()))
 
 
 def test_compare_all__a_part_that_fails_is_named(views: Views, tmp_path: Path) -> None:
     (tmp_path / "thumbs.npy").unlink()
     pairs = np.array([(0, 1), (2, 3), (4, 5)])
+    np.save(tmp_path / PAIRS_FILE, pairs)
     with LocalEngine(workers=1) as engine, pytest.raises(BuildError, match=r"part \d of 3.*again"):
         compare_all(views, pairs, 0.96, tmp_path, engine, per_part=1)
 

@@ -15,6 +15,7 @@ from emo8.core.settings import DecideConfig
 from emo8.core.taxonomy import STYLES
 from emo8.demo import sample
 from emo8.duplicates import find
+from emo8.duplicates.candidates import candidates
 from emo8.duplicates.views import COLUMNS, Views, empty_views, views_of
 from emo8.measure.filters.base import perceptual_hash, prepare
 from emo8.measure.filters.copies import DuplicateViews, content_box
@@ -38,7 +39,7 @@ def views(contents: list[bytes]) -> Views:
 
 def copies(contents: list[bytes], styles: list[str]) -> set[tuple[int, int]]:
     config, seen = DecideConfig(), views(contents)
-    pairs = find.candidates(seen, config)
+    pairs = candidates(seen, config)
     found = find.measured(seen, pairs, config.min_crop_sim)
     told = find.judged(found, find.limits_of(styles, config))
     told = told[told["verdict"] == "copy"]
@@ -114,7 +115,7 @@ def test_find__hostile_pictures_do_not_crash(make: Callable[[int], Image.Image])
 
 
 def test_find__nothing_to_search_finds_nothing() -> None:
-    assert find.candidates(empty_views(0, 8), DecideConfig()).shape == (0, 2)
+    assert candidates(empty_views(0, 8), DecideConfig()).shape == (0, 2)
 
 
 def test_content_box__takes_the_frame_and_leaves_the_picture() -> None:

@@ -1,6 +1,5 @@
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,9 @@ from emo8.core.images import decode
 from emo8.core.settings import DecideConfig
 from emo8.core.taxonomy import STYLES
 from emo8.duplicates import find
-from emo8.duplicates.compare import compare_all
 from emo8.duplicates.pairs import Pairs
 from emo8.duplicates.views import Views
-from emo8.engine.database import reading
+from emo8.engine.database import opened
 from emo8.engine.files import write_part
 from emo8.engine.local import LocalEngine
 from emo8.engine.steps import part_path
@@ -74,8 +72,8 @@ def searched(build: Path, inputs: str, config: DecideConfig | None = None) -> pd
             engine=engine,
             inputs=inputs,
         )
-        pairs.compare()
-        with reading(build) as db:
+        with opened(build, 1 << 30) as db:
+            pairs.compare(db)
             return db.frame(pairs.possible())
 
 
@@ -93,7 +91,7 @@ def test_pairs__unchanged_parts_are_not_searched_again(
     first = searched(build, "a")
     copies = first[first["residual"] < 6]
     assert copies[["left", "right"]].to_numpy().tolist() == [[0, 3], [1, 4]]
-    monkeypatch.setattr(find, "candidates", None)
+    monkeypatch.setattr("emo8.duplicates.pairs.prepare", None)
     again = searched(build, "a")
     pd.testing.assert_frame_equal(again, first)
     with pytest.raises(TypeError):  # other parts: searched again
@@ -108,11 +106,11 @@ def test_pairs__a_build_that_grew_compares_only_what_is_new(
     add_part(build, 0, [2, 5], 40)
     compared = []
 
-    def spy(views: Views, pairs: np.ndarray, *rest: Any) -> np.ndarray:
+    def spy(views: Views, pairs: np.ndarray, min_crop_sim: float) -> pd.DataFrame:
         compared.extend(pairs.tolist())
-        return compare_all(views, pairs, *rest)
+        return find.measured(views, pairs, min_crop_sim)
 
-    monkeypatch.setattr("emo8.duplicates.pairs.compare_all", spy)
+    monkeypatch.setattr("emo8.duplicates.compare.measured", spy)
     grown = searched(build, "b")
     assert [0, 3] in compared and all(left < 2 for left, _ in compared)
     (build / "tables" / "compared.parquet").unlink()
