@@ -21,7 +21,7 @@ from emo8.core.errors import BuildError
 from emo8.core.inside import read_plain
 from emo8.core.json_text import parse_json
 from emo8.core.settings import Recipe
-from emo8.engine.files import write_text
+from emo8.engine.files import forget_partials, write_text
 
 RESOLVED = "resolved.json"
 PLAN = "plan.json"
@@ -97,6 +97,7 @@ def writing(build: Path) -> Iterator[None]:
     try:
         with lock:
             write_text(owner, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            forget_partials(build)
             yield
             owner.unlink(missing_ok=True)
     except Timeout:

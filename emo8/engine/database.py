@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,18 +83,25 @@ class Database:
                 f"{self.memory / 1e6:.0f} MB they may hold: raise [engine] memory in the recipe "
                 "and run the same command again"
             ) from error
-        except duckdb.IOException as error:
-            if "No space left" in str(error) or "disk" in str(error).lower():
+        except duckdb.Error as error:  # of many kinds, also when a change is committed
+            if "No space left" in str(error):
                 raise BuildError(self._full(error)) from error
-            raise BuildError(_unreadable(error)) from error
-        except (duckdb.InvalidInputException, duckdb.SerializationException) as error:
-            raise BuildError(_unreadable(error)) from error
+            if isinstance(error, _damage()):
+                raise BuildError(_unreadable(error)) from error
+            raise
 
     def _full(self, error: Exception) -> str:
         return (
             f"no space left for {self.folder}, where the steps over all rows put what does not fit "
             f"into memory: make room and run the same command again ({_first_line(error)})"
         )
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What the database raises for a file that is not as it was written."""
+    import duckdb
+
+    return duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException
 
 
 def _unreadable(error: Exception) -> str:
@@ -130,7 +137,8 @@ def opened(build: Path, memory: int, workers: int | None = None) -> Iterator[Dat
     try:
         yield Database(build, connection, memory)
     finally:
-        connection.close()
+        with suppress(duckdb.Error):  # what it cannot write any more is not kept
+            connection.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 

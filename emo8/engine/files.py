@@ -73,6 +73,25 @@ def is_partial(path: Path) -> bool:
     return path.name.startswith(".") and path.name.endswith(".partial")
 
 
+def forget_partials(folder: Path) -> None:
+    """Remove what writers that were killed have left below a folder."""
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if is_partial(path) and not _runs(path.name.split(".")[-2]):
+                path.unlink(missing_ok=True)
+
+
+def _runs(pid: str) -> bool:
+    """Whether a process of this machine runs, as far as anybody can tell."""
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
 def sync(path: Path) -> None:
     """Have a file, or the names in a folder, written to the disk."""
     handle = os.open(path, os.O_RDONLY)

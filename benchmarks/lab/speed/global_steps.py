@@ -37,6 +37,7 @@ from emo8.duplicates import find
 from emo8.duplicates.drop import DuplicateSearch
 from emo8.duplicates.leaks import Leaks
 from emo8.engine import malloc
+from emo8.engine.build_folder import writing
 from emo8.engine.database import FOLDER, opened
 from emo8.engine.steps import ROWS
 from emo8.labels.calibration import Calibrations
@@ -84,7 +85,7 @@ def run_steps(build: Path, memory: str) -> dict[str, float]:
     )
     malloc.give_back_freed()  # as a build does
     started, cpu = time.perf_counter(), time.process_time()
-    with opened(build, recipe.engine.memory_bytes()) as db:
+    with writing(build), opened(build, recipe.engine.memory_bytes()) as db:
         verdicts.write(db, parts, [], MARK)
     numbers.write_report(build, numbers.statistics(build, ["embedded"]))
     return {

@@ -33,11 +33,16 @@ _OTHERS = ("people", "embed-embedded", "attributes", "describe")  # steps that n
 
 
 def sample_columns(folder: Path) -> dict[str, pa.Table]:
-    """The columns that the steps over all rows read, of the sample built in `folder`."""
+    """`columns_of` the sample, which is built in `folder`."""
     build = folder / "sample"
     if not build.exists():
         command = [sys.executable, "-m", "emo8.cli", "build", str(RECIPE), "-o", str(build)]
         subprocess.run(command, check=True, capture_output=True)
+    return columns_of(build)
+
+
+def columns_of(build: Path) -> dict[str, pa.Table]:
+    """The columns that the steps over all rows read, of a build."""
     parts = range(len(list((build / "rows").glob("part-*.parquet"))))
     found = {}
     for table in COLUMNS:
