@@ -30,6 +30,7 @@ import numpy as np
 from benchmarks.adapters import files, splits, tree
 from benchmarks.adapters.base import Benchmark, Box, LabelledRows, Numbers
 from emo8.core.errors import SourceError
+from emo8.core.inside import files_below
 from emo8.core.suggest import suggest
 
 FORMS = ("folders", "prefix", "csv", "parquet", "hub")
@@ -107,7 +108,7 @@ def read(path: Path, d: Description, *, seed: int = 0) -> LabelledRows:
         from benchmarks.adapters import hub
         from emo8.dataset.open import find
 
-        if not any(path.rglob("*.parquet")):
+        if not any(file.suffix == ".parquet" for file in files_below(path)):
             raise SourceError(
                 f"{path}: no parquet files. {d.layout}. How to get it: {d.get}. From the Hub: "
                 f"--data {d.root} --emotion-column {d.columns.get('emotion', 'emotion')}."

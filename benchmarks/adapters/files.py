@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from benchmarks.adapters.base import LabelledRows, emotion_names, read_file
 from emo8.core.errors import SourceError
 from emo8.core.inside import OutsideError, find, read_plain
-from emo8.dataset.open import SUFFIXES
+from emo8.dataset.open import pictures_below
 
 MAX_TEXT_BYTES = 512 * 1024 * 1024  # of an annotation file: more is no annotation file
 
@@ -66,13 +65,7 @@ def folders(root: Path) -> list[Path]:
 
 def pictures(folder: Path, root: Path) -> list[str]:
     """Picture files below `folder`, as names relative to `root`, sorted."""
-    found = [
-        (Path(parent) / name).relative_to(root).as_posix()
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    ]
-    return sorted(found)
+    return sorted(path.relative_to(root).as_posix() for path in pictures_below(folder))
 
 
 def descend(root: Path, names: Sequence[str]) -> Path:
@@ -105,8 +98,11 @@ def read_text(path: Path) -> str:
 
 def read_csv(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
     """The lines of a CSV with a header, names stripped; SourceError where columns are missing."""
-    lines = list(csv.DictReader(read_text(path).splitlines(), skipinitialspace=True))
-    known = [_bare(name) for name in (lines[0] if lines else {}) if name is not None]
+    reader = csv.DictReader(read_text(path).splitlines(), skipinitialspace=True)
+    known = [_bare(name) for name in reader.fieldnames or () if name is not None]
+    lines = list(reader)
+    if twice := [name for name in needed if known.count(name) > 1]:
+        raise SourceError(f"{path}: the column {twice[0]!r} stands twice in the heading.")
     missing = [name for name in needed if name not in known]
     if missing:
         raise SourceError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from benchmarks.adapters.base import (
     split_name,
 )
 from emo8.core.errors import SourceError
-from emo8.dataset.open import SUFFIXES
+from emo8.dataset.open import pictures_below
 
 SPLITS = ("train", "val", "validation", "valid", "test")
 
@@ -27,7 +26,7 @@ def read(root: Path, *, name: str | None = None) -> LabelledRows:
     for top in splits or [root]:
         split = split_name(_split_of(top)) if splits else None
         for folder in _folders(top):
-            found += [(split, folder.name, file) for file in _pictures(folder)]
+            found += [(split, folder.name, file) for file in pictures_below(folder)]
     if len({emotion for _, emotion, _ in found}) < 2:
         seen = ", ".join(folder.name for folder in _folders(root)[:8]) or "no folders"
         raise SourceError(
@@ -64,13 +63,3 @@ def _split_of(folder: Path) -> str | None:
 
 def _folders(root: Path) -> list[Path]:
     return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    files = [
-        Path(parent) / name
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
-    ]
-    return sorted(files)

@@ -54,8 +54,29 @@ def find_plain(name: str, *roots: Path) -> Path:
 
 
 def plain_files(folder: Path, pattern: str) -> list[Path]:
-    """The plain files of a folder that match, sorted; pipes and devices are passed over."""
+    """The plain files of a folder that match, sorted; pipes and devices are passed over.
+
+    `pattern` names files at one depth (`data/*/*.parquet`); for all depths see `files_below`.
+    """
     return sorted(path for path in folder.glob(pattern) if path.is_file())
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Whatever lies below a folder and is none itself, however deep, in any order.
+
+    Folders that cannot be listed are passed over, and links to folders are not followed.
+    """
+    waiting = [str(folder)]
+    while waiting:  # not recursive, as os.walk and rglob are: 1,000 folders deep they raise
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            elif not entry.is_dir():
+                yield Path(entry.path)
 
 
 def check_own_files(data: str, names: Iterable[str]) -> None:

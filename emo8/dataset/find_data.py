@@ -94,10 +94,10 @@ def _of_files(form: str, where: str, name: str, files: Mapping[str, Sequence[str
 def _find_folder(path: Path, name: str) -> FoundData:
     if (path / _DICT).is_file() or (path / _STATE).is_file():
         return FoundData(form="saved", where=str(path), name=name, splits=_saved_splits(path))
-    if any(file.suffix in _TABLES for file in path.rglob("*")):
+    if any(file.suffix in _TABLES for file in inside.files_below(path)):
         return _ask_loader(str(path), name, "")
     files: dict[str, list[str]] = {}
-    for file in _pictures(path):
+    for file in pictures_below(path):
         files.setdefault(folder_split(file.relative_to(path)), []).append(str(file))
     if not files:
         raise SourceError(f"{path} holds no pictures and no parquet files")
@@ -177,12 +177,12 @@ def _say_train(files: Sequence[str], root: str) -> bool:
     return any("train" in os.path.relpath(file, root).lower() for file in files)
 
 
-def _pictures(root: Path) -> list[Path]:
+def pictures_below(root: Path) -> list[Path]:
+    """Files with a picture's name below a folder, hidden ones left out, sorted."""
     return sorted(
-        Path(parent) / name
-        for parent, _, names in os.walk(root)
-        for name in names
-        if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")
+        path
+        for path in inside.files_below(root)
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from emo8.core.inside import files_below
 from emo8.dataset.removal import Removal
 
 _NAMING = ("id", "published_sha256", "pixel_sha256")
@@ -45,7 +46,8 @@ def names_of(key: str, removals: list[Removal]) -> set[str]:
 def look(root: Path, names: set[str]) -> Iterator[Place]:
     """Every file below `root`, or the file itself, and what it holds of the picture."""
     stems = {hashlib.sha256(name.encode()).hexdigest() for name in names}  # files of the App
-    files = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+    below = [root] if root.is_file() else sorted(files_below(root))
+    files = [path for path in below if path.is_file()]
     for path in files:
         if path.suffix == ".parquet":
             yield _table(path, names)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from emo8.core import label_set, schema
 from emo8.core.errors import BuildError
-from emo8.core.inside import plain_files
+from emo8.core.inside import files_below, plain_files
 from emo8.core.label_set import MIKELS, LabelSet
 from emo8.core.taxonomy import SPLITS
 from emo8.engine.build_folder import RESOLVED, read_json
@@ -134,6 +134,6 @@ def sha256(path: Path) -> str:
 
 def all_files(root: Path) -> list[str]:
     """Every file of a dataset folder that is published, as sorted paths with slashes."""
-    found = (path for path in root.rglob("*") if path.is_file())
+    found = (path for path in files_below(root) if path.is_file())
     names = (path.relative_to(root).as_posix() for path in found)
     return sorted(name for name in names if not any(p.startswith(".") for p in name.split("/")))

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import SourceError
-from emo8.core.inside import plain_files
+from emo8.core.inside import files_below
 from emo8.core.settings import SplitsConfig
 from emo8.core.taxonomy import SPLITS
 from emo8.engine.database import Database, parquet, text, values
@@ -264,10 +264,14 @@ def to_remember(db: Database) -> None:
     """)
 
 
+def _tables_below(folder: Path) -> list[Path]:
+    return sorted(p for p in files_below(folder) if p.suffix == ".parquet" and p.is_file())
+
+
 def _published(db: Database, path: Path) -> str:
     """SQL of `PLACED` in a published dataset folder, a build, or a parquet file with both."""
     known: list[str] = []
-    for file in [path] if path.is_file() else plain_files(path, "**/*.parquet"):
+    for file in [path] if path.is_file() else _tables_below(path):
         names = pq.read_schema(file).names
         split = next((name for name in SPLITS if file.name.startswith(f"{name}-")), None)
         if "id" in names and ("split" in names or split):

@@ -22,13 +22,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo8.core.errors import Emo8Error
-from emo8.core.images import DecodeError, decode
+from emo8.core.images import DEFAULT_MAX_PIXELS, DecodeError, decode
 from emo8.core.licenses import hub_id, may_redistribute
 from emo8.dataset.shards import README, RELEASE, all_files, list_shards, sha256
 from emo8.engine.build_folder import read_json
 from emo8.publish import cardyaml
 from emo8.publish.merkle import Tree, row_hash
 
+_MOST_PIXELS = 5 * DEFAULT_MAX_PIXELS  # of a picture, whatever its row says: 12 bytes each
 _ROOT = re.compile(r"Root of all rows: `([0-9a-f]{64})`")
 
 
@@ -202,7 +203,8 @@ def _row(row: dict[str, Any], name: str, split: str, pictures: bool, seen: _Seen
         seen.problems.append(f"the picture of {place} has another hash than the row says")
         return
     try:
-        decoded = decode(data)
+        claimed = min(_MOST_PIXELS, row["width"] * row["height"])
+        decoded = decode(data, max_pixels=max(DEFAULT_MAX_PIXELS, claimed))
     except DecodeError as error:
         seen.problems.append(f"the picture of {place} does not decode: {error}")
         return

@@ -2,7 +2,8 @@
 
 Hostile tests of emo8 and pretrain; every row of the table is a file of this folder. The numbers of
 tries are those of `ROWS`, or as many as the minutes allow; `--share 0.05` is a quick look. Rows of
-OUT that are not run stay. Exit 1 where a row does not hold.
+OUT that are not run stay; with `--add` the tries of another seed are added to those of the row.
+Exit 1 where a row does not hold.
 """
 
 from __future__ import annotations
@@ -37,18 +38,22 @@ _PAGE = "`python -m benchmarks.lab.chaos --out benchmarks/results/chaos` writes 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when every row held."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.lab.chaos", description=(__doc__ or "").splitlines()[-3]
+        prog="python -m benchmarks.lab.chaos", description=(__doc__ or "").splitlines()[2]
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=20.0, help="for each row, at most")
     parser.add_argument("--share", type=float, default=1.0, help="of the tries of each row")
     parser.add_argument("--only", action="append", choices=ROWS, help="a row (repeatable)")
+    parser.add_argument("--add", action="store_true", help="to the tries that OUT has")
     parser.add_argument("--out", type=Path, default=Path("chaos"), help="OUT.md and OUT.json")
     given = parser.parse_args(argv)
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a forked process has no threads
     names = given.only or list(ROWS)
     rows = {name: run(name, given.seed, given.minutes, given.share) for name in names}
-    told = {**_before(given.out), **{name: row.as_dict() for name, row in rows.items()}}
+    before, fresh = _before(given.out), {name: row.as_dict() for name, row in rows.items()}
+    if given.add:
+        fresh = {name: sum_of(before[name], fresh[name]) for name in fresh}
+    told = {**before, **fresh}
     tell_with_table({"rows": told, "machine": machine.describe()}, table(told), given.out)
     return 0 if all(row.held_all for row in rows.values()) else 1
 
@@ -58,6 +63,28 @@ def _before(out: Path) -> dict[str, Any]:
     path = out.with_suffix(".json")
     rows: dict[str, Any] = json.loads(path.read_text())["rows"] if path.exists() else {}
     return rows
+
+
+def sum_of(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """One row of two runs with different seeds: counts are added, other figures are the later's."""
+    added = {name: before[name] + after[name] for name in ("tries", "held", "broken")}
+    figures = _sum(before["figures"], after["figures"])
+    return {
+        **after,
+        **added,
+        "figures": figures,
+        "command": f"{before['command']} --add {after['command']}",
+    }
+
+
+def _sum(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    told = {}
+    for name, value in after.items():
+        if isinstance(value, dict):
+            told[name] = _sum(before[name], value)
+        else:
+            told[name] = before[name] + value if name in ("tries", "planned", "took_s") else value
+    return told
 
 
 def run(name: str, seed: int, minutes: float, share: float) -> Row:

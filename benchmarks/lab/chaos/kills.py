@@ -68,8 +68,8 @@ def _plan(runs: list[tuple[Victim, int]], tries: int, rng: Random) -> list[tuple
     plan = []
     for victim, changes in runs:
         hows = [(at, how) for at in range(changes) for how in rng.sample(aimed.HOWS, 3)]
-        share = min(level, len(hows))
-        plan += [(victim, *hows[len(hows) * n // share]) for n in range(share)]
+        share, offset = min(level, len(hows)), rng.random()
+        plan += [(victim, *hows[int(len(hows) * (n + offset) / share)]) for n in range(share)]
     rng.shuffle(plan)
     return plan
 

@@ -94,7 +94,7 @@ def _left_out(folder: Path, loaded: _Loaded) -> tuple[tuple[str, str, int], ...]
     """
     if loaded.loader != "imagefolder":
         return ()
-    there = {str(path.resolve()) for path in folder.rglob("*") if is_image_name(path.name)}
+    there = {str(path.resolve()) for path in inside.files_below(folder) if is_image_name(path.name)}
     for data in loaded.data.values():
         cells = data.select_columns(["image"]).with_format("arrow")[:].column("image")
         there -= {str(Path(cell["path"]).resolve()) for cell in cells.to_pylist() if cell}
@@ -110,7 +110,7 @@ def _locate(source: SourceConfig, recipe_dir: Path) -> tuple[str, str, tuple[Any
     path = source.path.removeprefix("hub:")
     folder = (recipe_dir / path).absolute()
     if folder.is_dir():
-        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        files = sorted(file for file in inside.files_below(folder) if file.is_file())
         stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
         return str(folder), "", (hashlib.sha256(repr(stats).encode()).hexdigest(),)
     name, _, revision = path.partition("@")

@@ -315,6 +315,14 @@ def test_emoverse__as_downloaded(tmp_path):
     assert set(rows.emotion) == {"amusement", "awe"}
 
 
+def test_heco__a_column_that_stands_twice_is_named(tmp_path):
+    table = trees.heco(tmp_path) / "Labels" / "HECO_Labels.csv"
+    heading, _, rest = table.read_text().partition("\n")
+    table.write_text(f"{heading},Category\n{rest}".replace("1,0\n", "1,0,Anger\n"))
+    with pytest.raises(SourceError, match="'Category' stands twice"):
+        registry.read("heco", tmp_path)
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     ("name", "make", "file"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import unicodedata
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from emo8.core.inside import (
     OutsideError,
     cell_bytes,
     check_own_files,
+    files_below,
     find,
     find_plain,
     plain_files,
     read,
     read_plain,
 )
+from emo8.dataset import find_data
 
 
 @pytest.fixture
@@ -108,6 +111,21 @@ def test_check_own_files__a_hub_dataset_names_its_own_repository(name: str) -> N
     check_own_files("user/name", ["hf://datasets/user/name@0123abc/data/a.parquet"])
     with pytest.raises(OutsideError):
         check_own_files("user/name", [name])
+
+
+def test_files_below__however_deep(tmp_path: Path) -> None:
+    place = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1_200):  # deeper than Python recurses
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(os.open("deep.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=place))
+    os.close(place)
+    (tmp_path / "away").symlink_to(tmp_path)
+    assert [path.name for path in files_below(tmp_path)] == ["deep.jpg"]
+    assert find_data.find(str(tmp_path)).splits == {"all": "all"}
+    subprocess.run(["rm", "-r", str(tmp_path / "d")], check=True)  # shutil recurses
 
 
 def test_cell_bytes__every_form_of_an_image_cell(root: Path) -> None:

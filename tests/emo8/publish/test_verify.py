@@ -126,3 +126,12 @@ def test_verify__hub_downloaded_and_streamed(
     assert main(["verify", name, "--stream"]) == 0
     said = capsys.readouterr().out
     assert said.count("32 rows, 32 pictures") == 2
+
+
+def test_verify__pictures_of_any_size_that_a_build_may_have(
+    released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "DEFAULT_MAX_PIXELS", 10)  # all of them are larger
+    assert not verify.verify(released).problems
+    monkeypatch.setattr(verify, "_MOST_PIXELS", 10)  # a row's word alone takes no memory
+    assert "too_many_pixels" in verify.verify(released).problems[0]

@@ -132,6 +132,19 @@ def test_table__names_what_broke() -> None:
     assert "| bits | all noticed | 2 | 1 |" in page and "- bit 7 of x.parquet" in page
 
 
+def test_sum_of__two_seeds_of_one_row() -> None:
+    rows = []
+    for seed, problem in ((0, ""), (1, "it broke")):
+        figures = {"commands": {"build": {"changes": 9, "tries": 1}}, "took_s": 2.0}
+        row = Row(name="kills", promise="p", figures=figures, command=f"--seed {seed}")
+        row.count(problem)
+        rows.append(row.as_dict())
+    both = command.sum_of(*rows)
+    assert (both["tries"], both["held"], both["broken"]) == (2, 1, ["it broke"])
+    assert both["figures"] == {"commands": {"build": {"changes": 9, "tries": 2}}, "took_s": 4.0}
+    assert both["command"] == "--seed 0 --add --seed 1"
+
+
 def test_tree_hash__sees_names_and_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     before = inputs.tree_hash(tmp_path)
