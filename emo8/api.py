@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from PIL import Image
 
+    from emo8.core.settings import OutOfDomain
+
     Picture = str | Path | Image.Image | np.ndarray
 
 
@@ -129,20 +131,27 @@ def build(
 
 
 def label(
-    pictures: Sequence[Picture], *, model: str = "embedded", prompts: str | Path | None = None
+    pictures: Sequence[Picture],
+    *,
+    model: str = "embedded",
+    prompts: str | Path | None = None,
+    out_of_domain: OutOfDomain = "abstain",
 ) -> pd.DataFrame:
     """CLIP's claims about pictures (files, PIL pictures or uint8 RGB arrays), one line each.
 
     Columns `emotion`, `style`, `emotion_prob` and `style_prob` (in taxonomy order), `margin`
     between the two likeliest emotions. Uncalibrated: a build can calibrate them on labelled rows.
+    Of a picture outside of the model's domain (the embedded one knows drawings) nothing is claimed:
+    emotion and style are None, the distributions even; `out_of_domain="guess"` claims anyway.
     ImageError names a file that is no picture.
     """
     import numpy as np
     import pandas as pd
 
     from emo8.core import label_set
-    from emo8.labels.clip import encoder, zeroshot
+    from emo8.labels.clip import domain, encoder, zeroshot
     from emo8.labels.clip.prompts import load_prompts
+    from emo8.review.final_labels import most_likely
 
     clip = encoder.load(model, device=encoder.best_device())
     words = load_prompts(Path(prompts) if prompts else None)
@@ -157,11 +166,15 @@ def label(
         )
         for what, (texts, names) in asked.items()
     }
+    known = domain.of(model) if out_of_domain == "abstain" else None
+    if known is not None:
+        for shares in prob.values():
+            shares[~known.holds(vectors)] = domain.nothing_said(shares.shape[1])
     best = np.sort(prob["emotion"], axis=1)
     return pd.DataFrame(
         {
-            "emotion": [label_set.emotions()[k] for k in prob["emotion"].argmax(axis=1)],
-            "style": [label_set.styles()[k] for k in prob["style"].argmax(axis=1)],
+            "emotion": most_likely(pd.Series(list(prob["emotion"])), label_set.emotions()).tolist(),
+            "style": most_likely(pd.Series(list(prob["style"])), label_set.styles()).tolist(),
             "emotion_prob": list(prob["emotion"]),
             "style_prob": list(prob["style"]),
             "margin": best[:, -1] - best[:, -2],

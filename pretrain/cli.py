@@ -283,12 +283,13 @@ def run_show(args: argparse.Namespace, rest: list[str]) -> int:
 
 def _show_images(args: argparse.Namespace) -> int:
     from pretrain.show import images
-    from pretrain.show.rows import contact_sheet
+    from pretrain.show.rows import COLUMNS, contact_sheet
 
     seen = images.see(args.run, args.images, among=args.among)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     if args.out.suffix == ".png":
-        args.out.write_bytes(contact_sheet([images.cells_of(one) for one in seen]))
+        cells = [images.cells_of(one) for one in seen]
+        args.out.write_bytes(contact_sheet(cells, (*COLUMNS, "attention")))
     else:
         args.out.write_text(images.page(seen), "utf-8")
     sys.stdout.write(f"{args.out}: {len(seen)} pictures\n")

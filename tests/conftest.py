@@ -59,9 +59,13 @@ def sample_pictures() -> list[Path]:
 
 
 def write_recipe(folder: Path, body: str, name: str = "small") -> Path:
-    """A recipe file in `folder` that labels with the embedded CLIP and downloads nothing."""
+    """A recipe file in `folder` that labels with the embedded CLIP and downloads nothing.
+
+    `picture` draws what no model was made for, and tests want labels: CLIP is asked to guess.
+    """
     path = folder / "recipe.toml"
     rest = '[people]\ndetector = "off"\n[labels]\nclip = ["embedded"]\n'
+    rest += 'out_of_domain = "guess"\n'
     path.write_text(f'name = "{name}"\n{body}\n{rest}')
     return path
 

@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     from benchmarks.results import compare
     from emo8.core.errors import Emo8Error
 
+    caveats: list[str] = []
     options = {"base": arguments.base, "by": arguments.by}
     if arguments.data:
         found = compare.differences(_scored(arguments), **options)
@@ -46,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise Emo8Error("several FILEs are tables of answers: say what they are of with --data.")
     else:
         found = compare.compare(arguments.results[0], across=arguments.across, **options)
-    print(compare.markdown(found))
+        caveats = compare.caveats(arguments.results[0])
+    print("\n\n".join([compare.markdown(found), *caveats]))
     return 0
 
 

@@ -71,6 +71,11 @@ def compare(
     return found
 
 
+def caveats(results: Path) -> list[str]:
+    """What of these results is no measure of unseen pictures, a sentence each."""
+    return table.caveats(_labelled(results))
+
+
 def _labelled(results: Path) -> list[dict[str, Any]]:
     return [r for r in table.read_results([results]) if r.get("task", "single") in CLASS_TASKS]
 

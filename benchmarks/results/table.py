@@ -69,6 +69,9 @@ def tables(results: Sequence[dict[str, Any]]) -> list[Table]:
         lines = [_number_line(r, names) for r in mine]
         header = ("dataset", "group", "protocol", "model", *(f"{n} [95%]" for n in names),
                   "constant", "n", "seed")  # fmt: skip
+        if any(map(trained_on, mine)):
+            header = (*header, "trained on")
+            lines = [(*line, trained_on(r)) for line, r in zip(lines, mine, strict=True)]
         found.append(Table(title=task.replace("_", " "), header=header, lines=lines))
     return found + published({r["dataset"] for r in results})
 
@@ -159,6 +162,23 @@ def _worth(result: dict[str, Any]) -> str:
     return f"{most}+" if worth >= most else f"{worth:.1f}"
 
 
+def trained_on(result: dict[str, Any]) -> str:
+    """How many of its test pictures the model was trained on; "" where on none, or unknown."""
+    count = sum(result.get("seen", {}).values())
+    return f"{count} of {result['n']} test pictures" if count else ""
+
+
+def caveats(results: Iterable[dict[str, Any]]) -> list[str]:
+    """A sentence per model and dataset whose result is flattered by pictures it was trained on."""
+    lines = (
+        f"{result['model']} was trained on {told} of {result['dataset']}: not a measure of "
+        "pictures that it has never seen"
+        for result in results
+        if (told := trained_on(result))
+    )
+    return list(dict.fromkeys(lines))
+
+
 # Columns that are shown where any result has something to say in them.
 MORE: dict[str, Callable[[dict[str, Any]], str]] = {
     "coverage": _share("coverage"),
@@ -167,6 +187,7 @@ MORE: dict[str, Callable[[dict[str, Any]], str]] = {
     "one person [95%]": _people("person"),
     "perfect model [95%]": _people("ceiling"),
     "worth n people": _worth,
+    "trained on": trained_on,
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from emo8.core import label_set
 from emo8.engine.files import fingerprint
+from emo8.labels.clip.domain import says_something
 
 VERSION = 1  # raise when a field changes: samples made by another version are made anew
 # Sidebar groups and their fields, by FiftyOne type.
@@ -159,10 +160,12 @@ def _label(name: str | None, confidence: float | None, **more: Any) -> dict[str,
 
 
 def _most_likely(prob: Any, names: tuple[str, ...]) -> dict[str, Any] | None:
-    """The most likely name; the whole distribution goes along as logits."""
+    """The most likely name, if any is; the whole distribution goes along as logits."""
     if prob is None:
         return None
     shares = np.asarray(prob, float)
+    if not says_something(shares[None])[0]:
+        return None
     top = int(shares.argmax())
     logits = np.log(np.maximum(shares, 1e-6)).round(3).tolist()
     return {"label": names[top], "confidence": round(float(shares[top]), 4), "logits": logits}

@@ -20,7 +20,9 @@ from emo8.core.errors import BuildError
 from emo8.core.json_text import parse_json
 from emo8.core.suggest import suggest
 
-NO_STYLE = "any"  # the one style of a dataset that tells no styles apart
+# The one style of a dataset that tells no styles apart, and the folder of rows whose style nobody
+# knows.
+NO_STYLE = "any"
 FOOTER_KEY = b"emo8.labels"  # of published files whose set is not MIKELS
 # Answers of annotators, columns of tables and words of recipes that no label may be called.
 _RESERVED = ("none", "neutral", "cannot_tell", "other", "clip", "abstain", "all")
@@ -44,6 +46,15 @@ class LabelSet:
     def parse_style(self, name: str) -> str:
         """The style that `name` spells; ValueError with the nearest one otherwise."""
         return _parsed(name, self.styles, taxonomy.STYLE_ALIASES, "style")
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders that shards may lie in: the styles, and that of rows without one."""
+        return self.styles if NO_STYLE in self.styles else (*self.styles, NO_STYLE)
+
+    def folder_of(self, style: int | None) -> str:
+        """The folder of rows with this style's number, or without style."""
+        return NO_STYLE if style is None else self.styles[style]
 
     @property
     def emotion_colors(self) -> dict[str, str]:

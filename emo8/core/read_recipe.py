@@ -151,7 +151,7 @@ def _check(recipe: Recipe, where: str) -> None:
     if recipe.labels.style_rule[-1:] != ("clip",):
         raise RecipeError(
             f'{where}: labels.style_rule = {list(recipe.labels.style_rule)}: end it with "clip", '
-            "because every row needs a style"
+            "so that rows for which nobody else has a style get one"
         )
     for word, emotion in recipe.votes.words.items():
         if emotion not in ("", *names.emotions):

@@ -102,7 +102,9 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     ),
     "emotion_calibration": (
         pa.string(),
-        "which fit calibrated emotion_prob: the style's own, all (styles together) or none",
+        "which fit calibrated emotion_prob: the style's own, all (styles together) or none; or "
+        "out_of_domain: the picture is unlike those the model was made for, emotion_prob and "
+        "style_prob are even, and CLIP makes no claim",
     ),
     "positive_prob": (
         pa.float32(),
@@ -132,9 +134,12 @@ PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
     "arousal": (pa.float32(), "mean of people's ratings, 0 calm to 1 excited"),
     "dominance": (pa.float32(), "mean of people's ratings, 0 controlled to 1 in control"),
     "emotion_source": (pa.string(), "what the source claims, null where it claims nothing"),
-    "style": (pa.int64(), "the final style"),
+    "style": (pa.int64(), "the final style, null where nobody knows it"),
     "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the styles"),
-    "style_rule": (pa.string(), "who made the final style: human, source or clip"),
+    "style_rule": (
+        pa.string(),
+        "who made the final style: human, source or clip; abstain = nobody, and style is null",
+    ),
     "caption": (pa.string(), "the source's own caption"),
     "description": (
         pa.string(),

@@ -22,6 +22,7 @@ _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 Claimant = Literal["human", "source", "clip"]
 CLAIMANTS: tuple[Claimant, ...] = get_args(Claimant)
 Precision = Literal["auto", "fp32", "bf16"]
+OutOfDomain = Literal["abstain", "guess"]
 VoteRule = Literal["majority", "threshold", "distribution", "dawid_skene"]
 Vocabulary = Literal["ekman", "plutchik"]
 VoteCount = Literal["split", "each"]
@@ -140,7 +141,10 @@ class LabelsConfig:
     rule: Annotated[tuple[Claimant, ...], Field(min_length=1)] = (
         CLAIMANTS  # whose claim becomes the final emotion, first one first
     )
-    style_rule: tuple[Claimant, ...] = CLAIMANTS  # the same for the style; must end with "clip"
+    style_rule: tuple[Claimant, ...] = CLAIMANTS  # the same for the style; ends with "clip"
+    # Of pictures unlike those that a model was made for: "abstain", or "guess" for what it would
+    # say. Known of "embedded" (drawings) and of folders with a domain.json; others are believed.
+    out_of_domain: OutOfDomain = "abstain"
     max_risk: Share = 1.0  # share of CLIP labels that may be wrong, else abstain; 1 = never abstain
     attributes: str = ""  # TOML vocabularies or EmoSet's info.json; default: the lists shipped
     # An attribute less likely than this is left out. The embedded model keeps expressions from 0.6

@@ -33,7 +33,7 @@ class Shard:
 
     split_rank: int  # place in SPLITS
     group: int
-    style_rank: int  # place among the styles of the dataset
+    style_rank: int  # place among the folders of the dataset: of its style
     name: str  # path below the folder, with slashes
 
     @property
@@ -51,7 +51,7 @@ def list_shards(root: Path) -> list[Shard]:
     In this order a stream does not show one style first. BuildError names a file that does not
     belong.
     """
-    shards, styles = [], labels_of(root).styles
+    shards, styles = [], labels_of(root).folders
     for path in plain_files(root, "data/*/*.parquet"):
         split, _, group = path.stem.rpartition("-")
         style = path.parent.name

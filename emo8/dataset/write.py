@@ -75,7 +75,8 @@ def plan_shards(build: Path, max_pixels: int, *, blur_faces: bool = False) -> li
 
 def remove_surplus(build: Path) -> None:
     """Remove shards without rows; until the others are written, pictures come from there."""
-    expected = {shard_path(build, *shard) for shard in _kept(build, "DISTINCT style, split, shard")}
+    columns = f"DISTINCT coalesce(style, '{label_set.NO_STYLE}') AS folder, split, shard"
+    expected = {shard_path(build, *shard) for shard in _kept(build, columns)}
     for path in (build / "dataset" / "data").glob("*/*.parquet"):
         if path not in expected:
             path.unlink()
@@ -109,7 +110,7 @@ class ShardTask:
         records = self._records()
         shards = defaultdict(list)
         for record in records:
-            shards[record["style"], record["split"]].append(record)
+            shards[record["style"] or label_set.NO_STYLE, record["split"]].append(record)
         stale = {}
         for (style, split), members in shards.items():
             path = shard_path(self.build, style, split, self.part)
@@ -230,7 +231,7 @@ class _Received:
 def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dict[str, Any]:
     """One published row: the record, its numbers for names, and the picture's clean bytes."""
     name = f"{record['id']}.{suffix(clean)}"
-    emotion, description = record["emotion"], record["description"]
+    emotion, style, description = record["emotion"], record["style"], record["description"]
     raw = [round(value, schema.PUBLISHED_DECIMALS) for value in record["emotion_raw_prob"]]
     return {
         **{key: value for key, value in record.items() if key in schema.PUBLISHED},
@@ -241,7 +242,7 @@ def _published(record: dict[str, Any], clean: bytes, blurred: int | None) -> dic
         "description_with_emotion": description
         if description is None or emotion is None
         else with_emotion(description, emotion),
-        "style": label_set.styles().index(record["style"]),
+        "style": None if style is None else label_set.styles().index(style),
         "published_sha256": hashlib.sha256(clean).hexdigest(),
     }
 

@@ -72,19 +72,22 @@ def read_dataset(dataset: Path) -> pa.Table:
 
 
 def picker(table: pa.Table) -> Callable[[str, str], Image.Image | None]:
-    """A function (emotion, style) -> the picture that shows the cell best, or None."""
+    """A function (emotion, style) -> the picture that shows the cell best, or None.
+
+    Only what people or sources named counts: a guess of CLIP's is nothing to show a label by.
+    """
 
     def pick(emotion: str, style: str) -> Image.Image | None:
         number = EMOTIONS.index(emotion)
         in_cell = pc.and_(
             pc.equal(table["emotion"], number), pc.equal(table["style"], STYLES.index(style))
         )
-        cell = table.filter(in_cell).select(["emotion_rule", "emotion_prob", "image"])
+        named = pc.and_(in_cell, pc.not_equal(table["emotion_rule"], "clip"))
+        cell = table.filter(named).select(["emotion_prob", "image"])
         if not cell.num_rows:
             return None
         sure = [prob[number] for prob in cell["emotion_prob"].to_pylist()]
-        claimed = [rule != "clip" for rule in cell["emotion_rule"].to_pylist()]
-        best = max(range(cell.num_rows), key=lambda row: (claimed[row], sure[row]))
+        best = max(range(cell.num_rows), key=sure.__getitem__)
         return Image.fromarray(decode(cell["image"][best]["bytes"].as_py()).rgb)
 
     return pick

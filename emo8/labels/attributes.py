@@ -6,6 +6,7 @@ vocabulary reruns this step, which reads embeddings and decodes no picture.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.engine.steps import Batch, Step
+from emo8.labels.clip.domain import Domain
 from emo8.labels.clip.vocabulary import Vocabulary
 from emo8.labels.clip_steps import Model, embeddings
 
@@ -34,8 +36,9 @@ class Attributes(Step):
     vocabulary: Vocabulary
     classifiers: Path  # made by `emo8.classifiers`
     min_prob: float
+    domain: Domain | None = None  # where the model is believed; None: everywhere
     name: str = field(default="attributes", init=False)
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
@@ -54,6 +57,7 @@ class Attributes(Step):
             "model": self.model.weights_sha256,
             "vocabulary_sha256": self.vocabulary.sha256,
             "min_prob": self.min_prob,
+            "domain": None if self.domain is None else dataclasses.asdict(self.domain),
         }
 
     def setup(self) -> dict[str, np.ndarray]:
@@ -64,13 +68,14 @@ class Attributes(Step):
         column = batch[self.model.table].column("embedding").combine_chunks()
         vectors = embeddings(column, self.model.dim)
         valid = column.is_valid().to_pylist()
+        inside = np.ones(len(vectors), bool) if self.domain is None else self.domain.holds(vectors)
         found: dict[str, list[Any]] = {}
         for attribute in SINGLE:
-            picked = self._picked(vectors, state, attribute, 1)
+            picked = self._picked(vectors, state, attribute, 1, inside)
             best = [rows[0] if rows else (None, None) for rows in picked]
             found[attribute] = [name if ok else None for (name, _), ok in zip(best, valid)]
             found[f"{attribute}_prob"] = [p if ok else None for (_, p), ok in zip(best, valid)]
-        picked = self._picked(vectors, state, "object", MAX_OBJECTS)
+        picked = self._picked(vectors, state, "object", MAX_OBJECTS, inside)
         names = [[name for name, _ in rows] for rows in picked]
         prob = [[p for _, p in rows] for rows in picked]
         found["objects"] = [value if ok else None for value, ok in zip(names, valid)]
@@ -78,7 +83,12 @@ class Attributes(Step):
         return pa.table(found, schema=self.adds)
 
     def _picked(
-        self, vectors: np.ndarray, state: dict[str, np.ndarray], attribute: str, most: int
+        self,
+        vectors: np.ndarray,
+        state: dict[str, np.ndarray],
+        attribute: str,
+        most: int,
+        inside: np.ndarray,
     ) -> list[list[tuple[str, float]]]:
         """Per row up to `most` (name, probability), the likeliest first."""
         from emo8.labels.clip.zeroshot import presence
@@ -98,6 +108,6 @@ class Attributes(Step):
         names = list(self.vocabulary.prompts[attribute])
         order = np.argsort(-prob, axis=1, kind="stable")[:, :most]
         return [
-            [(names[k], float(row[k])) for k in best if row[k] >= least]
-            for row, best in zip(prob, order)
+            [(names[k], float(row[k])) for k in best if known and row[k] >= least]
+            for row, best, known in zip(prob, order, inside, strict=True)
         ]

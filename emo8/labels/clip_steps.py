@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,8 @@ from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.engine.live import ticked
 from emo8.engine.steps import ROWS, Batch, Step
 from emo8.labels.calibration import Calibrations
+from emo8.labels.clip import domain
+from emo8.labels.clip.domain import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,14 +129,19 @@ class Embed(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Label(Step):
-    """CLIP's raw distributions: the mean over the models of the recipe, and how far they agree."""
+    """CLIP's raw distributions: the mean over the models of the recipe, and how far they agree.
+
+    Models that lie outside of their domain do not count; where none is inside, `style_prob` is
+    even and `out_of_domain` true, and the raw distribution of the emotion is that of all.
+    """
 
     models: tuple[Model, ...]
     prompts_sha256: str
     style_prompts: bool
     classifiers: Path  # made by `emo8.classifiers`
+    domains: tuple[Domain | None, ...] = ()  # of the models; None, or none at all: no limits
     name: str = field(default="label", init=False)
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
@@ -148,6 +156,7 @@ class Label(Step):
                 ("emotion_agreement", pa.float32()),
                 ("style_prob", prob),
                 ("positive_prob", pa.float32()),
+                ("out_of_domain", pa.bool_()),
             ]
         )
 
@@ -155,6 +164,7 @@ class Label(Step):
         models = [(model.name, model.weights_sha256) for model in self.models]
         return {
             "models": models,
+            "domains": [None if d is None else dataclasses.asdict(d) for d in self.domains],
             "prompts_sha256": self.prompts_sha256,
             "style_prompts": self.style_prompts,
         }
@@ -170,7 +180,10 @@ class Label(Step):
             model.table: embeddings(batch[model.table].column("embedding"), model.dim)
             for model in self.models
         }
-        style_prob = self._each(vectors, state, "style").mean(axis=0)
+        counts = self._counts(vectors)
+        outside = ~counts.any(axis=0)
+        style_prob = _mean(self._each(vectors, state, "style"), counts)
+        style_prob[outside] = domain.nothing_said(style_prob.shape[1])
         claimed = batch[ROWS].column("style_source").to_pylist()
         styles = styles_of(claimed, style_prob)
         each = self._each(vectors, state, "emotion")
@@ -180,16 +193,28 @@ class Label(Step):
                 if rows.any() and f"{self.models[0].table}/emotion/{style}" in state:
                     own = {table: found[rows] for table, found in vectors.items()}
                     each[:, rows] = self._each(own, state, f"emotion/{style}")
-        emotion_prob = each.mean(axis=0)
+        emotion_prob = _mean(each, counts)
         same = each.argmax(axis=2) == emotion_prob.argmax(axis=1)
-        positive = self._each(vectors, state, "polarity").mean(axis=0)[:, 0]
+        positive = _mean(self._each(vectors, state, "polarity"), counts)[:, 0]
         columns = [
             rows_or_null(emotion_prob, valid),
             pa.array(same.mean(axis=0), pa.float32(), mask=~valid),
             rows_or_null(style_prob.round(PUBLISHED_DECIMALS), valid),
             pa.array(positive.round(PUBLISHED_DECIMALS), pa.float32(), mask=~valid),
+            pa.array(outside, pa.bool_(), mask=~valid),
         ]
         return pa.table(columns, schema=self.adds)
+
+    def _counts(self, vectors: dict[str, np.ndarray]) -> np.ndarray:
+        """(M, N) whether each of the M models is inside its domain with each picture."""
+        return np.stack(
+            [
+                np.ones(len(vectors[model.table]), bool)
+                if known is None
+                else known.holds(vectors[model.table])
+                for model, known in zip_longest(self.models, self.domains)
+            ]
+        )
 
     def _each(
         self, vectors: dict[str, np.ndarray], state: dict[str, np.ndarray], what: str
@@ -211,15 +236,22 @@ class Label(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrate(Step):
-    """CLIP's final claim: the raw distribution, calibrated where a calibration is given."""
+    """CLIP's final claim: the raw distribution, calibrated where a calibration is given.
+
+    Outside of the models' domains nothing is claimed, unless a calibration was fitted on rows of
+    that very style.
+    """
 
     calibrations: Calibrations
     name: str = field(default="calibrate", init=False)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     @property
     def reads(self) -> dict[str, tuple[str, ...]]:
-        return {ROWS: ("style_source",), "label": ("emotion_raw_prob", "style_prob")}
+        return {
+            ROWS: ("style_source",),
+            "label": ("emotion_raw_prob", "style_prob", "out_of_domain"),
+        }
 
     @property
     def adds(self) -> pa.Schema:
@@ -250,6 +282,9 @@ class Calibrate(Step):
             names[rows], calibration = self.calibrations.of(style)
             if rows.any() and calibration is not None:
                 prob[rows] = calibration.apply(prob[rows])
+        outside = label.column("out_of_domain").fill_null(False).to_numpy()
+        outside &= ~np.isin(names.astype(str), list(self.calibrations.by_style))
+        prob[outside], names[outside] = domain.nothing_said(prob.shape[1]), domain.OUT_OF_DOMAIN
         rounded = prob.round(PUBLISHED_DECIMALS)
         columns = [
             rows_or_null(rounded, valid),
@@ -258,6 +293,13 @@ class Calibrate(Step):
             pa.array(names, pa.string(), mask=~valid),
         ]
         return pa.table(columns, schema=self.adds)
+
+
+def _mean(each: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """(N, K) means of distributions (M, N, K) over the models that count (M, N); all, if none."""
+    weights = np.where(counts.any(axis=0), counts, True)
+    mean: np.ndarray = np.average(each, axis=0, weights=weights[..., None] * np.ones(each.shape))
+    return mean
 
 
 def styles_of(claimed: Sequence[str | None], style_prob: np.ndarray) -> np.ndarray:

@@ -69,5 +69,5 @@ class Decider:
                 END AS verdict
                 FROM {self.claims.labelled(rows)} AS rows
                 LEFT JOIN removed USING (n)
-                LEFT JOIN allowed USING (style)
+                LEFT JOIN allowed ON coalesce(rows.style, '') = allowed.style
             )"""

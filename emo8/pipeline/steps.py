@@ -18,6 +18,7 @@ from emo8.labels import calibration, clip_steps, safety
 from emo8.labels.attributes import Attributes
 from emo8.labels.calibration import Calibrations
 from emo8.labels.classifiers import ClassifierTask
+from emo8.labels.clip import domain
 from emo8.labels.clip.models import EMBEDDED, EMBEDDED_KNOWS, PUBLIC
 from emo8.labels.clip.prompts import PromptSet, load_prompts
 from emo8.labels.clip.vocabulary import Vocabulary, load_vocabulary
@@ -95,6 +96,8 @@ def part_steps(recipe: Recipe, resolved: ResolvedModels, out: Path) -> list[Step
     models, prompts = resolved.models, resolved.prompts
     max_pixels = recipe.ingest.max_pixels
     classifiers = resolved.classifier_task(out).path
+    abstains = recipe.labels.out_of_domain == "abstain"
+    domains = tuple(domain.of(model.name) if abstains else None for model in models)
     return [
         Measure(max_pixels=max_pixels),
         people.People(
@@ -106,6 +109,7 @@ def part_steps(recipe: Recipe, resolved: ResolvedModels, out: Path) -> list[Step
         *(clip_steps.Embed(model=model, max_pixels=max_pixels) for model in models),
         clip_steps.Label(
             models=models,
+            domains=domains,
             prompts_sha256=prompts.sha256,
             style_prompts=recipe.labels.style_prompts,
             classifiers=classifiers,
@@ -113,6 +117,7 @@ def part_steps(recipe: Recipe, resolved: ResolvedModels, out: Path) -> list[Step
         clip_steps.Calibrate(calibrations=resolved.calibrations),
         Attributes(
             model=models[0],
+            domain=domains[0],
             vocabulary=resolved.vocabulary,
             classifiers=classifiers,
             min_prob=recipe.labels.min_attribute_prob,

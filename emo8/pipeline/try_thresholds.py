@@ -48,7 +48,7 @@ _TRIED = """
         coalesce(verdict.reason, CASE WHEN step <> 'decide' THEN reason END) AS after
     FROM (
         SELECT rows.*, CASE {cases} END AS verdict
-        FROM numbers AS rows LEFT JOIN allowed USING (style)
+        FROM numbers AS rows LEFT JOIN allowed ON coalesce(rows.style, '') = allowed.style
     )
 """
 
@@ -157,15 +157,16 @@ def compare(db: Database, config: DecideConfig, examples: int) -> Trial:
     leaving = "tried WHERE before IS NULL AND after IS NOT NULL"
     returning = "tried WHERE before IS NOT NULL AND after IS NULL"
     kept = db.lines("""
-        SELECT style, count(*) FILTER (before IS NULL), count(*) FILTER (after IS NULL)
-        FROM tried GROUP BY style
+        SELECT coalesce(style, 'any'), count(*) FILTER (before IS NULL),
+            count(*) FILTER (after IS NULL)
+        FROM tried GROUP BY 1
     """)
     counts = {style: (before, after) for style, before, after in kept}
     copies = f"SELECT count(*) FROM tried SEMI JOIN (SELECT id FROM {leaving}) gone"
     return Trial(
         leaving=_counted(db, "after", leaving),
         returning=_counted(db, "before", returning),
-        kept={style: counts[style] for style in label_set.styles() if style in counts},
+        kept={s: counts[s] for s in label_set.current().folders if s in counts},
         orphans=db.value(f"{copies} ON survivor = gone.id")
         - db.value(f"SELECT count(*) FROM {leaving}"),
         shown_leaving=_spread(db, "after", leaving, examples),

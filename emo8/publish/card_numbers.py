@@ -14,7 +14,7 @@ from PIL import Image
 
 from emo8.core import schema
 from emo8.core.images import decode
-from emo8.core.label_set import LabelSet
+from emo8.core.label_set import NO_STYLE, LabelSet
 from emo8.core.licenses import hub_id
 from emo8.core.settings import LeaksConfig
 from emo8.core.taxonomy import SPLITS
@@ -23,6 +23,7 @@ from emo8.duplicates import fingerprints
 from emo8.engine.database import parquet, reading
 from emo8.engine.verdict_table import VERDICTS
 from emo8.labels.calibration import Calibrations
+from emo8.labels.clip.domain import OUT_OF_DOMAIN
 from emo8.review.report import vote_report
 
 NO_EMOTION = "none"
@@ -78,7 +79,12 @@ def count(root: Path) -> dict[str, Any]:
         "voted": _where(table, "num_votes", lambda column: pc.greater(column, 0)),
         "blur_asked": table.num_rows - table["faces_blurred"].null_count,
         "blurred": _where(table, "faces_blurred", lambda column: pc.greater(column, 0)),
-        "calibrated": _where(table, "emotion_calibration", lambda c: pc.not_equal(c, "none")),
+        "calibrated": _where(
+            table,
+            "emotion_calibration",
+            lambda c: pc.invert(pc.is_in(c, pa.array(["none", OUT_OF_DOMAIN]))),
+        ),
+        "out_of_domain": _where(table, "emotion_calibration", lambda c: pc.equal(c, OUT_OF_DOMAIN)),
         "fingerprint": content_fingerprint(root),
         "labels": labels,
     }
@@ -102,7 +108,7 @@ def annotators(facts: dict[str, Any]) -> list[str]:
 def sample_pictures(root: Path) -> dict[tuple[str, str], Image.Image]:
     """One picture per emotion and style: labelled by its source if any is, else CLIP's surest."""
     labels = labels_of(root)
-    best: dict[tuple[int, int], tuple[tuple[bool, float], str, int]] = {}
+    best: dict[tuple[int, int | None], tuple[tuple[bool, float], str, int]] = {}
     for shard in list_shards(root):
         table = pq.read_table(
             root / shard.name,
@@ -116,7 +122,7 @@ def sample_pictures(root: Path) -> dict[tuple[str, str], Image.Image]:
             if cell not in best or rank > best[cell][0]:
                 best[cell] = (rank, shard.name, number)
     return {
-        (labels.emotions[emotion], labels.styles[style]): _picture(root / name, number)
+        (labels.emotions[emotion], labels.folder_of(style)): _picture(root / name, number)
         for (emotion, style), (_, name, number) in best.items()
     }
 
@@ -136,11 +142,12 @@ def _cells(table: pa.Table, labels: LabelSet) -> dict[str, dict[str, int]]:
     """style -> emotion -> rows; a value outside the vocabulary is left to the gate."""
     pairs = Counter(zip(table["style"].to_pylist(), table["emotion"].to_pylist(), strict=True))
     return {
-        style: {
+        labels.folder_of(number): {
             **{emotion: pairs[number, place] for place, emotion in enumerate(labels.emotions)},
             NO_EMOTION: pairs[number, None],
         }
-        for number, style in enumerate(labels.styles)
+        for number in (*range(len(labels.styles)), None)
+        if number is not None or NO_STYLE not in labels.styles
     }
 
 

@@ -60,7 +60,7 @@ def front_matter(
     """
     shards = list_shards(root)
     configs = [_config("default", _default_patterns(shards))]
-    for style in labels_of(root).styles:
+    for style in labels_of(root).folders:
         own = [shard.split for shard in shards if shard.style == style]
         patterns = {split: [f"data/{style}/{split}-*.parquet"] for split in SPLITS if split in own}
         if patterns:

@@ -196,7 +196,9 @@ def _check_labels(
     abstained = emotion is None and entry["emotion_rule"] == ABSTAIN
     if not abstained and (emotion is None or not 0 <= emotion < len(labels.emotions)):
         found.add("vocabulary", f"emotion {emotion} of {place}")
-    if entry["style"] != shard.style_rank:
+    style = entry["style"]
+    known = style is None or 0 <= style < len(labels.styles)
+    if not known or labels.folder_of(style) != shard.style:
         found.add("vocabulary", f"style {entry['style']} of {place}")
     if prob is not None and (len(prob) != len(labels.emotions) or abs(sum(prob) - 1) > 0.01):
         found.add("vocabulary", f"emotion_prob of {place}")

@@ -310,7 +310,7 @@ def _target_name(name: str, row: dict[str, Any], labels: LabelSet) -> str:
     """Where a row is written: in its own file, or from labels/ in the shard of its style."""
     if not name.startswith(f"{LABELS}/"):
         return name
-    return f"data/{labels.styles[row['style']]}/{Path(name).name}"
+    return f"data/{labels.folder_of(row['style'])}/{Path(name).name}"
 
 
 def _address(url: str | None) -> str | None:

@@ -98,7 +98,7 @@ def _relations(pairs: pd.DataFrame) -> dict[frozenset[str], str]:
 
 def _numbers(pair: Mapping[Any, Any]) -> str:
     left = min(float(pair["residual"]), float(pair["crop_residual"]))
-    return f"{pair['relation']}, left {left:.1f}, colour {pair['colour']:.2f}"
+    return f"{pair['relation']}, {left:.1f} grey levels, {pair['colour']:.2f} of the colours"
 
 
 def _note(row: Mapping[Any, Any], how: dict[frozenset[str], str]) -> str:
@@ -155,8 +155,13 @@ def _page(names: list[str], num_clusters: int, num_possible: int, most: int) -> 
         "<!doctype html><meta charset=utf-8><title>Copies</title>"
         f"<h1>{num_clusters} clusters of copies, {num_possible} possible pairs</h1>"
         f"<p>A red line opens a cluster; what stays comes first. At most {most} of each are "
-        "shown, spread evenly over all. Under each picture: its file, what became of it, how it "
-        "relates to the one that stays, the grey levels by which the two differ once laid on each "
-        "other (0 = the same), and how alike their colours are (1 = the same).</p>\n"
+        "shown, spread evenly over all. Under each picture:</p>"
+        "<ul><li>its file, and what became of it;</li>"
+        "<li>how it relates to the one that stays;</li>"
+        "<li><b>grey levels</b>: of 255, by how many the two differ where they differ most, once "
+        "laid on each other. 0 = the same; copies are up to decide.max_near_residual "
+        "(max_crop_residual where one is a crop of the other);</li>"
+        "<li><b>of the colours</b>: the share that no tint of the other explains. 0 = the same, "
+        "about 1 = unrelated; copies are up to decide.max_near_colour.</li></ul>\n"
         f"{sheets}\n"
     )

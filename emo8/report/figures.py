@@ -114,12 +114,15 @@ def intervals(rows: Sequence[tuple[str, float, float, float]], xlabel: str) -> b
 def matrix(
     values: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, xlabel: str, ylabel: str
 ) -> bytes:
-    """Counts (R, C) with the number in every cell; darker = a larger share of its row."""
+    """Counts (R, C) with the number in every cell; the shade is its share of its line."""
 
     def draw(axes: Axes) -> None:
         total = values.sum(axis=1, keepdims=True)
         share = values / np.maximum(total, 1)
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        shown = axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        legend = axes.figure.colorbar(shown, ax=axes, pad=0.02, format=_percent)
+        legend.set_label("share of the line")
+        legend.outline.set_visible(False)
         axes.grid(visible=False)
         for row, column in np.ndindex(*values.shape):
             color = "white" if share[row, column] > 0.6 else INK
@@ -132,6 +135,10 @@ def matrix(
         axes.set(xlabel=xlabel, ylabel=ylabel)
 
     return plot(draw, height=1.6 + 0.34 * len(rows))
+
+
+def _percent(share: float, place: int | None = None) -> str:
+    return f"{share:.0%}"
 
 
 def reliability(bins: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:

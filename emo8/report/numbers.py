@@ -45,7 +45,8 @@ def statistics(build: Path, models: list[str]) -> dict[str, Any]:
         rows = parquet(build / VERDICTS)
         kept = f"(FROM {rows} WHERE reason IS NULL)"
         rejected = _counts(db, "reason", f"(FROM {rows} WHERE reason IS NOT NULL)")
-        cells = db.lines(f"SELECT style, emotion, count(*) FROM {kept} GROUP BY ALL")
+        style = f"coalesce(style, '{label_set.NO_STYLE}')"
+        cells = db.lines(f"SELECT {style}, emotion, count(*) FROM {kept} GROUP BY ALL")
         found = {(style, emotion): n for style, emotion, n in cells}
         splits = _counts(db, "split", kept)
         num_rows = sum(found.values())
@@ -58,7 +59,7 @@ def statistics(build: Path, models: list[str]) -> dict[str, Any]:
             },
             "counts": {
                 s: {e: found.get((s, e), 0) for e in label_set.emotions()}
-                for s in label_set.styles()
+                for s in label_set.current().folders
             },
             "splits": {split: splits.get(split, 0) for split in SPLITS},
             "emotion_rules": _counts(db, "emotion_rule", kept),

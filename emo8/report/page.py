@@ -35,6 +35,7 @@ from emo8.review.report import vote_report
 TILES_PER_SHEET = 12
 LAYOUT = Layout(tile_px=150, columns=6, text_lines=3)
 NUM_AMBIGUOUS = 18
+_NAMES = {label_set.NO_STYLE: "no style"}
 _CLAIMS = (("source", "clip"), ("human", "clip"), ("human", "source"))
 
 
@@ -61,7 +62,8 @@ def write(build: Path) -> dict[str, Any]:
         images=images,
         samples=samples,
         emotions=label_set.emotions(),
-        styles=label_set.styles(),
+        styles=_shown_styles(numbers),
+        names=_NAMES,
         version=__version__,
     )
     write_text(folder / "report.html", text)
@@ -96,8 +98,11 @@ def summary(build: Path, rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def by_step(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
-    """Counts of emotion x style over all labelled inputs, then after each step that took some."""
-    rows = verdicts[verdicts["style"].notna()]
+    """Counts of emotion x style over all inputs, then after each step that took some.
+
+    The first and the last number of rows are those of the funnel.
+    """
+    rows = verdicts
     found = [{"step": "inputs", "num_rows": len(rows), "counts": _table(rows)}]
     order = verdicts.loc[verdicts["reason"].notna(), "step"].drop_duplicates()
     # the decision applies its steps in one order, whatever row comes first in the table
@@ -109,17 +114,14 @@ def by_step(verdicts: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _table(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Rows by style and emotion; those without style, or not read, are in NO_STYLE."""
     emotion = rows["emotion"].fillna("none")
-    table = pd.crosstab(rows["style"], emotion)
-    table = table.reindex(
-        index=list(label_set.styles()), columns=[*label_set.emotions(), "none"], fill_value=0
-    )
+    table = pd.crosstab(rows["style"].fillna(label_set.NO_STYLE), emotion)
+    folders, names = label_set.current().folders, (*label_set.emotions(), "none")
+    table = table.reindex(index=list(folders), columns=list(names), fill_value=0)
     return {
-        style: {
-            name: int(table[name].to_dict().get(style, 0))
-            for name in (*label_set.emotions(), "none")
-        }
-        for style in label_set.styles()
+        style: {name: int(table[name].to_dict().get(style, 0)) for name in names}
+        for style in folders
     }
 
 
@@ -153,15 +155,17 @@ def confusion(rows: pd.DataFrame) -> dict[str, list[list[int]]]:
 
 def draw(build: Path, rows: pd.DataFrame, numbers: dict[str, Any]) -> dict[str, bytes]:
     """Every figure by file name without its suffix."""
-    prob = np.stack(rows["emotion_prob"].to_list())
-    by_style = {style: prob[rows["style"].eq(style).to_numpy()] for style in label_set.styles()}
+    claimed = rows[rows["emotion_clip"].notna()]
+    prob = np.array(claimed["emotion_prob"].to_list()).reshape(-1, len(label_set.emotions()))
+    by_style = {style: prob[claimed["style"].eq(style).to_numpy()] for style in label_set.styles()}
     found = {"confidence": figures.confidence(by_style)}
     for name, place in (("before", 0), ("after", -1)):
         counts = numbers["steps"][place]["counts"]
-        names = [*label_set.emotions(), "none"]
-        values = np.array([[counts[style][e] for e in names] for style in label_set.styles()])
+        names, styles = [*label_set.emotions(), "none"], _shown_styles(numbers)
+        values = np.array([[counts[style][e] for e in names] for style in styles])
+        shown = [_NAMES.get(style, style) for style in styles]
         found[f"counts_{name}"] = figures.matrix(
-            values, label_set.styles(), names, xlabel="final emotion", ylabel="style"
+            values, shown, names, xlabel="final emotion", ylabel="style"
         )
     for pair, table in numbers["confusion"].items():
         first, second = pair.split(" and ")
@@ -178,6 +182,13 @@ def draw(build: Path, rows: pd.DataFrame, numbers: dict[str, Any]) -> dict[str, 
     return found
 
 
+def _shown_styles(numbers: dict[str, Any]) -> list[str]:
+    """The styles, and NO_STYLE where an input is without one."""
+    counts = numbers["steps"][0]["counts"]
+    every = label_set.styles()
+    return [style for style in counts if style in every or any(counts[style].values())]
+
+
 def calibration_figures(entry: dict[str, Any]) -> dict[str, bytes]:
     """The reliability diagram and the curve of accuracy over coverage of one fit."""
     bins = {name: entry[name]["reliability"] for name in ("before", "after")}
@@ -190,9 +201,11 @@ def calibration_figures(entry: dict[str, Any]) -> dict[str, bytes]:
 
 def _sheets(build: Path, rows: pd.DataFrame) -> dict[str, bytes]:
     """The most ambiguous pictures, and a sample sheet per cell of style x emotion."""
-    picks = {"ambiguous": _ambiguous(rows)}
+    ambiguous = _ambiguous(rows)
+    picks = {} if ambiguous.empty else {"ambiguous": ambiguous}
     labelled = rows[rows["emotion"].notna()]
-    for (style, emotion), cell in labelled.groupby(["style", "emotion"], sort=True):
+    styles = labelled["style"].fillna(label_set.NO_STYLE)
+    for (style, emotion), cell in labelled.groupby([styles, "emotion"], sort=True):
         # the hash in the id is as good as a random draw, and the same every time
         picks[f"samples/{style}-{emotion}"] = cell.sort_values("id").head(TILES_PER_SHEET)
     wanted = {key for pick in picks.values() for key in pick["id"]}
@@ -209,7 +222,8 @@ def _sheets(build: Path, rows: pd.DataFrame) -> dict[str, bytes]:
 def _caption(row: dict[Any, Any]) -> str:
     final = f"{row['emotion']} ({row['emotion_rule']})" if row["emotion"] else "no final label"
     name = contact_sheet.end_of_path(row["source_path"] or row["id"])
-    return f"{name}\n{final}\nCLIP: {row['emotion_clip']} {row['clip_prob']:.2f}"
+    claim = f"{row['emotion_clip']} {row['clip_prob']:.2f}" if row["emotion_clip"] else "no claim"
+    return f"{name}\n{final}\nCLIP: {claim}"
 
 
 def _pictures(build: Path, wanted: set[str]) -> dict[str, Image.Image | None]:
@@ -228,11 +242,15 @@ def _pictures(build: Path, wanted: set[str]) -> dict[str, Image.Image | None]:
 
 
 def _ambiguous(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.sort_values(["emotion_entropy", "id"], ascending=[False, True]).head(NUM_AMBIGUOUS)
+    claimed = rows[rows["emotion_clip"].notna()]
+    return claimed.sort_values(["emotion_entropy", "id"], ascending=[False, True]).head(
+        NUM_AMBIGUOUS
+    )
 
 
 def _confidence(rows: pd.DataFrame) -> dict[str, Any]:
     """Means over the rows of one style; null where it has none."""
+    rows = rows[rows["emotion_clip"].notna()]
     if rows.empty:
         return {"num_rows": 0}
     return {

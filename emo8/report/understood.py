@@ -24,7 +24,7 @@ OTHERS = "others"
 # Of the card: topics in which no name of a file can stand.
 PUBLIC = (
     "formats", "colours", "numbers", "grounds", "labels", "styles", "splits", "boxes", "captions",
-    "licences",
+    "licences", "clip",
 )  # fmt: skip
 # Topics counted from what was measured: topic -> column of the step `measure`.
 MEASURED = {"formats": "format", "colours": "colour", "numbers": "numbers", "grounds": "ground"}
@@ -50,6 +50,9 @@ def of_build(
         for topic, words, count in json.loads(found):
             total[topic, words] += count
         measured = read_columns(part_path(build, "measure", part), [*MEASURED.values()])
+        outside = read_columns(part_path(build, "label", part), ["out_of_domain"])["out_of_domain"]
+        if count := pc.sum(outside).as_py():
+            total["clip", "outside of the model's domain: no claim"] += count
         for topic, column in MEASURED.items():
             for value in pc.value_counts(measured[column].drop_null()).to_pylist():
                 total[topic, value["values"]] += value["counts"]

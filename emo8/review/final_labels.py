@@ -1,9 +1,9 @@
 """Claims become final labels: who is believed, in the order the recipe gives, and when nobody is.
 
 The source, CLIP and people each make a claim. `[labels] rule` says whose comes first, and
-`[labels] style_rule` the same for the style, which every row has. CLIP's claim
-about an emotion counts only where it is sure enough for `[labels] max_risk`; a row that nobody
-labels keeps a null emotion and the rule `abstain`.
+`[labels] style_rule` the same for the style. CLIP's claim about an emotion counts only where it is
+sure enough for `[labels] max_risk`, and none of its claims where it finds all names equally likely,
+as outside of its domain. What nobody labels stays null, with the rule `abstain`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from emo8.core import label_set
 from emo8.core.settings import LabelsConfig, VotesConfig
 from emo8.engine.database import Database, values
 from emo8.labels.calibration import Calibrations
+from emo8.labels.clip.domain import says_something
 from emo8.review import counting
 
 ABSTAIN = "abstain"
@@ -97,13 +98,15 @@ class FinalLabels:
             self.labels.rule,
         )
         denied = f"{emotion} = '{ABSTAIN}'"  # people say that there is no emotion to label
+        nobody = f"style_prob IS NOT NULL THEN '{ABSTAIN}'"
         return f"""(
             SELECT * EXCLUDE (human_emotion, source_emotion, prob),
                 nullif({emotion}, '{ABSTAIN}') AS emotion,
                 CASE WHEN {denied} OR ({emotion} IS NULL AND emotion_prob IS NOT NULL)
                     THEN '{ABSTAIN}' ELSE {rule} END AS emotion_rule
             FROM (
-                SELECT rows.*, {style} AS style, {style_rule} AS style_rule,
+                SELECT rows.*, {style} AS style,
+                    coalesce({style_rule}, CASE WHEN {nobody} END) AS style_rule,
                     people.emotion AS human_emotion, emotion_words.name AS source_emotion,
                     emotion_votes, emotion_ticks, vote_result, coalesce(num_votes, 0) AS num_votes,
                     valence, arousal, dominance,
@@ -143,8 +146,11 @@ def first_claim(claims: dict[str, str], order: Sequence[str]) -> tuple[str, str]
 
 
 def most_likely_sql(prob: str, names: tuple[str, ...]) -> str:
-    """SQL of the most likely name of a distribution, null where there is none."""
-    return f"{values(names)}[list_position({prob}, list_max({prob}))]"
+    """SQL of the most likely name of a distribution, null where it prefers none."""
+    likely = f"{values(names)}[list_position({prob}, list_max({prob}))]"
+    if len(names) == 1:
+        return likely
+    return f"CASE WHEN list_max({prob}) > list_min({prob}) THEN {likely} END"
 
 
 def _parsed(word: str, parse: Callable[[str], str]) -> str | None:
@@ -163,13 +169,16 @@ def parsed(source: pd.Series, parse: Callable[[str], str]) -> pd.Series:
 
 
 def most_likely(prob: pd.Series, names: tuple[str, ...]) -> pd.Series:
-    """The most likely name of each distribution, None where there is none."""
+    """The most likely name of each distribution, None where it prefers none."""
     place, _ = largest(prob)
     return pd.Series(np.array([*names, None], object)[place], index=prob.index, dtype=object)
 
 
 def largest(prob: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) place of the largest number of each distribution and that number; -1 and 0 for none."""
+    """(N,) place of the largest number of each distribution and that number; -1 and 0 for none.
+
+    A distribution that finds all names equally likely has no largest number.
+    """
     place, value = np.full(len(prob), -1), np.zeros(len(prob))
     column = pa.array(prob, from_pandas=True)
     end = 0
@@ -178,5 +187,7 @@ def largest(prob: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         rows = start + np.flatnonzero(chunk.is_valid())
         if len(rows):
             numbers = chunk.flatten().to_numpy().reshape(len(rows), -1)
-            place[rows], value[rows] = numbers.argmax(axis=1), numbers.max(axis=1)
+            prefers = says_something(numbers)
+            place[rows] = np.where(prefers, numbers.argmax(axis=1), -1)
+            value[rows] = np.where(prefers, numbers.max(axis=1), 0)
     return place, value

@@ -46,7 +46,7 @@ def numbers(rows: pd.DataFrame) -> pd.DataFrame:
     )
     likely = np.array(label_set.emotions(), dtype=object)[prob.argmax(axis=1)]
     emotion = rows["emotion"].where(rows["emotion"].notna(), pd.Series(likely, rows.index))
-    cell = rows["style"].str.cat(emotion, sep=" / ")
+    cell = rows["style"].fillna(label_set.NO_STYLE).str.cat(emotion, sep=" / ")
     size = cell.map(cell.value_counts()).astype(int)
     rarity = np.sqrt(len(rows) / max(cell.nunique(), 1) / size)
     value = chance_wrong(rows, prob, label) * np.minimum(rarity, MAX_RARITY)

@@ -23,6 +23,7 @@ from emo8.engine.small_pictures import small_pictures
 from emo8.engine.verdict_table import VERDICTS
 from emo8.review import votes, workbook
 from emo8.review.columns import COLUMNS
+from emo8.review.final_labels import most_likely
 from emo8.review.queue import open_rows, ranked
 from emo8.tables.rows import read_inputs
 
@@ -67,9 +68,8 @@ def claims_table(build: Path) -> pd.DataFrame:
         raise BuildError(f"{build} kept no row: `emo8 status {build}` says why")
     wide = read_inputs(build, parts, _FROM_NARROW).to_pandas()
     rows = kept.merge(wide, on=["part", "row"], how="left").reset_index(drop=True)
-    prob = np.stack(rows["emotion_prob"].to_list())
-    rows["emotion_clip"] = np.array(label_set.emotions(), dtype=object)[prob.argmax(axis=1)]
-    rows["clip_prob"] = prob.max(axis=1)
+    rows["emotion_clip"] = most_likely(rows["emotion_prob"], label_set.emotions())
+    rows["clip_prob"] = rows["emotion_prob"].map(np.max)
     return rows
 
 
@@ -94,7 +94,8 @@ def disagreements(rows: pd.DataFrame) -> pd.DataFrame:
     dataset labels".
     """
     found = label_scores(rows)
-    found = found[(found["emotion"] != found["emotion_clip"]) | found["disputed"]]
+    contradicted = found["emotion_clip"].notna() & (found["emotion"] != found["emotion_clip"])
+    found = found[contradicted | found["disputed"]]
     return (
         found.sort_values(["disputed", "label_quality", "id"], ascending=[False, True, True])
         .reindex(columns=QUEUE.names)

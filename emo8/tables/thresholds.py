@@ -14,20 +14,20 @@ CHECKS: tuple[Check, ...] = registered()
 def limits(config: DecideConfig) -> pd.DataFrame:
     """What the checks compare with, a line per style: a style's own thresholds before the others'.
 
-    Single precision, in which most numbers are kept.
+    Single precision, in which most numbers are kept. The style "" stands for rows without one.
     """
-    lines = []
-    for style in label_set.styles():
+    lines, styles = [], [*label_set.styles(), ""]
+    for style in styles:
         own = config.for_style(style)
         lines.append({c.threshold: float(getattr(own, c.threshold)) for c in CHECKS})
-    return pd.DataFrame(lines, dtype="float32").assign(style=list(label_set.styles()))
+    return pd.DataFrame(lines, dtype="float32").assign(style=styles)
 
 
 def cases(numbers: str = "rows", allowed: str = "allowed") -> list[str]:
     """SQL: a WHEN per check, giving `step`, `reason` and `value` of the row that fails it.
 
     `numbers` names the table of what was measured, `allowed` the row's line of `limits`. A row
-    without style or without the number passes; so does a number that is none.
+    without the number passes; so does a number that is none.
     """
     return [
         f"WHEN {_fails(check, numbers, allowed)} THEN "

@@ -6,6 +6,7 @@ Letters: B rows, C channels, S pixels per side, L patches, P patch side.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pretrain.weights import encoder
 
 Picture = NDArray[np.uint8]
 COLUMNS = ("scene", "masked", "reconstructed", "person", "masked", "reconstructed")
+HEADER_PX = 18  # the line that names the columns of a sheet
 GREY = 128
 SCANNED_PER_SHOWN = 16  # rows looked at for people, per row shown
 
@@ -90,11 +92,17 @@ def cells_of(row: ShownRow) -> list[Picture]:
     return [cell for view in views for cell in (view.input, view.masked, view.reconstructed)]
 
 
-def contact_sheet(rows: list[list[Picture]], *, scale: int = 2, gap_px: int = 6) -> bytes:
-    """PNG: one line per row of pictures, pixels enlarged `scale` times."""
+def contact_sheet(
+    rows: list[list[Picture]],
+    columns: Sequence[str] = COLUMNS,
+    *,
+    scale: int = 2,
+    gap_px: int = 6,
+) -> bytes:
+    """PNG: the names of the columns, then one line per row, pixels enlarged `scale` times."""
     from PIL import Image
 
-    lines = []
+    lines = [_header(columns, [scale * cell.shape[1] for cell in rows[0]], gap_px)]
     for cells in rows:
         lines.append(_join([_enlarge(cell, scale) for cell in cells], gap_px, axis=1))
     sheet = io.BytesIO()
@@ -132,6 +140,22 @@ def _pictures(patches: Tensor, config: PretrainConfig) -> Picture:
     restored = denormalise(images, config.views.mean, config.views.std)
     pictures: Picture = restored.permute(0, 2, 3, 1).contiguous().numpy()
     return pictures
+
+
+def _header(columns: Sequence[str], widths: list[int], gap_px: int) -> Picture:
+    """The names of the columns over their middle, as wide as a line of pictures."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    strip = Image.new("RGB", (sum(widths) + gap_px * (len(widths) - 1), HEADER_PX), "white")
+    pen, left = ImageDraw.Draw(strip), 0
+    spans = list(zip(columns, widths, strict=True))
+    fonts = (ImageFont.load_default(size) for size in range(HEADER_PX - 4, 7, -1))
+    font = next((f for f in fonts if all(f.getlength(n) <= w for n, w in spans)), None)
+    for name, width in spans:
+        at = (left + width // 2, HEADER_PX - 4)
+        pen.text(at, name, fill="#222222", font=font or ImageFont.load_default(7), anchor="ms")
+        left += width + gap_px
+    return np.asarray(strip)
 
 
 def _enlarge(picture: Picture, scale: int) -> Picture:

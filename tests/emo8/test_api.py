@@ -23,6 +23,7 @@ style = "natural"
 license = "CC0-1.0"
 [labels]
 clip = ["embedded"]
+out_of_domain = "guess"
 [people]
 detector = "off"
 """
@@ -65,7 +66,7 @@ def test_open_build__folder_that_is_none_is_named(tmp_path: Path) -> None:
 def test_label__files_arrays_and_pil_agree(recipe: Path) -> None:
     file = recipe.parent / "pictures" / "3.jpg"
     pixels = np.asarray(picture(3))
-    frame = emo8.label([file, pixels, picture(3)])
+    frame = emo8.label([file, pixels, picture(3)], out_of_domain="guess")
     assert list(frame.index) == [str(file), 1, 2]
     assert set(frame["emotion"]) <= set(EMOTIONS) and set(frame["style"]) <= set(STYLES)
     np.testing.assert_allclose(frame["emotion_prob"][1], frame["emotion_prob"][2], atol=1e-5)

@@ -29,8 +29,8 @@ CACHE_SIDE_PX = 72
 # Artist families nobody trains on: three to test, two to choose settings.
 TEST_FAMILIES = ("twemoji", "openmoji", "open-peeps")
 CHOICE_FAMILIES = ("fxemoji", "dylan")
-_HELD_OUT = re.compile(r"/(" + "|".join((*TEST_FAMILIES, *CHOICE_FAMILIES)) + r")$")
-_ALLOWED = re.compile(r"(public-domain(-wikipedia)?|PD|CC0-\d\.\d|MIT|Apache-2\.0|CC-BY-\d\.\d)$")
+HELD_OUT = re.compile(r"/(" + "|".join((*TEST_FAMILIES, *CHOICE_FAMILIES)) + r")$")
+ALLOWED = re.compile(r"(public-domain(-wikipedia)?|PD|CC0-\d\.\d|MIT|Apache-2\.0|CC-BY-\d\.\d)$")
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 EMOTION_WORD_SHARE = 0.5  # a word speaks of emotion if more of its pictures have a hint
 _KIND_OF_EMOJI = re.compile(r", [a-z0-9 ]*emoji \([^)]*\)$", re.IGNORECASE)
@@ -84,7 +84,7 @@ def read_corpus(folder: Path) -> Corpus:
     kept = [
         row
         for row in pa.concat_tables(tables).to_pylist()
-        if _ALLOWED.match(row["license"]) and not _HELD_OUT.search(row["source_package"])
+        if ALLOWED.match(row["license"]) and not HELD_OUT.search(row["source_package"])
     ]
     names = [_KIND_OF_EMOJI.sub("", row["caption"]).strip() for row in kept]
     numbers = {name: k for k, name in enumerate(dict.fromkeys(n.lower() for n in names))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+_MOST_NAMED = 2  # curves of one field that have their name beside them
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 
@@ -64,15 +66,44 @@ def draw(name: str, found: Mapping[str, Any], path: Path) -> bool:
         1, len(axes_of), figsize=(4.6 * len(axes_of), 3.6), layout="constrained", squeeze=False
     )
     for place, (label, lines) in zip(axes[0], axes_of.items(), strict=True):
-        for curve, color in zip(lines, COLORS, strict=False):
-            exponent, factor = curve.fit()
-            rows = np.array([min(curve.rows), max(curve.rows)], dtype=float)
-            place.plot(rows, factor * rows**exponent, color=color, linewidth=1)
-            told = f"{curve.name}: rows^{exponent:.2f}"
-            place.plot(curve.rows, curve.values, "o", color=color, label=told)
-        place.set(xscale="log", yscale="log", xlabel="rows", ylabel=label)
-        place.grid(which="major", color="#dddddd", linewidth=0.6)
-        place.legend(frameon=False, fontsize="small")
+        _draw_lines(place, lines)
+        place.set_ylabel(label)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
     return True
+
+
+def _draw_lines(place: Any, lines: Sequence[Curve]) -> None:
+    """The curves on log axes of plain numbers, with name and exponent; many in a legend."""
+    place.set(xscale="log", yscale="log", xlabel="rows")
+    place.spines[["top", "right"]].set_visible(False)
+    for curve, color in zip(lines, COLORS, strict=False):
+        exponent, factor = curve.fit()
+        rows = np.array([min(curve.rows), max(curve.rows)], dtype=float)
+        place.plot(rows, factor * rows**exponent, color=color, linewidth=1)
+        told, last = f"{curve.name}: rows^{exponent:.2f}", factor * rows[1] ** exponent
+        place.plot(curve.rows, curve.values, "o", color=color, label=told)
+        if len(lines) <= _MOST_NAMED:
+            place.annotate(
+                told, (rows[1], last), xytext=(0, 9), textcoords="offset points", ha="right",
+                color=color, fontsize=9,
+            )  # fmt: skip
+    if len(lines) > _MOST_NAMED:
+        place.legend(frameon=False, fontsize=9, loc="lower right")
+    sizes = sorted({size for curve in lines for size in curve.rows})
+    values = [value for curve in lines for value in curve.values]
+    place.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+    place.set_yticks(_round_steps(min(values), max(values)))
+    place.set_ylim(min(values) / (1.4 if len(lines) <= _MOST_NAMED else 20), max(values) * 1.6)
+    place.yaxis.set_major_formatter("{x:,g}")
+    place.minorticks_off()
+    place.grid(axis="y", color="#e6e6e6")
+    place.set_axisbelow(True)
+
+
+def _round_steps(low: float, high: float) -> list[float]:
+    """Powers of ten, over a short range also 2 and 5 times, that the axis shows."""
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5) if high < 100 * low else (1,)
+    steps = [digit * 10.0**power for power in powers for digit in digits]
+    return [step for step in steps if low / 1.4 <= step <= high * 1.6]

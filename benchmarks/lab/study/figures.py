@@ -12,7 +12,7 @@ from benchmarks.lab.study import paired
 from benchmarks.lab.study.measured import Measured
 from benchmarks.results.figures import COLORS, save
 
-MARKERS = "os^Dv<>"
+FIELDS_A_ROW = 3
 CONTROL_COLOR = "#777777"
 CONTROLS = ("pixels", "teacher", "scratch", "supervised_hints")
 
@@ -60,29 +60,29 @@ def _accuracy(
 
 
 def _shares(path: Path, arms: Sequence[Measured], majority: float) -> Path:
-    """Accuracy against the share of labels, one curve per arm, controls dashed."""
+    """Accuracy against the share of labels: a field per arm, the others behind it in grey."""
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
-    for number, arm in enumerate(arms):
-        shares = [100 * float(share) for share in arm.shares]
-        axes.plot(
-            shares,
-            list(arm.shares.values()),
-            marker=MARKERS[number % len(MARKERS)],
-            color=COLORS[number % len(COLORS)],
-            linestyle="--" if arm.name in CONTROLS else "-",
-            markersize=4,
-            linewidth=1.4,
-            label=arm.name,
-        )
-    axes.axhline(majority, color="#bbbbbb", linestyle="--", linewidth=1, label="majority")
-    axes.set_xscale("log")
-    ticks = [100 * float(share) for share in arms[0].shares]
-    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("share of the training labels, %")
-    axes.set_ylabel("accuracy of the linear probe")
-    figure.legend(loc="outside right center", frameon=False, fontsize=9)
+    rows = -(-len(arms) // FIELDS_A_ROW)
+    figure, fields = pyplot.subplots(
+        rows, FIELDS_A_ROW, figsize=(7.5, 1.7 * rows + 0.6), layout="constrained",
+        sharex=True, sharey=True, squeeze=False,
+    )  # fmt: skip
+    shares = [100 * float(share) for share in arms[0].shares]
+    for field, arm in zip(fields.flat, arms, strict=False):
+        for other in arms:
+            field.plot(shares, list(other.shares.values()), color="#dddddd", linewidth=0.8)
+        color = CONTROL_COLOR if arm.name in CONTROLS else COLORS[0]
+        field.plot(shares, list(arm.shares.values()), "o-", color=color, markersize=4)
+        field.axhline(majority, color="#bbbbbb", linestyle="--", linewidth=1)
+        field.set_title(arm.name, fontsize=9, loc="left", color=color)
+        field.set_xscale("log")
+        field.set_xticks(shares, [f"{share:g}" for share in shares], fontsize=8)
+        field.minorticks_off()
+        field.tick_params(labelsize=8)
+    for field in list(fields.flat)[len(arms) :]:
+        field.remove()
+    fields[0, 0].set_ylim(bottom=0)
+    figure.supxlabel("share of the training labels, %; dashed: majority; grey: controls", size=9)
+    figure.supylabel("accuracy of the linear probe", size=9)
     return save(figure, path)

@@ -31,7 +31,7 @@ def _record(task: Task, *, claims: bool) -> dict[str, Any]:
         "id": task.id,
         "fields": {"image": task.picture},
         "metadata": {"style": task.style},
-        "suggestions": {"emotion": suggestion} if claims else {},
+        "suggestions": {"emotion": suggestion} if claims and task.emotion else {},
         "responses": {},
         "vectors": {},
     }

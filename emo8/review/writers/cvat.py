@@ -37,7 +37,7 @@ def write(tasks: Iterable[Task], file: Path, *, claims: bool) -> str:
         image = ElementTree.SubElement(
             root, "image", id=str(number), name=name, width=width, height=height
         )
-        if claims:
+        if claims and task.emotion:
             ElementTree.SubElement(image, "tag", label=task.emotion, source="auto")
     ElementTree.indent(root)
     write_text(file, ElementTree.tostring(root, encoding="unicode") + "\n")

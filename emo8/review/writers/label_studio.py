@@ -49,7 +49,7 @@ def _task(task: Task, *, claims: bool) -> dict[str, Any]:
             "emo8_style": task.style,
         }
     }
-    if claims:
+    if claims and task.emotion:
         result = {"from_name": "emotion", "to_name": "image", "type": "choices",
                   "value": {"choices": [task.emotion]}}  # fmt: skip
         found["predictions"] = [{"model_version": _MODEL, "score": task.prob, "result": [result]}]

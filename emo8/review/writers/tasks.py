@@ -25,8 +25,8 @@ class Task:
     id: str
     picture: str  # address, or path of a file from the folder of the tasks
     size: tuple[int, int]  # width and height in pixels; zeros where it is an address
-    style: str
-    emotion: str  # CLIP's most likely one
+    style: str | None
+    emotion: str | None  # CLIP's most likely one; None where it claims nothing
     prob: float  # and its probability
 
     @property

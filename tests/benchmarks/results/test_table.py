@@ -71,3 +71,13 @@ def test_formats__escape():
     assert "a\\|b" in table.markdown(lines)
     assert "a|b&lt;c&gt;&amp;" in table.html_table(lines)
     assert r"a|b<c>\&\_\{\}\textbackslash{}" in table.latex(lines)
+
+
+def test_tables__say_how_many_test_pictures_a_model_was_trained_on():
+    seen = result(model="RUN", seen={"exact": 20, "near": 4})
+    (one,) = table.tables([result(), seen])
+    assert one.header[-1] == "trained on"
+    assert [line[-1] for line in one.lines] == ["", "24 of 50 test pictures"]
+    assert table.tables([result()])[0].header[-1] != "trained on"
+    (caveat,) = table.caveats([result(), seen, seen])
+    assert caveat.startswith("RUN was trained on 24 of 50 test pictures of a_b")

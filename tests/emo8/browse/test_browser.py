@@ -15,10 +15,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
 
+from tests.conftest import encoded, picture
 from tests.emo8.browse.conftest import Mongo, emo8
 
 pytestmark = [
@@ -48,7 +50,9 @@ def _until(what: Callable[[], Any], message: str) -> Any:
 class App:
     """`emo8 browse` in a process of its own."""
 
-    def __init__(self, data: Path, log: Path, *, wait: bool = True) -> None:
+    def __init__(
+        self, data: Path, log: Path, *, wait: bool = True, cwd: Path | None = None
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.log = log
@@ -56,7 +60,7 @@ class App:
         with log.open("w") as out:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
-                stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=cwd,
             )  # fmt: skip
         self.url = self.wait() if wait else ""
 
@@ -154,6 +158,38 @@ def test_browser__grid_view_and_map(
     points = len(dataset.load_brain_results("map_pca").points)
     _wait_for(page, f"{points} points")
     _shot(page, tmp_path / "map.png")
+
+
+def test_browser__second_day_every_tile_loads(
+    fiftyone: Any, own: Path, open_browser: Callable[[str], Any], tmp_path: Path
+) -> None:
+    first = App(Path("small") / "BUILD", tmp_path / "first.log", cwd=tmp_path)
+    first.kill()
+    pictures = own / "pictures" / "cartoon"
+    (pictures / "new.png").write_bytes(encoded(picture(77), "PNG"))
+    (pictures / "2.jpg").rename(pictures / "renamed.jpg")
+    (pictures / "3.jpg").unlink()
+    assert emo8("build", "recipe.toml", "-o", "BUILD", cwd=own).returncode == 0
+    second = App(Path("BUILD"), tmp_path / "second.log", cwd=own)  # a path from another folder
+    try:
+        dataset = fiftyone.load_dataset(second.url.rpartition("/")[2])
+        page = open_browser(second.url)
+        _wait_for(page, f"{len(dataset)} samples")
+        _shot(page, tmp_path / "second.png")
+        names = set(dataset.match({"verdict": "kept"}).values("source_path"))
+        assert {"cartoon/new.png", "cartoon/renamed.jpg"} <= names and "cartoon/3.jpg" not in names
+        for path in dataset.match({"has_picture": True}).values("filepath"):
+            assert Path(path).is_absolute()
+            address = f"http://127.0.0.1:{second.port}/media?filepath={quote(path)}"
+            with urllib.request.urlopen(address, timeout=WAIT_S) as reply:
+                assert reply.status == 200 and len(reply.read()) > 100, path
+        asked = page.execute_script(
+            "return performance.getEntriesByType('resource')"
+            ".filter(e => e.name.includes('/media')).map(e => e.responseStatus)"
+        )
+        assert all(status in (0, 200, 206) for status in asked), asked
+    finally:
+        second.kill()
 
 
 def test_browser__two_at_once_and_a_tag_comes_home(

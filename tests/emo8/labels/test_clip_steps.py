@@ -303,15 +303,20 @@ def test_calibrate__a_style_uses_its_own_fit_where_there_is_one() -> None:
     )
     prob = [0.93, *[0.01] * 7]
     batch = {
-        "rows": pa.table({"style_source": ["natural", "cartoon", None]}),
+        "rows": pa.table({"style_source": ["natural", "cartoon", None, "cartoon"]}),
         "label": pa.table(
             {
-                "emotion_raw_prob": pa.array([prob, prob, None], pa.list_(pa.float32())),
-                "style_prob": pa.array([[0.2] * len(STYLES)] * 2 + [None], pa.list_(pa.float32())),
+                "emotion_raw_prob": pa.array([prob, prob, None, prob], pa.list_(pa.float32())),
+                "style_prob": pa.array(
+                    [[0.2] * len(STYLES)] * 2 + [None, [0.2] * len(STYLES)], pa.list_(pa.float32())
+                ),
+                "out_of_domain": [True, False, None, True],
             }
         ),
     }
     rows = step.run(batch, None).to_pylist()
-    assert [row["emotion_calibration"] for row in rows] == ["natural", "all", None]
+    outside = "out_of_domain"  # a style with a fit of its own is believed there too
+    assert [row["emotion_calibration"] for row in rows] == ["natural", "all", None, outside]
+    assert rows[3]["emotion_prob"] == [0.125] * 8 and rows[3]["emotion_margin"] == 0
     assert rows[0]["emotion_margin"] < rows[1]["emotion_margin"] < 0.92
     assert rows[2]["emotion_prob"] is None

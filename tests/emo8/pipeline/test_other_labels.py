@@ -32,6 +32,7 @@ license = "CC0-1.0"
 detector = "off"
 [labels]
 clip = ["embedded"]
+out_of_domain = "guess"
 emotions = {json.dumps(EKMAN)}
 styles = []
 positive = ["happiness"]

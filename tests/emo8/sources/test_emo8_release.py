@@ -24,7 +24,7 @@ def test_auto__keeps_emotions_and_splits_and_lets_clip_claim_the_style(tmp_path:
     recipe = tmp_path / "B.toml"
     recipe.write_text(
         'name = "released"\n[[source]]\nkind = "folder"\npath = "Emo8"\nlayout = "auto"\n'
-        'license = "as released"\n[labels]\nclip = ["embedded"]\n'
+        'license = "as released"\n[labels]\nclip = ["embedded"]\nout_of_domain = "guess"\n'
     )
     assert main(["build", str(recipe), "-o", str(tmp_path / "B"), "--workers", "1"]) == 0
     assert source.is_dir()
