@@ -81,5 +81,5 @@ def test_second_day__change_rebuild_vote_and_find(
 
     # what matches nothing is no promise
     monkeypatch.setenv("EMO8_REMOVALS", str(tmp_path / "removals.jsonl"))
-    assert run("remove", "3.pgn", "--from", build) == 1
-    assert "3.png" in capsys.readouterr().out
+    assert run("remove", "3.pgn", "--from", build, "--reason", "asked") == 1
+    assert "3.png" in "".join(capsys.readouterr())
