@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.lab import machine
-from benchmarks.lab.study import arms, data, learned_page, questions
+from benchmarks.lab.study import arms, data, learned_page, questions, transfer
 from benchmarks.lab.study.arms import RECIPE, Arm
 from emo8.core.errors import Emo8Error
 
@@ -80,6 +80,9 @@ def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namesp
         _write(path, found | {"machine": machine.describe()})
         sys.stdout.write(f"{arm.name} seed {seed}: {steps} steps, {found['cpu_s']:.0f} CPU s\n")
         sys.stdout.flush()
+    if "transfer" not in found:
+        found["transfer"] = transfer.answers(run, caches, seed)
+        _write(path, found | {"machine": machine.describe()})
 
 
 def _empty(arm: Arm, seed: int) -> dict[str, Any]:

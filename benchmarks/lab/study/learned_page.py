@@ -14,6 +14,7 @@ from emo8.core.errors import SourceError
 SEEDS = 3  # that were promised
 RESAMPLES = 4000
 COMPARISONS = 4
+ADDED = 8  # comparisons of the questions that were added
 PRIMARY = ("20", "200")  # labels for each style
 AGAINST = ("untrained", "pixels")
 AGREEMENT = 0.6
@@ -38,6 +39,7 @@ def write(out: Path) -> Path:
         *_last(runs),
         *_curves(runs),
         *_tests(runs),
+        *_added(runs),
     ]
     path = out / "learning.md"
     path.write_text("\n".join(lines), "utf-8")
@@ -101,10 +103,7 @@ def _tests(runs: list[dict[str, Any]]) -> list[str]:
         mine = np.array([run["points"][-1]["styles"][count] for run in full])
         for name in AGAINST:
             theirs = np.array([run["beside"][name]["styles"][count] for run in full])
-            low, high = interval(mine - theirs)
-            verdict = "better" if low > 0 else "worse" if high < 0 else "no difference was shown"
-            difference = f"{(mine - theirs).mean():+.3f}"
-            lines.append(_row([count, name, difference, f"{low:+.3f} to {high:+.3f}", verdict]))
+            lines.append(_row([count, name, *_judged(mine - theirs, COMPARISONS)]))
     agreed = [run["points"][-1].get("families_agreement", 0.0) for run in full]
     reached = "reached" if min(agreed) >= AGREEMENT else "missed"
     told = ", ".join(f"{value:.2f}" for value in agreed)
@@ -113,7 +112,45 @@ def _tests(runs: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def interval(gaps: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _added(runs: list[dict[str, Any]]) -> list[str]:
+    """The questions of transfer that were added: every arm's mean, and `full` tested."""
+    asked = [run for run in runs if "transfer" in run]
+    if not asked:
+        return []
+    keys = [(question, n) for question, found in asked[0]["transfer"]["run"].items() for n in found]
+    head = ["arm", "seed", *(f"{question}, {n} labels" for question, n in keys)]
+    lines = ["## Added questions: emotions of unseen artists, topics of unseen pictures", ""]
+    lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for run in asked:
+        lines.append(_row([run["arm"], run["seed"], *_means(run["transfer"]["run"], keys)]))
+    for name in ("untrained", "pixels", "teacher"):
+        found = asked[0]["transfer"][name]
+        lines.append(_row([name, asked[0]["seed"], *_means(found, keys)]))
+    full = [run["transfer"] for run in asked if run["arm"] == "full"]
+    if not full:
+        return [*lines, ""]
+    lines += ["", "| `full` on | against | difference | corrected interval | verdict |"]
+    lines += ["|---|---|---|---|---|"]
+    for question, n in keys:
+        for name in AGAINST:
+            gaps = np.array([found["run"][question][n] for found in full])
+            gaps -= np.array([found[name][question][n] for found in full])
+            lines.append(_row([f"{question}, {n} labels", name, *_judged(gaps, ADDED)]))
+    return [*lines, ""]
+
+
+def _means(found: dict[str, Any], keys: list[tuple[str, str]]) -> list[str]:
+    return [f"{np.mean(found[question][n]):.3f}" for question, n in keys]
+
+
+def _judged(gaps: npt.NDArray[np.float64], comparisons: int) -> list[str]:
+    """Mean difference, its corrected interval, and what that says."""
+    low, high = interval(gaps, comparisons)
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no difference was shown"
+    return [f"{gaps.mean():+.3f}", f"{low:+.3f} to {high:+.3f}", verdict]
+
+
+def interval(gaps: npt.NDArray[np.float64], comparisons: int) -> tuple[float, float]:
     """Of the mean of (S, N) differences: seeds and pictures drawn with replacement, Bonferroni."""
     rng = np.random.default_rng(20261128)
     seeds, pictures = gaps.shape
@@ -121,6 +158,6 @@ def interval(gaps: npt.NDArray[np.float64]) -> tuple[float, float]:
     for i in range(RESAMPLES):
         drawn = gaps[rng.integers(0, seeds, seeds)].mean(axis=0)
         means[i] = drawn[rng.integers(0, pictures, pictures)].mean()
-    tail = 0.05 / COMPARISONS / 2
+    tail = 0.05 / comparisons / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return float(low), float(high)

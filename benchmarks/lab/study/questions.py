@@ -42,41 +42,54 @@ def ask(run: Path, caches: dict[str, Path]) -> dict[str, Any]:
 
 def beside(caches: dict[str, Path], seed: int) -> dict[str, Any]:
     """The same of the untrained network of this seed, of raw pixels, and of the teacher."""
-    sources = _sources(caches)
-    teacher = sources["train"].teacher
+    opened = sources(caches)
+    looks = _beside(opened, seed, {"train": TRAIN_ROWS})
+    return {name: _answers(seen, opened) for name, seen in looks.items()}
+
+
+def looks_of_all(
+    run: Path, opened: dict[str, MemorySource], seed: int
+) -> dict[str, dict[str, Seen]]:
+    """{"run", "untrained", "pixels", "teacher": what it says of every picture of every side}."""
+    model, _ = encoder.load_model(run)
+    return {"run": _look(model, opened, {}, student=False), **_beside(opened, seed, {})}
+
+
+def _beside(
+    opened: dict[str, MemorySource], seed: int, limits: dict[str, int]
+) -> dict[str, dict[str, Seen]]:
+    teacher = opened["train"].teacher
     assert teacher is not None
-    config = recipes.get(RECIPE)
-    untrained = build_model(config.model, teacher_dim=teacher.dim, seed=seed)
-    seen = _look(untrained, sources, student=False)
-    pixels = {name: _as_features(_pixels(sources[name], len(s.features)), s)
+    untrained = build_model(recipes.get(RECIPE).model, teacher_dim=teacher.dim, seed=seed)
+    seen = _look(untrained, opened, limits, student=False)
+    pixels = {name: _as_features(_pixels(opened[name], len(s.features)), s)
               for name, s in seen.items()}  # fmt: skip
     itself = {name: _as_features(s.teacher, s) for name, s in seen.items()}
-    return {
-        "untrained": _answers(seen, sources),
-        "pixels": _answers(pixels, sources),
-        "teacher": _answers(itself, sources),
-    }
+    return {"untrained": seen, "pixels": pixels, "teacher": itself}
 
 
 def _ask(model: UniEmoX, caches: dict[str, Path], *, student: bool) -> dict[str, Any]:
-    sources = _sources(caches)
-    return _answers(_look(model, sources, student=student), sources)
+    opened = sources(caches)
+    limits = {"train": TRAIN_ROWS}
+    return _answers(_look(model, opened, limits, student=student), opened)
 
 
-def _sources(caches: dict[str, Path]) -> dict[str, MemorySource]:
+def sources(caches: dict[str, Path]) -> dict[str, MemorySource]:
+    """The caches, opened."""
     config = override(recipes.get(RECIPE), {"teacher.name": "embedded"})
     return {name: read_cache(caches[name], "train", config) for name in SIDES}
 
 
-def _look(model: UniEmoX, sources: dict[str, MemorySource], *, student: bool) -> dict[str, Seen]:
+def _look(
+    model: UniEmoX, opened: dict[str, MemorySource], limits: dict[str, int], *, student: bool
+) -> dict[str, Seen]:
     config = recipes.get(RECIPE)
-    limits = {"train": TRAIN_ROWS}
     return {
         name: learned.look(
             model, config, source, limit=limits.get(name, 10**9),
             student=student and name != "train",
         )
-        for name, source in sources.items()
+        for name, source in opened.items()
     }  # fmt: skip
 
 
@@ -93,14 +106,14 @@ def _pixels(source: MemorySource, count: int) -> Tensor:
     return torch.stack(small)
 
 
-def _answers(seen: dict[str, Seen], sources: dict[str, MemorySource]) -> dict[str, Any]:
+def _answers(seen: dict[str, Seen], opened: dict[str, MemorySource]) -> dict[str, Any]:
     """The numbers of one model."""
     found: dict[str, Any] = {}
     prompts = load_teacher(TeacherConfig(name="embedded"), torch.device("cpu")).text_features(
         [f"a picture that evokes {emotion}" for emotion in EMOTIONS]
     )
     for name in ("pictures", "families"):
-        one, texts = seen[name], sources[name].text_features
+        one, texts = seen[name], opened[name].text_features
         assert texts is not None
         found[f"{name}_rows"] = len(one.features)
         found[f"{name}_by_features"] = learned.linearly_explained(seen["train"], one)
@@ -108,7 +121,7 @@ def _answers(seen: dict[str, Seen], sources: dict[str, MemorySource]) -> dict[st
             found[f"{name}_explained"] = learned.explained(one.student, one.teacher)
             found[f"{name}_agreement"] = learned.agreement(one.student, one.teacher, prompts)
             found[f"{name}_recall"] = learned.recall(one.student, texts, one.own_text)
-    styles = [np.array(sources[n].labels["style"], dtype=object) for n in ("train", "pictures")]
+    styles = [np.array(opened[n].labels["style"], dtype=object) for n in ("train", "pictures")]
     found["styles"] = {
         str(count): from_few_labels(
             seen["train"].features, styles[0][: len(seen["train"].features)],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.lab.study import learn, learned_page, questions
+from benchmarks.lab.study import learn, learned_page, questions, transfer
 from emo8.core.errors import SourceError
 from tests.benchmarks.lab.study.test_claim import corpus  # noqa: F401
 
@@ -46,9 +46,15 @@ def test_few_labels__what_is_in_the_features_is_found_and_noise_is_not() -> None
 def test_interval__of_equal_models_holds_zero_and_of_better_ones_does_not() -> None:
     rng = np.random.default_rng(0)
     gaps = rng.choice([-1.0, 0.0, 1.0], size=(3, 400))
-    low, high = learned_page.interval(gaps - gaps.mean())
+    low, high = learned_page.interval(gaps - gaps.mean(), 4)
     assert low < 0 < high
-    assert learned_page.interval(gaps - gaps.mean() + 0.3)[0] > 0
+    assert learned_page.interval(gaps - gaps.mean() + 0.3, 4)[0] > 0
+
+
+def test_topics__are_the_rarest_of_the_words_that_are_neither_common_nor_odd() -> None:
+    known = {"cat": 70, "face": 500}
+    assert transfer._rarest({"cat", "face", "of"}, known) == "cat"
+    assert transfer._rarest({"of", "odd"}, known) is None
 
 
 def test_page__without_results_says_what_to_do(tmp_path: Path) -> None:
@@ -67,6 +73,7 @@ def test_learn__one_arm_then_again_without_work(
     monkeypatch.setattr(learn, "HELD_OUT_BELOW", 80)
     monkeypatch.setattr(learn.data, "CHOICE", ("twemoji",))  # the family that the corpus holds
     monkeypatch.setattr(questions, "LABELS", (20, 200))
+    monkeypatch.setattr(transfer, "WORD_IN", (1, 100))
     out = tmp_path / "results"
     command = ["--corpus", str(corpus), "--work", str(tmp_path / "work"), "--out", str(out)]
     command += ["--composites", "2", "--cpu-minutes", "0.02"]
@@ -74,7 +81,10 @@ def test_learn__one_arm_then_again_without_work(
     found = json.loads((out / "learning" / "full-seed0.json").read_text())
     assert found["points"][0]["steps"] == 2 and found["cpu_s"] > 1
     assert {"untrained", "pixels", "teacher"} == set(found["beside"])
+    assert set(found["transfer"]) == {"run", "untrained", "pixels", "teacher"}
+    assert set(found["transfer"]["run"]["topics"]) == {"5", "20"}
     page = (out / "learning.md").read_text()
     assert "| full | 0 | 2 |" in page and "Unfinished" in page and "Zero-shot agreement" in page
+    assert "| emotions, 5 labels | untrained |" in page
     monkeypatch.setattr(learn, "train", None)  # would raise
     assert learn.main(command) == 0
