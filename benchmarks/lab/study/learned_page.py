@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.lab.study import learned_figure
 from emo8.core.errors import SourceError
 
 SEEDS = 3  # that were promised
@@ -35,15 +36,53 @@ def write(out: Path) -> Path:
         "Planned in [`learning.md`](../lab/study/learning.md). Made by `python -m "
         "benchmarks.lab.study.learn --report` from the files in `learning/`.",
         "",
+        "![What was learned, and whether it transfers](learning.svg)",
+        "",
         *_unfinished(runs),
         *_last(runs),
         *_curves(runs),
         *_tests(runs),
         *_added(runs),
     ]
+    learned_figure.draw(out / "learning.svg", runs, gains(runs))
     path = out / "learning.md"
     path.write_text("\n".join(lines), "utf-8")
     return path
+
+
+def gains(runs: list[dict[str, Any]]) -> list[learned_figure.Gain]:
+    """What `full` gains over the untrained network and over raw pixels, on every question."""
+    full = [run for run in runs if run["arm"] == "full"]
+    added = [run for run in full if "transfer" in run]
+    found = []
+    for name in AGAINST:
+        for n in PRIMARY if full else ():
+            gaps = [_gap(run["points"][-1]["styles"][n], run["beside"][name]["styles"][n])
+                    for run in full]  # fmt: skip
+            found.append((f"style, {n} labels", name, *_mean_interval(gaps, COMPARISONS)))
+        for question, n in _asked(added):
+            gaps = [_gap(run["transfer"]["run"][question][n], run["transfer"][name][question][n])
+                    for run in added]  # fmt: skip
+            found.append((f"{question}, {n} labels", name, *_mean_interval(gaps, ADDED)))
+    return found
+
+
+def _gap(mine: list[float], theirs: list[float]) -> npt.NDArray[np.float64]:
+    return np.array(mine) - np.array(theirs)
+
+
+def _mean_interval(
+    gaps: list[npt.NDArray[np.float64]], comparisons: int
+) -> tuple[float, float, float]:
+    every = np.array(gaps)
+    return float(every.mean()), *interval(every, comparisons)
+
+
+def _asked(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(question, labels) of the questions that were added."""
+    if not runs:
+        return []
+    return [(question, n) for question, by in runs[0]["transfer"]["run"].items() for n in by]
 
 
 def _unfinished(runs: list[dict[str, Any]]) -> list[str]:
@@ -97,27 +136,24 @@ def _tests(runs: list[dict[str, Any]]) -> list[str]:
     full = [run for run in runs if run["arm"] == "full"]
     if not full:
         return ["## Tests", "", "`full` is not measured yet.", ""]
-    head = "| labels for each style | against | difference | corrected interval | verdict |"
-    lines = ["## Tests", "", head, "|---|---|---|---|---|"]
-    for count in PRIMARY:
-        mine = np.array([run["points"][-1]["styles"][count] for run in full])
-        for name in AGAINST:
-            theirs = np.array([run["beside"][name]["styles"][count] for run in full])
-            lines.append(_row([count, name, *_judged(mine - theirs, COMPARISONS)]))
     agreed = [run["points"][-1].get("families_agreement", 0.0) for run in full]
     reached = "reached" if min(agreed) >= AGREEMENT else "missed"
     told = ", ".join(f"{value:.2f}" for value in agreed)
-    lines += ["", f"Zero-shot agreement on unseen families: {told}; the target of {AGREEMENT} is "
-              f"{reached}.", ""]  # fmt: skip
-    return lines
+    return [
+        "## Tests",
+        "",
+        *_judged([gain for gain in gains(runs) if gain[0].startswith("style")]),
+        f"Zero-shot agreement on unseen families: {told}; the target of {AGREEMENT} is {reached}.",
+        "",
+    ]
 
 
 def _added(runs: list[dict[str, Any]]) -> list[str]:
     """The questions of transfer that were added: every arm's mean, and `full` tested."""
     asked = [run for run in runs if "transfer" in run]
-    if not asked:
+    keys = _asked(asked)
+    if not keys:
         return []
-    keys = [(question, n) for question, found in asked[0]["transfer"]["run"].items() for n in found]
     head = ["arm", "seed", *(f"{question}, {n} labels" for question, n in keys)]
     lines = ["## Added questions: emotions of unseen artists, topics of unseen pictures", ""]
     lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -126,28 +162,24 @@ def _added(runs: list[dict[str, Any]]) -> list[str]:
     for name in ("untrained", "pixels", "teacher"):
         found = asked[0]["transfer"][name]
         lines.append(_row([name, asked[0]["seed"], *_means(found, keys)]))
-    full = [run["transfer"] for run in asked if run["arm"] == "full"]
-    if not full:
-        return [*lines, ""]
-    lines += ["", "| `full` on | against | difference | corrected interval | verdict |"]
-    lines += ["|---|---|---|---|---|"]
-    for question, n in keys:
-        for name in AGAINST:
-            gaps = np.array([found["run"][question][n] for found in full])
-            gaps -= np.array([found[name][question][n] for found in full])
-            lines.append(_row([f"{question}, {n} labels", name, *_judged(gaps, ADDED)]))
-    return [*lines, ""]
+    judged = [gain for gain in gains(runs) if not gain[0].startswith("style")]
+    return [*lines, "", *_judged(judged)]
 
 
 def _means(found: dict[str, Any], keys: list[tuple[str, str]]) -> list[str]:
     return [f"{np.mean(found[question][n]):.3f}" for question, n in keys]
 
 
-def _judged(gaps: npt.NDArray[np.float64], comparisons: int) -> list[str]:
-    """Mean difference, its corrected interval, and what that says."""
-    low, high = interval(gaps, comparisons)
-    verdict = "better" if low > 0 else "worse" if high < 0 else "no difference was shown"
-    return [f"{gaps.mean():+.3f}", f"{low:+.3f} to {high:+.3f}", verdict]
+def _judged(found: list[learned_figure.Gain]) -> list[str]:
+    """A table of gains of `full`, with what their intervals say."""
+    if not found:
+        return []
+    lines = ["| question | `full` against | difference | corrected interval | verdict |"]
+    lines += ["|---|---|---|---|---|"]
+    for question, name, mean, low, high in found:
+        verdict = "better" if low > 0 else "worse" if high < 0 else "no difference was shown"
+        lines.append(_row([question, name, f"{mean:+.3f}", f"{low:+.3f} to {high:+.3f}", verdict]))
+    return [*lines, ""]
 
 
 def interval(gaps: npt.NDArray[np.float64], comparisons: int) -> tuple[float, float]:

@@ -85,6 +85,6 @@ def test_learn__one_arm_then_again_without_work(
     assert set(found["transfer"]["run"]["topics"]) == {"5", "20"}
     page = (out / "learning.md").read_text()
     assert "| full | 0 | 2 |" in page and "Unfinished" in page and "Zero-shot agreement" in page
-    assert "| emotions, 5 labels | untrained |" in page
+    assert "| emotions, 5 labels | untrained |" in page and (out / "learning.svg").is_file()
     monkeypatch.setattr(learn, "train", None)  # would raise
     assert learn.main(command) == 0

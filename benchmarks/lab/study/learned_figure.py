@@ -1,0 +1,76 @@
+"""The figure of what was learned: curves against steps, and gains on questions of transfer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.results.figures import COLORS, save
+
+SIDES = (("pictures", "-", "unseen pictures"), ("families", "--", "unseen artists"))
+Gain = tuple[str, str, float, float, float]  # question, against, mean, low, high
+
+
+def draw(path: Path, runs: Sequence[dict[str, Any]], gains: Sequence[Gain]) -> Path:
+    """The SVG: two panels, side by side."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    pyplot.rcParams["svg.hashsalt"] = "emo8"
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+    _curves(left, runs)
+    _gains(right, gains)
+    return save(figure, path)
+
+
+def _curves(axes: Any, runs: Sequence[dict[str, Any]]) -> None:
+    """Mean over seeds, and each seed as a thin line; arms without a student have none."""
+    arms = list(dict.fromkeys(run["arm"] for run in runs))
+    for number, arm in enumerate(arms):
+        for side, line, told in SIDES:
+            found: defaultdict[int, list[float]] = defaultdict(list)
+            for run in (run for run in runs if run["arm"] == arm):
+                points = [
+                    (point["steps"], point[f"{side}_explained"])
+                    for point in run["points"]
+                    if f"{side}_explained" in point
+                ]
+                for steps, value in points:
+                    found[steps].append(value)
+                axes.plot(*zip(*points, strict=True), line, color=COLORS[number], lw=0.5, alpha=0.5)
+            # the last points of seeds lie at different steps: a mean is drawn where all have one
+            most = max(map(len, found.values()), default=0)
+            means = [(steps, np.mean(v)) for steps, v in sorted(found.items()) if len(v) == most]
+            if means:
+                axes.plot(
+                    *zip(*means, strict=True), line, color=COLORS[number], marker="o",
+                    markersize=4, linewidth=1.6, label=f"{arm}, {told}",
+                )  # fmt: skip
+    axes.axhline(0, color="#bbbbbb", linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xlabel("steps of 64 pictures")
+    axes.set_ylabel("share of the teacher's variance explained")
+    axes.set_title("It learns what it is taught", fontsize=11)
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _gains(axes: Any, gains: Sequence[Gain]) -> None:
+    """`full` minus the untrained network and minus raw pixels, with corrected intervals."""
+    questions = list(dict.fromkeys(gain[0] for gain in gains))
+    for number, against in enumerate(dict.fromkeys(gain[1] for gain in gains)):
+        for question, _, mean, low, high in (gain for gain in gains if gain[1] == against):
+            place = len(questions) - questions.index(question) - 0.3 * number
+            axes.plot([low, high], [place, place], color=COLORS[number], linewidth=2)
+            label = f"minus {against}" if question == questions[0] else None
+            axes.plot(mean, place, "os"[number % 2], color=COLORS[number], label=label)
+    axes.axvline(0, color="#bbbbbb", linewidth=1)
+    axes.set_yticks([len(questions) - n - 0.15 for n in range(len(questions))], questions)
+    axes.set_xlabel("gain in accuracy, corrected 95% interval over pictures and seeds")
+    axes.set_title("Does it transfer? full against what costs nothing", fontsize=11)
+    axes.legend(frameon=False, fontsize=8)
