@@ -186,7 +186,7 @@ def _exact(rows: int, found: Mapping[str, Any]) -> Stage:
     drawn = _curves(found, "exact, real") or _curves(found, "exact, random")
     return Stage(
         name="copies, hashes",
-        engine="one process; comparing the pairs found runs on all workers and is not in this",
+        engine="Ray or processes, a task for bands and a shard; comparing pairs is not in this",
         basis=_basis(drawn[0]) if drawn else "duplicates",
         core_h=_grown(drawn[0], 4 * rows) / HOUR_S if drawn else None,  # four views each
     )
@@ -196,7 +196,7 @@ def _wide(rows: int, found: Mapping[str, Any]) -> Stage:
     drawn = _curves(found, "wide")
     return Stage(
         name="copies, nearest vectors",
-        engine="one process; the same",
+        engine="Ray or processes, a task for some rows; the index is filled by one",
         basis=_basis(drawn[0]) if drawn else "duplicates",
         core_h=_grown(drawn[0], rows) / HOUR_S if drawn else None,
     )

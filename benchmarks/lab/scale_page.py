@@ -15,31 +15,41 @@ HEAD = """\
 # Scale: 10 million and a billion links
 
 Written by `python -m benchmarks.scale` from the measured files in
-[results/speed](results/speed/README.md), so it cannot drift from them. Nothing of this size was
-built by us: the largest measured runs are named in the tables, everything beyond is extrapolated.
+[results/speed](results/speed/README.md), so it cannot drift from them. No pictures in such numbers
+were built by us: the largest measured runs are named in the tables, everything beyond is
+extrapolated.
 """
 
 STOPS = """\
 ## Where the present design stops
 
 Steps over parts (fetch, measure, embed, label) hold one part in memory and spread over a cluster:
-they need more machines and nothing new. What does not:
+they need more machines and nothing new. Steps over the whole dataset (verdicts, clusters, splits)
+are SQL over the parts, in one process{memory}.
 
-- **Steps over the whole dataset** (verdicts, clusters, splits) run in one process{memory}.
-- **Copies.** The searches run in one process over files of {view_kb:.1f} KB a row, {views}.
-  Exact search splits by bands of the hash, which machines can share: map by band, compare, join.
-  The wide search needs an index that is itself spread and compressed; its recall would have to be
-  measured again.
-- **Files.** Parts of {part_rows} rows make {parts} files per step. `[ingest] part_rows` goes up to
-  what one worker holds; at a billion rows take 10,000 and more.
+Copies are searched in tasks, on the workers of either engine: hashes by bands and shards, vectors
+by pieces of rows in an index that is trained once and lies in files. What they find is merged on
+disk; memory holds only the pairs that may be copies. The views that they compare are files of
+{view_kb:.1f} KB a row, {views}.
+
+The next limits:
+
+- **One machine for what joins all rows.** A billion rows ask this process for {hours} core hours
+  of SQL and a disk for what it spills. DuckDB uses the cores of one machine and no others.
+- **Views** are written by the one process that plans the search, and every node reads them from
+  the shared file system.
+- **Near copies beyond a million** were not timed as a whole: the numbers in the plan are
+  extrapolated from
+  {wide}, which a graph in memory took; beyond 300,000
+  vectors it is lists in files. How many of them are probed decides how many copies are found:
+  measure the recall on planted copies of your own before you trust it.
+- **Files.** Parts of {part_rows} rows would make {parts} files per step. They grow with a
+  source up to 4,096 rows, some 2,500 files per step for ten million; opening them is a third of the
+  time of the steps over all rows where they are small.
 - **The list** is planned by one process that reads all of it, and what has arrived is kept in a
   folder until it is ingested: fetch in several recipes, one per slice of the list, and join the
   builds as table sources.
 - **Publishing** checks and uploads from one machine; shards that did not change are not sent again.
-
-What would have to change for a billion rows: the union of pairs on disk in place of one table in
-memory, rows that are opened once for all steps in place of a file a step and part, and a spread
-index for the wide search. None of it exists here.
 """
 
 
@@ -54,6 +64,10 @@ def render(
         views=" and ".join(f"{plan.views_tb:,.2g} TB for {_rows(plan)}" for plan in plans),
         part_rows=part_rows,
         parts=" and ".join(f"{-(-plan.links // part_rows):,}" for plan in plans),
+        hours=_hours(plans[-1], found),
+        wide=next(
+            (s.basis for s in plans[0].stages if "vectors" in s.name and s.core_h), "nothing"
+        ),
     )
     costs = [_amounts(plans), _whole(plans, found)]
     return "\n".join([HEAD, _assumptions(assumed), _plan(plans), *costs, stops, _machines(found)])
@@ -152,13 +166,37 @@ def _memory(plans: Sequence[Plan], found: Mapping[str, Any]) -> str:
     first, last = told["sizes"][0], told["sizes"][-1]
     needs = " and ".join(f"{plan.memory_gb:,.3g} GB for {plan.links:,}" for plan in plans)
     return (
-        f',\n  as SQL over the parts. With `[engine] memory = "{told["memory"]}"` it takes '
-        f"{last['cpu_s']:.1f} CPU s for {last['rows']:,} rows\n  and holds "
-        f"{last['peak_mb']:,.0f} MB at most, {told['kb_per_row']:g} KB a row more than for "
-        f"{first['rows']:,} rows. Growing on like this it\n  would be {needs}; the database stops "
-        "at the cap and spills the rest into the build,\n  which we tried at no such size. "
-        "Pairs that may be copies are held in memory beside it"
+        f'. With `[engine] memory = "{told["memory"]}"` it takes\n{last["cpu_s"]:.1f} CPU s for '
+        f"{last['rows']:,} rows and holds {last['peak_mb']:,.0f} MB at most, "
+        f"{told['kb_per_row']:g} KB a row more than for\n{first['rows']:,} rows. "
+        f"Without a cap it would grow to {needs};\n"
+        f"the database stops at the cap and spills the rest into the build{_largest(found)}"
     )
+
+
+def _largest(found: Mapping[str, Any]) -> str:
+    """The largest run, with its machine and command."""
+    if "global_steps_10m" not in found:
+        return ""
+    told = found["global_steps_10m"]
+    return (
+        f".\n\n**{told['rows']:,} rows**, pairs of equal pictures included, no search for near "
+        f"ones: {told['cpu_s']:,.0f} CPU s,\n{told['seconds'] / 60:.0f} minutes on 2 shared "
+        f"cores at a load of {told['machine']['load_1min']:.0f}, "
+        f"{told['peak_mb']:,.0f} MB at most, "
+        f"{told['spilled_mb'] / 1024:.1f} GB spilled; then\n`emo8 status` takes "
+        f"{told['status_cpu_s']:.1f} and `emo8 decide --try` {told['try_cpu_s']:.0f} CPU s. "
+        f"{machine(told['machine'])}:\n"
+        f"`python -m benchmarks.speed global_steps --rows {told['rows']} --memory {told['memory']} "
+        "--out global_steps_10m.json`"
+    )
+
+
+def _hours(plan: Plan, found: Mapping[str, Any]) -> str:
+    if "global_steps" not in found:
+        return "?"
+    last = found.get("global_steps_10m", found["global_steps"])["sizes"][-1]
+    return _round(last["cpu_s"] / last["rows"] * plan.links / 3600)
 
 
 def _machines(found: Mapping[str, Any]) -> str:

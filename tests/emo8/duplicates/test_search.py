@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from emo8.duplicates import search
 from emo8.duplicates.search import near_pairs, neighbours
 from emo8.measure.filters.base import perceptual_hash
 from tests.conftest import picture
@@ -51,6 +54,26 @@ def test_neighbours__large_index_finds_planted_copies_and_repeats_itself() -> No
     found = neighbours(vectors, vectors, 5)
     assert (found[3000:] == np.arange(3000)[:, None]).any(axis=1).mean() > 0.97
     assert (neighbours(vectors, vectors, 5) == found).all()
+
+
+def test_nearest__lists_in_files_find_planted_copies_as_those_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MAX_BRUTE_ROWS", 100), ("MAX_GRAPH_ROWS", 1000), ("BLOCK_ROWS", 1500)):
+        monkeypatch.setattr(search, name, value)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((4000, 32)).astype(np.float32)
+    vectors[2000:] = vectors[:2000] + 0.2 * rng.standard_normal((2000, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    there, here = search.Nearest(vectors, 4000, tmp_path), search.Nearest(vectors, 4000)
+    for start in range(0, 4000, 500):
+        there.add(vectors[start : start + 500])
+        here.add(vectors[start : start + 500])
+    there.write()
+    found = search.Nearest.open(tmp_path).search(vectors, 5)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert (found == here.search(vectors, 5)).mean() > 0.999  # equal sims may change places
+    assert (found[2000:] == np.arange(2000)[:, None]).any(axis=1).mean() > 0.97
 
 
 def test_neighbours__fewer_rows_than_asked_for_leave_gaps() -> None:
