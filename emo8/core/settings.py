@@ -76,7 +76,9 @@ class IngestConfig:
 
     max_bytes: Count = 50_000_000  # larger files are refused unread
     max_pixels: Count = 100_000_000  # larger pictures are refused by their header
-    part_rows: Annotated[int, Field(ge=1, le=100_000)] = 256  # inputs per part
+    part_rows: Annotated[int, Field(ge=1, le=100_000)] = (
+        256  # inputs in a part; long sources have larger
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

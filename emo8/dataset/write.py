@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from emo8.dataset.shards import content_fingerprint
 from emo8.engine.database import parquet, reading
 from emo8.engine.files import (
     FINGERPRINT_KEY,
-    damage,
+    doubt,
     fingerprint,
     parquet_writer,
     read_columns,
@@ -57,8 +58,14 @@ def shard_path(build: Path, style: str, split: str, group: int) -> Path:
     return build / "dataset" / "data" / style / f"{split}-{group:05d}.parquet"
 
 
-def plan_shards(build: Path, max_pixels: int, *, blur_faces: bool = False) -> list[ShardTask]:
-    """One task per group of rows."""
+def plan_shards(
+    build: Path,
+    max_pixels: int,
+    *,
+    blur_faces: bool = False,
+    damaged: Collection[Path] = (),
+) -> list[ShardTask]:
+    """One task per group of rows; shards that are `damaged` are written anew."""
     features = schema.published_metadata(label_set.current())  # here once, not in every worker
     return [
         ShardTask(
@@ -68,6 +75,7 @@ def plan_shards(build: Path, max_pixels: int, *, blur_faces: bool = False) -> li
             max_pixels=max_pixels,
             blur_faces=blur_faces,
             features=features,
+            damaged=frozenset(damaged),
         )
         for group, num_rows in _kept(build, "shard, count(*)", "GROUP BY shard")
     ]
@@ -99,6 +107,7 @@ class ShardTask:
     max_pixels: int
     blur_faces: bool
     features: dict[bytes, bytes]  # metadata by which `datasets` knows the columns
+    damaged: frozenset[Path] = frozenset()  # shards that are not as they were written
     table: str = "dataset"
     fingerprint: str = ""
 
@@ -116,7 +125,7 @@ class ShardTask:
             path = shard_path(self.build, style, split, self.part)
             rows = [_without_part(record) for record in members]
             content = fingerprint(VERSION, self.blur_faces, rows, *label_set.current().stamp())
-            if read_fingerprint(path) != content or damage(path):
+            if read_fingerprint(path) != content or path in self.damaged:
                 stale[style, split] = (path, content, members)
         self._write(stale)
         return sum(len(members) for _, _, members in stale.values())
@@ -213,6 +222,7 @@ class _Received:
         first, pictures = self._group(part, row)
         data = bytes(pictures[row - first]["bytes"].as_py())
         if hashlib.sha256(data).hexdigest() != id:
+            doubt(part_path(self.build, ROWS, part))
             raise DamagedError(
                 f"{part_path(self.build, ROWS, part)} row {row} is not the picture {id[:12]}: "
                 "run `emo8 build` again, which reads it anew from its source"

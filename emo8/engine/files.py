@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -239,6 +239,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException) as error:
+        doubt(path)
         raise DamagedError(
             f"{path} is damaged ({str(error).strip().splitlines()[0]}): "
             "run `emo8 build` with its recipe again"
@@ -257,11 +258,20 @@ def damage(path: Path) -> str:
                 return UNSEALED
             file.seek(place)
             said = file.read(len(_BLANK))
-            return "" if _digest(file, place) == said else "has changed since it was written"
+            if _digest(file, place) == said:
+                return ""
+        doubt(path)
+        return "has changed since it was written"
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+
+
+def doubt(path: Path) -> None:
+    """Give a file that seems damaged another time: nobody trusts it before its checksum is read."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 def _seal(path: Path) -> None:

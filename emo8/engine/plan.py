@@ -36,6 +36,7 @@ class Plan:
     tries: dict[str, int] = field(default_factory=dict)
     made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # step -> `Step.made_of`
     why: dict[str, str] = field(default_factory=dict)  # step -> why its parts had to be made anew
+    cut: int = 0  # version of the cut into parts; 0: after every 256 rows
     sums: dict[str, str] = field(default_factory=dict)  # small files of the run -> SHA-256
 
     def stale(self, build: Path, step: str) -> list[int]:

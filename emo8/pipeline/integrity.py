@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from emo8.core import schema
 from emo8.core.errors import DamagedError
 from emo8.dataset import row_order, splits
 from emo8.dataset.shards import sha256
-from emo8.engine.files import UNSEALED, damage
+from emo8.engine.files import UNSEALED, damage, read_columns
 from emo8.engine.plan import Plan
-from emo8.engine.steps import part_path
+from emo8.engine.steps import ROWS, part_path
+from emo8.engine.trust import Trust
 from emo8.review import votes
 from emo8.review.queue import ASSIGNMENTS
 
@@ -45,31 +47,52 @@ def small_files(build: Path) -> dict[str, str]:
     return {name: sha256(build / name) for name in SMALL if (build / name).exists()}
 
 
-def find(build: Path, plan: Plan) -> list[Damage]:
-    """Every damaged file of a build, by path. Reads all of its bytes."""
-    parts = [
+def files(build: Path, plan: Plan) -> list[Path]:
+    """The files of a build that carry a checksum of their own."""
+    parts = (
         part_path(build, step, number)
         for step, marks in plan.fingerprints.items()
         for number in range(len(marks))
-    ]
+    )
     shards = sorted((build / "dataset").glob("data/*/*.parquet"))
     tables = sorted((build / "tables").glob("*.parquet"))
-    found = [*_checked([path for path in parts if path.exists()]), *_checked(shards + tables)]
+    return [*(path for path in parts if path.exists()), *shards, *tables]
+
+
+def find(build: Path, plan: Plan, trust: Trust | None = None) -> list[Damage]:
+    """Every damaged file of a build, by path. Reads all bytes of what is not trusted."""
+    unsure = [path for path in files(build, plan) if trust is None or not trust.holds(path)]
+    found = _checked(unsure, damage)
     found += [_damage(path, "has changed since it was written") for path in _changed(build, plan)]
     return sorted(found, key=lambda one: one.path)
 
 
-def mend(build: Path, plan: Plan) -> bool:
-    """Remove what is damaged and can be made anew; whether there was any.
+def mend(build: Path, plan: Plan, trust: Trust) -> list[Path]:
+    """Remove what is damaged and can be made anew; which files those are.
 
     DamagedError names a table that must come from a copy. Parts of an older emo8, which carry no
     checksum, stay.
     """
+    return _mended(build, find(build, plan, trust))
+
+
+def mend_read(build: Path, plan: Plan, trust: Trust) -> list[Path]:
+    """The same for trusted files that are read to decide: of `rows/` all but the pictures.
+
+    Pictures are checked one by one, by their id, when they are read.
+    """
+    trusted = [path for path in files(build, plan) if trust.holds(path)]
+    rows = [path for path in trusted if path.parent.name == ROWS]
+    shards = [path for path in trusted if path.is_relative_to(build / "dataset")]
+    whole = set(trusted) - set(rows) - set(shards)
+    found = [*_checked(rows, _narrow_damage), *_checked(sorted(whole), damage)]
+    return _mended(build, found)
+
+
+def _mended(build: Path, damaged: list[Damage]) -> list[Path]:
     asked = [build / name for name in _ASKED]
     found = [
-        one
-        for one in find(build, plan)
-        if one.path not in asked and (one.mended or one.cause != UNSEALED)
+        one for one in damaged if one.path not in asked and (one.mended or one.cause != UNSEALED)
     ]
     for one in found:
         if not one.mended:
@@ -80,12 +103,22 @@ def mend(build: Path, plan: Plan) -> bool:
         logger.warning("%s %s: it is made anew", one.path, one.cause)
         if build / "dataset" not in one.path.parents:  # whole pictures of a shard are taken over
             one.path.unlink()
-    return bool(found)
+    return [one.path for one in found]
 
 
-def _checked(paths: list[Path]) -> list[Damage]:
+def _narrow_damage(path: Path) -> str:
+    """What is wrong with a part of `rows/`, its pictures aside, by the checksums of its pages."""
+    names = [name for name in schema.ROWS.names if name != "image"]
+    try:
+        read_columns(path, names)
+    except DamagedError:
+        return "has changed since it was written"
+    return ""
+
+
+def _checked(paths: list[Path], check: Callable[[Path], str]) -> list[Damage]:
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # hashing frees the GIL
-        causes = pool.map(damage, paths)
+        causes = pool.map(check, paths)
         return [_damage(path, cause) for path, cause in zip(paths, causes, strict=True) if cause]
 
 

@@ -32,8 +32,9 @@ from emo8.engine.database import Database
 from emo8.engine.files import fingerprint
 from emo8.engine.local import Engine, Task, make_engine
 from emo8.engine.plan import Plan, changes, load_plan
-from emo8.engine.progress import stage
+from emo8.engine.progress import say, stage
 from emo8.engine.steps import ROWS, PartTask, Step
+from emo8.engine.trust import Trust
 from emo8.engine.verdict_table import FailedPart
 from emo8.labels import clip_steps
 from emo8.pipeline import decide, ingest, integrity, steps
@@ -43,8 +44,8 @@ from emo8.publish.card import CardInput, write_card
 from emo8.report import numbers, understood
 from emo8.review import journal, votes
 from emo8.review.final_labels import FinalLabels
+from emo8.sources import cut
 from emo8.sources.base import Chunk
-from emo8.sources.cut import grouped
 from emo8.tables.thresholds import CHECKS
 from emo8.web.build_fetch import Fetch
 from emo8.web.img2dataset_run import Workers
@@ -53,6 +54,7 @@ from emo8.web.store import mark
 logger = logging.getLogger(__name__)
 
 DECIDE_VERSION = 9
+_ANEW = "its rows are measured and embedded once more, and from then on only what changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +128,10 @@ class _Run:
         self.plan.why |= {step: why for step, why in outdated.items() if step in self.plan.why}
 
     def run(self) -> BuildResult:
-        mended = integrity.mend(self.out, self.previous or self.plan)
-        if not mended and self.previous is not None and self._complete():
-            self.previous.sums = integrity.small_files(self.out)
-            self.previous.save(self.out)
+        trust, known = Trust(self.out), self.previous or self.plan
+        self.damaged = integrity.mend(self.out, known, trust)
+        if not self.damaged and self.previous is not None and self._complete():
+            self._finish(self.previous, trust)
             stats = build_folder.read_json(self.out / "report" / "stats.json") or {}
             return BuildResult(
                 funnel=stats.get("funnel", {}),
@@ -137,6 +139,9 @@ class _Run:
                 already_complete=True,
                 understood=understood.with_planned(stats.get("understood", {}), self._planned()),
             )
+        self.damaged += integrity.mend_read(self.out, known, trust)
+        if known.cut != self.plan.cut and self.plan.stale(self.out, ROWS):
+            say(f"{self.out} is of an older emo8, which cut parts otherwise: {_ANEW}")
         threading.Thread(target=_import_ahead).start()
         self.plan.save(self.out)
         placing.arrange(self.out, self.plan.fingerprints, useful=self._useful())
@@ -156,8 +161,7 @@ class _Run:
             self._decide(db)
         funnel = self._write_dataset()
         self._forget_pages()
-        self.plan.sums = integrity.small_files(self.out)
-        self.plan.save(self.out)
+        self._finish(self.plan, trust)
         if not self.plan.failed:
             placing.forget(self.out)
         return BuildResult(
@@ -167,6 +171,12 @@ class _Run:
             unread=sum((self.plan.unread or {}).values()),
             understood=self.understood,
         )
+
+    def _finish(self, plan: Plan, trust: Trust) -> None:
+        """Write down what there is: this run has written or checked every file of it."""
+        plan.sums = integrity.small_files(self.out)
+        plan.save(self.out)
+        trust.save(integrity.files(self.out, plan))
 
     # --- what is asked for -------------------------------------------------------------------
 
@@ -207,6 +217,7 @@ class _Run:
             decision=decision,
             removals=removals,
             tries=self.tries,
+            cut=cut.VERSION,
             made_of={step.name: step.made_of() for step in self.steps},
         )
         plan.why = changes(self.previous, plan, {step.name: [*step.reads] for step in self.steps})
@@ -362,7 +373,7 @@ class _Run:
     def _shards(self) -> list[int]:
         """The shard of every part: they are cut as parts are, so that few change with the rows."""
         wanted = row_order.SHARD_PARTS * self.recipe.ingest.part_rows
-        return grouped(((chunk.name, chunk.num_inputs) for chunk in self.chunks), wanted)
+        return cut.grouped(((chunk.name, chunk.num_inputs) for chunk in self.chunks), wanted)
 
     def _failed(self, part: int, step: str) -> FailedPart:
         chunk = self.chunks[part]
@@ -404,7 +415,10 @@ class _Run:
     def _write_dataset(self) -> dict[str, Any]:
         """Write `dataset/` and the report; the funnel comes back."""
         tasks = write.plan_shards(
-            self.out, self.recipe.ingest.max_pixels, blur_faces=self.recipe.publish.blur_faces
+            self.out,
+            self.recipe.ingest.max_pixels,
+            blur_faces=self.recipe.publish.blur_faces,
+            damaged=self.damaged,
         )
         if tasks:
             self._run_tasks("dataset", list(tasks))

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+VERSION = 1  # of the cut
 STEADY_PARTS = 64  # of one size, before they double
 MOST_ROWS = 4096  # wanted in a part, however long the source
 _SPAN = 3  # times the rows wanted: a part ends there, border or not (0.7 % of parts)

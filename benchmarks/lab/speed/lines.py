@@ -96,9 +96,16 @@ def embed(found: Found) -> Iterator[Line]:
 
 def rebuild(found: Found) -> Iterator[Line]:
     peer = f"first build of {found['rows']:,} rows"
-    for change in ("nothing", "threshold", "prompt", "calibration"):
-        least = 20.0 if change in ("threshold", "prompt") else None
-        what = f"after a change of {change}" if change != "nothing" else "after no change"
+    changes = {
+        "nothing": ("after no change", None),
+        "threshold": ("after a change of threshold", 20.0),
+        "prompt": ("after a change of prompt", 25.0),
+        "pictures": ("after a change of 1 % of the pictures", 20.0),
+        "calibration": ("after a change of calibration", None),
+    }
+    for change, (what, least) in changes.items():
+        if change not in found:  # measured before there was this one
+            continue
         wall, cpu = (found[change][f"times_faster_{clock}"] for clock in ("wall", "cpu"))
         yield Line(what=what, value=wall, unit="x", peer=peer, least=least)
         yield Line(what=f"{what}, CPU seconds", value=cpu, unit="x", peer=peer)

@@ -3,7 +3,8 @@
     python -m benchmarks.speed rebuild --pictures 'corpus/images-*.parquet' --out rebuild.json
 
 Builds with the embedded CLIP and without a detector, then changes one thing at a time: nothing, a
-threshold, a word of a prompt, the calibration; each several times, to another value every time.
+threshold, a word of a prompt, one picture of every hundred, the calibration; each several times, to
+another value every time.
 Every run is a fresh process of `emo8 build`; wall and CPU seconds include its start, medians over
 the rounds. `pictures_decoded` is false where `emo8 status` shows that every part of the steps that
 read pictures was reused and the writer encoded none.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import io
 import json
 import resource
 import subprocess
@@ -26,6 +28,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image, ImageOps
 
 from benchmarks.lab.output import tell
 from emo8.labels.clip.prompts import DEFAULT_PATH
@@ -34,10 +37,10 @@ _COLUMNS = ("image", "caption", "style", "license", "emotion_hint")
 _RECIPE = """\
 name = "rebuild"
 [[source]]
-kind = "table"
-path = "rows.parquet"
-columns = { image = "image", caption = "caption", style = "style", license = "license", \
-emotion = "emotion_hint" }
+kind = "folder"
+path = "pictures"
+sidecar = "said.parquet"
+columns = { emotion = "emotion_hint" }
 [people]
 detector = "off"
 [decide]
@@ -45,6 +48,7 @@ min_contrast = 2.0
 [labels]
 clip = ["embedded"]
 prompts = "own.toml"
+calibration_min_rows = 10
 """
 _BUILD = ("build", "recipe.toml", "-o", "BUILD")
 _READ_PICTURES = ("rows", "measure", "people", "embed-embedded")
@@ -57,10 +61,21 @@ def prepare(folder: Path, pattern: str, rows: int) -> int:
         raise SystemExit(f"{pattern}: no such file")
     table = pa.concat_tables(pq.read_table(name, columns=list(_COLUMNS)) for name in names)
     places = np.linspace(0, len(table) - 1, min(rows, len(table))).astype(int)
-    pq.write_table(table.take(pa.array(places)), folder / "rows.parquet")
+    table, where = table.take(pa.array(places)), folder / "pictures"
+    where.mkdir()
+    files = [f"{number:06d}.{_kind(data)}" for number, data in enumerate(table["image"])]
+    for file, data in zip(files, table["image"], strict=True):
+        (where / file).write_bytes(data.as_py())
+    said = table.drop_columns(["image"]).append_column("file", pa.array(files))
+    pq.write_table(said, where / "said.parquet")
     (folder / "recipe.toml").write_text(_RECIPE)
     (folder / "own.toml").write_bytes(DEFAULT_PATH.read_bytes())
     return len(places)
+
+
+def _kind(data: pa.BinaryScalar) -> str:
+    with Image.open(io.BytesIO(data.as_py())) as image:
+        return str(image.format).lower()
 
 
 def emo8(folder: Path, *arguments: str) -> tuple[float, float]:
@@ -99,6 +114,16 @@ def prompt(folder: Path, number: int) -> None:
     (folder / "own.toml").write_text(own, encoding="utf-8")
 
 
+def pictures(folder: Path, number: int) -> None:
+    """One of every hundred pictures mirrored."""
+    names = sorted((folder / "pictures").glob("*.*"))
+    for path in names[number::100]:
+        if path.suffix != ".parquet":
+            with Image.open(path) as image:
+                mirrored = ImageOps.mirror(image.convert("RGB"))
+            mirrored.save(path, quality=90)
+
+
 def calibration(folder: Path, number: int) -> None:
     """Fit the calibration, after another prompt."""
     prompt(folder, number + 3)
@@ -111,7 +136,7 @@ def measure(folder: Path, workers: int, rounds: int) -> dict[str, Any]:
     build = (*_BUILD, "--workers", str(workers))
     first = emo8(folder, *build)
     results: dict[str, Any] = {"first": {"wall_s": round(first[0], 2), "cpu_s": round(first[1], 2)}}
-    for change in (nothing, threshold, prompt, calibration):
+    for change in (nothing, threshold, prompt, pictures, calibration):
         times = []
         for number in range(rounds):
             change(folder, number)

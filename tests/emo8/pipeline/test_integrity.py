@@ -1,6 +1,7 @@
 """Bit rot: found by `status --check`, mended by `build` where there are inputs."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from emo8.cli import main
 from emo8.core.errors import DamagedError
 from emo8.dataset import write
 from emo8.engine.files import read_fingerprint, write_part
+from emo8.pipeline import integrity
 from emo8.pipeline.run import build
 from emo8.review import votes
 from tests.emo8.pipeline.test_run import tree_hash
@@ -55,6 +57,60 @@ def test_status_check__names_every_damaged_file_and_build_mends_them(
     assert main(["status", str(folder), "--check"]) == 0
     assert tree_hash(folder / "dataset") == before
     assert build(own / "recipe.toml", folder, workers=1).already_complete
+
+
+def rot(path: Path, share: float = 0.5) -> None:
+    """Change a bit as a disk does: the file keeps its time."""
+    status = path.stat()
+    flip(path, share)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_build__nothing_to_do_reads_no_checksum(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(own / "recipe.toml", own / "BUILD", workers=1)  # a copy has other inodes: it reads all
+
+    def read(path: Path) -> str:
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr(integrity, "damage", read)
+    assert build(own / "recipe.toml", own / "BUILD", workers=1).already_complete
+
+
+def test_build__rot_that_a_check_found_is_mended(own: Path) -> None:
+    folder = own / "BUILD"
+    build(own / "recipe.toml", folder, workers=1)
+    before = tree_hash(folder / "dataset")
+    for name in DERIVED[:5]:
+        rot(folder / name)
+    assert main(["status", str(folder), "--check"]) == 1
+    build(own / "recipe.toml", folder, workers=1)
+    assert main(["status", str(folder), "--check"]) == 0
+    assert tree_hash(folder / "dataset") == before
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("columns/measure/part-00000.parquet", 0.5), ("rows/part-00000.parquet", 0.97)],
+)
+def test_build__rot_in_what_decides_is_found_when_it_is_read(
+    own: Path, caplog: pytest.LogCaptureFixture, name: str, share: float
+) -> None:
+    folder, recipe = own / "BUILD", own / "recipe.toml"
+    build(recipe, folder, workers=1)
+    rot(folder / name, share)
+    recipe.write_text(recipe.read_text() + "[decide]\nmin_side_px = 65\n")
+    build(recipe, folder, workers=1)
+    assert name in caplog.text
+    assert main(["status", str(folder), "--check"]) == 0
+
+
+def test_publish__rot_in_a_shard_never_goes_out(own: Path, tmp_path: Path) -> None:
+    folder = own / "BUILD"
+    build(own / "recipe.toml", folder, workers=1)
+    rot(folder / DERIVED[4])
+    assert main(["publish", str(folder), "--to", str(tmp_path / "OUT")]) == 2
+    build(own / "recipe.toml", folder, workers=1)
+    assert main(["status", str(folder), "--check"]) == 0
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.9])

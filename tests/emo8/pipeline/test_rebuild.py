@@ -108,6 +108,21 @@ def test_build__results_are_kept_through_a_kill(own: Path, monkeypatch: pytest.M
     assert run(own).rows_redone["embed-embedded"] == 0
 
 
+def test_build__of_an_older_emo8_says_what_is_made_anew(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = load_plan(own / "BUILD")
+    assert plan is not None
+    plan.cut = 0
+    plan.save(own / "BUILD")
+    (own / "pictures" / "005.jpg").rename(own / "pictures" / "005a.jpg")
+    run(own)
+    assert "is of an older emo8, which cut parts otherwise" in capsys.readouterr().err
+    (own / "pictures" / "005a.jpg").rename(own / "pictures" / "005.jpg")
+    run(own)
+    assert "older emo8" not in capsys.readouterr().err
+
+
 def test_build__another_option_of_a_step_uses_no_old_result(own: Path) -> None:
     (own / "pictures" / "005.jpg").rename(own / "pictures" / "005a.jpg")
     recipe = own / "recipe.toml"
