@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.lab import machine
-from benchmarks.lab.chaos import bits, hidden, kills, mutated, twice
+from benchmarks.lab.chaos import bits, hidden, kills, mutated, peers, twice
 from benchmarks.lab.chaos.row import Asked, Row
 from benchmarks.lab.output import tell_with_table
 
@@ -29,6 +29,7 @@ ROWS: dict[str, tuple[int, Callable[[Asked], Row]]] = {  # tries of the whole ta
     "mutated": (10_000, mutated.run),
     "twice": (9, twice.run),
     "kills": (200, kills.run),
+    "peers": (24, peers.run),
 }
 
 
@@ -73,7 +74,7 @@ def sum_of(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         **after,
         **added,
         "figures": figures,
-        "command": f"{before['command']} --add {after['command']}",
+        "command": f"{before['command']}; --add {after['command']}",
     }
 
 
@@ -83,7 +84,7 @@ def _sum(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             told[name] = _sum(before[name], value)
         else:
-            told[name] = before[name] + value if name in ("tries", "planned", "took_s") else value
+            told[name] = before[name] + value if name in ("tries", "took_s") else value
     return told
 
 

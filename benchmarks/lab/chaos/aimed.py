@@ -1,10 +1,10 @@
 """A command in a process of its own that is killed, or whose system call fails, at a chosen change.
 
 Every change that a command makes below one folder is counted: files opened to be written, names
-made, renamed and removed, and fsync. At the n-th the process kills itself (`kill`), kills itself
-with the file half written (`tear`), stands still (`stop`), or the call fails as on a full disk
-(`full`). Part tasks run in the same process, so that the n-th change is the same one each time.
-Processes are forked from this one: what it has imported they need not import again.
+made, renamed and removed, and fsync. At the n-th the process kills itself (`kill`), also right
+`after` the call or with the file half written (`tear`), stands still (`stop`), or the call fails as
+on a full disk (`full`). Part tasks run in the same process, so that the n-th change is the same one
+each time. Processes are forked from this one: what it has imported they need not import again.
 """
 
 from __future__ import annotations
@@ -153,6 +153,9 @@ class _Trap:
         if self.seen - 1 != self.at:
             return
         self.off = True
+        if self.how == "after":  # the call is made, and the next thing that happens is the end
+            sys.setprofile(lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+            return
         if self.how == "full":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
         if self.how == "tear" and name.endswith(".partial") and Path(name).is_file():

@@ -104,6 +104,12 @@ def test_twice__one_of_each(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_peers__a_few(tmp_path: Path) -> None:
+    figures = row_of(tmp_path, "peers", 0.17)["figures"]
+    assert figures["to_parquet"]["killed"] == figures["save_to_disk"]["bits"] == 1
+
+
+@pytest.mark.slow
 def test_kills__a_few(tmp_path: Path) -> None:
     row = row_of(tmp_path, "kills", 0.03)
     assert set(row["figures"]["commands"]) >= {"build", "publish", "votes", "remove", "pretrain"}
@@ -142,7 +148,7 @@ def test_sum_of__two_seeds_of_one_row() -> None:
     both = command.sum_of(*rows)
     assert (both["tries"], both["held"], both["broken"]) == (2, 1, ["it broke"])
     assert both["figures"] == {"commands": {"build": {"changes": 9, "tries": 2}}, "took_s": 4.0}
-    assert both["command"] == "--seed 0 --add --seed 1"
+    assert both["command"] == "--seed 0; --add --seed 1"
 
 
 def test_tree_hash__sees_names_and_bytes(tmp_path: Path) -> None:
