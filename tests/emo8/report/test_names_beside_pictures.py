@@ -39,3 +39,14 @@ def test_decide__examples_name_the_file(small: Path) -> None:
     row = verdicts[verdicts["source_path"] == "cartoon/tiny.png"]
     shown = examples(small / "BUILD", pd.DataFrame(row).assign(reason="too_small", value=20.0))
     assert [text.split("\n")[0] for _, text in shown] == ["cartoon/tiny.png"]
+
+
+def test_duplicates__page_explains_its_numbers(small: Path, tmp_path: Path) -> None:
+    index, _, _ = duplicates_page.write_sheets(small / "BUILD", tmp_path, max_clusters=3)
+    text = index.read_text(encoding="utf-8")
+    assert text.count("0 = the same") == 2 and "1 = the same" not in text
+    verdicts: Any = pq.read_table(small / "BUILD" / VERDICTS).to_pandas()
+    pairs = pq.read_table(small / "BUILD" / "tables" / "copies.parquet").to_pandas()
+    notes = [n for group in duplicates_page.copies_of(verdicts, pairs) for n in group.notes]
+    near = [note for note in notes if note.startswith("duplicate_near")]
+    assert near and all("grey levels" in note and "of the colours" in note for note in near)
