@@ -84,7 +84,8 @@ def _sum(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             told[name] = _sum(before[name], value)
         else:
-            told[name] = before[name] + value if name in ("tries", "took_s") else value
+            added = name in ("tries", "took_s")
+            told[name] = round(before[name] + value, 1) if added else value
     return told
 
 
