@@ -5,9 +5,9 @@
 Builds with the embedded CLIP and without a detector, then changes one thing at a time: nothing, a
 threshold, a word of a prompt, one picture of every hundred, the calibration; each several times, to
 another value every time.
-Every run is a fresh process of `emo8 build`; wall and CPU seconds include its start, medians over
-the rounds. `pictures_decoded` is false where `emo8 status` shows that every part of the steps that
-read pictures was reused and the writer encoded none.
+Every run is a fresh process of `emo8 build`; wall and CPU seconds (of all its processes, read from
+/proc) include its start, medians over the rounds. `pictures_decoded` is false where `emo8 status`
+shows that every part of the steps that read pictures was reused and the writer encoded none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import argparse
 import glob
 import io
 import json
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageOps
 
 from benchmarks.lab.output import tell
+from benchmarks.lab.speed.small_build import count_cpu
 from emo8.labels.clip.prompts import DEFAULT_PATH
 
 _COLUMNS = ("image", "caption", "style", "license", "emotion_hint")
@@ -50,6 +51,7 @@ clip = ["embedded"]
 prompts = "own.toml"
 calibration_min_rows = 10
 """
+_MARK = "EMO8_REBUILD"
 _BUILD = ("build", "recipe.toml", "-o", "BUILD")
 _READ_PICTURES = ("rows", "measure", "people", "embed-embedded")
 
@@ -80,14 +82,23 @@ def _kind(data: pa.BinaryScalar) -> str:
 
 def emo8(folder: Path, *arguments: str) -> tuple[float, float]:
     """Wall and CPU seconds of one command, its workers included; SystemExit where it fails."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    start, used = time.perf_counter(), dict[int, float]()
+    value = str(time.monotonic_ns())
     command = [sys.executable, "-m", "emo8.cli", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    wall = time.perf_counter() - start
-    if done.returncode:
-        raise SystemExit(f"emo8 {' '.join(arguments)} failed:\n{done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | {_MARK: value}, stdout=said, stderr=said
+        )
+        while process.poll() is None:
+            count_cpu(f"{_MARK}={value}", used)
+            time.sleep(0.02)
+        wall = time.perf_counter() - start
+        while count_cpu(f"{_MARK}={value}", used):
+            time.sleep(0.02)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"emo8 {' '.join(arguments)} failed:\n{said.read().decode()}")
+    return wall, sum(used.values())
 
 
 def steps_run(folder: Path) -> list[str]:

@@ -59,10 +59,10 @@ def build(checkout: Path, folder: Path) -> dict[str, float]:
     assert process.stderr is not None
     os.set_blocking(process.stderr.fileno(), False)
     said, first = b"", 0.0
-    while process.poll() is None or _of_build(mark, used):
+    while process.poll() is None or count_cpu(mark, used):
         said += process.stderr.read() or b""
         first = first or (time.perf_counter() - started if b"\n" in said else 0.0)
-        _of_build(mark, used)
+        count_cpu(mark, used)
         time.sleep(0.02)
     shutil.rmtree(folder / "BUILD")
     if process.returncode:
@@ -70,8 +70,11 @@ def build(checkout: Path, folder: Path) -> dict[str, float]:
     return {"cpu_s": sum(used.values()), "first_line_s": first}
 
 
-def _of_build(mark: str, used: dict[int, float]) -> bool:
-    """Note the CPU seconds of the processes that carry the mark; whether there are any."""
+def count_cpu(mark: str, used: dict[int, float]) -> bool:
+    """Note in `used` the CPU seconds of the processes that carry a mark in their environment.
+
+    Whether there are any. A build's workers are no children of it: a server forks them.
+    """
     alive = False
     for path in Path("/proc").glob("[0-9]*"):
         try:
