@@ -20,14 +20,6 @@ def index_of(keys: Texts, among: Texts) -> np.ndarray:
     return np.asarray(found.fill_null(-1).to_numpy().copy())
 
 
-def first_occurrence(keys: Texts) -> np.ndarray:
-    """(N,) place of the first of N keys that equals each one, its own where none did before.
-
-    -1 for a null.
-    """
-    return index_of(keys, keys)
-
-
 def _texts(values: Texts) -> pa.Array | pa.ChunkedArray:
     column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
     return column.cast(pa.large_string())
