@@ -167,7 +167,7 @@ def test_browser__second_day_every_tile_loads(
     first.kill()
     pictures = own / "pictures" / "cartoon"
     (pictures / "new.png").write_bytes(encoded(picture(77), "PNG"))
-    (pictures / "2.jpg").rename(pictures / "renamed.jpg")
+    (pictures / "0.jpg").rename(pictures / "renamed.jpg")
     (pictures / "3.jpg").unlink()
     assert emo8("build", "recipe.toml", "-o", "BUILD", cwd=own).returncode == 0
     second = App(Path("BUILD"), tmp_path / "second.log", cwd=own)  # a path from another folder
