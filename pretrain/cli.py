@@ -103,6 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", metavar="RUN", type=Path)
     _add_data(evaluate)
     evaluate.add_argument("--split", default="val")
+    evaluate.add_argument(
+        "--teacher.name",
+        dest="teacher",
+        metavar="NAME",
+        help="where its teacher lies, if that is a folder: a RUN does not name folders",
+    )
     evaluate.add_argument("--out", type=Path, help="JSON file; default: standard output")
 
     show = commands.add_parser("show", help="input, masked, reconstructed; attention; neighbours")
@@ -253,7 +259,7 @@ def run_evaluate(args: argparse.Namespace, rest: list[str]) -> int:
     """Held-out losses as JSON."""
     from pretrain.train.evaluate import evaluate
 
-    found = evaluate(args.run, args.data, args.split)
+    found = evaluate(args.run, args.data, args.split, teacher=args.teacher)
     text = json.dumps(found, indent=1) + "\n"
     if args.out is None:
         sys.stdout.write(text)

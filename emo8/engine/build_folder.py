@@ -97,9 +97,11 @@ def writing(build: Path) -> Iterator[None]:
     try:
         with lock:
             write_text(owner, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-            forget_partials(build)
-            yield
-            owner.unlink(missing_ok=True)
+            try:
+                forget_partials(build)
+                yield
+            finally:
+                owner.unlink(missing_ok=True)
     except Timeout:
         holder = read_json(owner) or {}
         raise BuildError(

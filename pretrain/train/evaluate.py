@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,9 @@ from pretrain.weights import encoder
 CLEARLY_BELOW = 0.95
 
 
-def evaluate(run: Path, data: str, split: str, *, limit: int = 512) -> dict[str, Any]:
+def evaluate(
+    run: Path, data: str, split: str, *, teacher: str | None = None, limit: int = 512
+) -> dict[str, Any]:
     """{"before", "after": {name: loss}, "mean_patch": L3, "passed", "rows", "split"}.
 
     Rows of `split` in order, middle crops, the same masks for all. `mean_patch` is the L3 of a
@@ -38,11 +42,11 @@ def evaluate(run: Path, data: str, split: str, *, limit: int = 512) -> dict[str,
     if "L3" not in config.loss.weights:
         raise ValueError(f"{run}: trained without L3, so there is no reconstruction to judge")
     held_out = open_source(data, split, config)
-    teacher = load_teacher(config.teacher, torch.device("cpu"))
-    untrained = build_model(config.model, teacher_dim=teacher.dim, seed=config.seed).eval()
-    texts = teacher.text_features(held_out.texts)
-    before = _losses(untrained, config, teacher, texts, held_out, limit)
-    after = _losses(model, config, teacher, texts, held_out, limit)
+    loaded = _its_teacher(run, config, teacher)
+    untrained = build_model(config.model, teacher_dim=loaded.dim, seed=config.seed).eval()
+    texts = loaded.text_features(held_out.texts)
+    before = _losses(untrained, config, loaded, texts, held_out, limit)
+    after = _losses(model, config, loaded, texts, held_out, limit)
     mean_patch = _mean_patch_loss(config, open_source(data, "train", config), held_out, limit)
     passed = after["L3"] < CLEARLY_BELOW * mean_patch
     passed = passed and all(after[name] < before[name] for name in after if name != "L3")
@@ -54,6 +58,21 @@ def evaluate(run: Path, data: str, split: str, *, limit: int = 512) -> dict[str,
         "rows": min(limit, len(held_out.ids)),
         "split": split,
     }
+
+
+def _its_teacher(run: Path, config: PretrainConfig, name: str | None) -> Teacher:
+    """The run's teacher, from `name` where that lies in a folder; ValueError for another one."""
+    loaded = load_teacher(
+        config.teacher if name is None else dataclasses.replace(config.teacher, name=name),
+        torch.device("cpu"),
+    )
+    wanted = json.loads((run / "config.json").read_text("utf-8"))["teacher"]["sha256"]
+    if loaded.sha256 != wanted:
+        raise ValueError(
+            f"{run} was trained with teacher {config.teacher.name} of SHA-256 {wanted[:12]}, and "
+            f"{loaded.name} has {loaded.sha256[:12]}: name its own with --teacher.name"
+        )
+    return loaded
 
 
 @torch.inference_mode()

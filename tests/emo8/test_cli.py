@@ -63,7 +63,7 @@ def test_status__json_has_funnel_and_steps(small: Path, capsys: pytest.CaptureFi
     assert content["complete"] is True
     assert content["funnel"]["inputs"] == 37
     for numbers in content["steps"].values():
-        assert numbers["parts_done"] == numbers["parts_total"] == 5
+        assert numbers["parts_done"] == numbers["parts_total"] > 1
         assert numbers["parts_stale"] == numbers["parts_failed"] == 0
 
 

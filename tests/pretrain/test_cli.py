@@ -42,7 +42,7 @@ def test_show__draws_six_columns_per_row(trained: Path, dataset_dir: Path, tmp_p
     arguments = ["--data", str(dataset_dir), "--out", str(out), "--rows", "3"]
     assert main(["show", str(trained), *arguments]) == 0
     sheet = Image.open(io.BytesIO(out.read_bytes()))
-    assert sheet.size == (6 * 64 + 5 * 6, 3 * 64 + 2 * 6)
+    assert sheet.size == (6 * 64 + 5 * 6, 24 + 3 * 64 + 2 * 6)  # names, rows, gaps
 
 
 def test_show__visible_patches_stay_as_they_are(trained: Path, dataset_dir: Path) -> None:
@@ -55,11 +55,17 @@ def test_show__visible_patches_stay_as_they_are(trained: Path, dataset_dir: Path
 
 
 def test_evaluate__reports_before_after_and_the_mean_patch(
-    trained: Path, dataset_dir: Path, tmp_path: Path
+    trained: Path,
+    dataset_dir: Path,
+    tmp_path: Path,
+    teacher_name: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "learned.json"
     arguments = ["--data", str(dataset_dir), "--split", "val", "--out", str(out)]
-    code = main(["evaluate", str(trained), *arguments])
+    assert main(["evaluate", str(trained), *arguments, "--teacher.name", "embedded"]) == 2
+    assert "name its own with --teacher.name" in capsys.readouterr().err
+    code = main(["evaluate", str(trained), *arguments, "--teacher.name", teacher_name])
     found = json.loads(out.read_text())
     assert set(found["before"]) == set(found["after"]) == {"L1", "L2", "L3"}
     assert found["rows"] == SPLITS["val"] and 0.5 < found["mean_patch"] < 1.1

@@ -77,6 +77,7 @@ def test_final_labels__people_before_the_source_before_clip(db: Database) -> Non
 def test_final_labels__style_of_people_before_the_source_before_clip(db: Database) -> None:
     rows = _rows(emotion_prob=[_prob(AWE, 0.9)] * 3)
     rows["style_source"] = ["cartoon", "cartoon", None]
+    rows["style_prob"] = [np.array([0.6, 0.1, 0.1, 0.1, 0.1])] * 3
     claims = _claims()
     vote = {"id": "r0", "annotator": "a", "kind": "style", "style": "natural"}
     cast = counted(pd.DataFrame([vote], columns=VOTES.names))

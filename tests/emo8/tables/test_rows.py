@@ -55,8 +55,11 @@ def test_read_inputs__finds_parts_in_folders_whose_names_hold_wildcards(tmp_path
 
 
 def test_largest__reads_distributions_in_arrow_as_it_reads_lists() -> None:
-    chunked = pa.chunked_array([[[0.25, 0.75], None], [[0.5, 0.5]]], pa.list_(pa.float32()))
+    chunked = pa.chunked_array(
+        [[[0.25, 0.75], None], [[0.75, 0.25], [0.5, 0.5]]], pa.list_(pa.float32())
+    )
     place, value = largest(pd.Series(pd.array(chunked, dtype=pd.ArrowDtype(chunked.type))))
-    assert place.tolist() == [1, -1, 0] and value.tolist() == [0.75, 0.0, 0.5]
-    lists = pd.Series([np.array([0.25, 0.75]), None, np.array([0.5, 0.5])], dtype=object)
-    assert most_likely(lists, ("awe", "fear")).tolist() == ["fear", None, "awe"]
+    assert place.tolist() == [1, -1, 0, -1] and value.tolist() == [0.75, 0.0, 0.75, 0.0]
+    even = np.array([0.5, 0.5])  # no name is the largest
+    lists = pd.Series([np.array([0.25, 0.75]), None, np.array([0.75, 0.25]), even], dtype=object)
+    assert most_likely(lists, ("awe", "fear")).tolist() == ["fear", None, "awe", None]

@@ -139,7 +139,7 @@ def test_run__probes_and_draws_and_trains_as_without(
     score = json.loads((run / "best" / "state.json").read_text())["score"]
     assert score["name"] == "knn"
     sheet = Image.open(io.BytesIO((run / "pictures" / "step-00000006.png").read_bytes()))
-    assert sheet.size == (6 * 64 + 5 * 6, 6 * 64 + 5 * 6)
+    assert sheet.size == (6 * 64 + 5 * 6, 24 + 6 * 64 + 5 * 6)  # names, rows, gaps
 
 
 def test_watch__with_a_stream_is_refused() -> None:
