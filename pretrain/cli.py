@@ -367,12 +367,14 @@ def run_cache(args: argparse.Namespace, rest: list[str]) -> int:
     config = _configured(args.recipe, rest)
     if args.crops < 1:
         raise ValueError(f"--crops {args.crops}: at least 1")
+    from emo8.engine.derived import note as note_derived
     from pretrain.data.cache import write_cache
     from pretrain.teacher import load_teacher
     from pretrain.train.parallelize import pick_device
 
     teacher = load_teacher(config.teacher, pick_device(config.system.device))
     rows = write_cache(args.data, args.out, config, teacher, num_crops=args.crops)
+    note_derived("cache of views", args.out, args.data)
     sys.stdout.write(f"{args.out}: {rows} rows, {args.crops} crops each\n")
     return 0
 

@@ -18,6 +18,7 @@ from PIL import Image
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 os.environ["EMO8_REMOVALS"] = os.devnull  # never the list of whoever runs the tests
+os.environ["EMO8_DERIVED"] = os.devnull  # nor their notes
 
 from emo8.core.taxonomy import STYLES
 from emo8.demo import sample

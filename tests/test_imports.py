@@ -46,7 +46,7 @@ def test_packages__never_import_upwards(package: str, forbidden: tuple[str, ...]
 
 SHARED = (
     "emo8.core", "emo8.dataset.open", "emo8.labels.clip", "emo8.duplicates",
-    "emo8.engine.files", "emo8.engine.folders", "emo8.measure.filters",
+    "emo8.engine.files", "emo8.engine.folders", "emo8.engine.derived", "emo8.measure.filters",
 )  # fmt: skip
 
 

@@ -88,8 +88,8 @@ def _batcher() -> Any:
 def write_pictures(rows: Rows, chosen: pd.DataFrame, pictures: PictureFiles) -> None:
     """Make the picture files that are not there yet."""
     keys = chosen["picture_key"]
-    lacking = keys.notna() & ~keys.duplicated() & keys.map(lambda key: pictures.find(key) is None)
-    wanted = chosen[lacking]
+    wanted = chosen[keys.notna() & ~keys.duplicated()]  # a removed row has no key
+    wanted = wanted[[pictures.find(key) is None for key in wanted["picture_key"]]]
     names = wanted["picture_key"].tolist()
     found = ((names[place], data) for place, data in rows.reader.pictures(wanted))
     broken = sum(1 for _ in pictures.write(found))

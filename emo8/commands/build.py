@@ -66,6 +66,11 @@ def run(arguments: argparse.Namespace) -> int:
         address=arguments.address,
         retry_failed=arguments.retry_failed,
     )
+    if (arguments.out / "browse").is_dir():
+        from emo8.browse import forget
+
+        if gone := forget.forget(arguments.out):
+            print(f"{gone} samples of removed pictures are deleted from the App's database")
     if result.already_complete:
         print(f"{arguments.out} is already complete: nothing to do")
     print("\n".join([*funnel_lines(result.funnel), *understood.lines(result.understood)]))

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from emo8.core.networks import parse_networks
     from emo8.dataset import removal
+    from emo8.engine import derived
     from emo8.publish import hub
     from emo8.publish.hydrate import REPORT, Hydration, fetch_options
 
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         allow_networks=tuple(arguments.allow_network),
         processes=arguments.workers,
     ).run()
+    derived.note("completed dataset", arguments.out, folder)
     print(f"{done.rows:>8} rows\n{done.had:>8} had their picture\n{done.filled:>8} completed")
     for reason, rows in done.lost.items():
         print(f"{rows:>8} still without: {reason}")

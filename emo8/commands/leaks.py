@@ -48,6 +48,7 @@ def _take(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import SourceError
     from emo8.dataset import open as opendata
     from emo8.duplicates import fingerprints
+    from emo8.engine import derived
 
     wanted, splits = arguments.split, set()
     empty = 0
@@ -69,6 +70,7 @@ def _take(arguments: argparse.Namespace) -> int:
         found = ", ".join(sorted(splits)) or "no rows"
         raise SourceError(f"{arguments.data}: no pictures to fingerprint (found: {found})")
     fingerprints.write(prints, arguments.out)
+    derived.note("fingerprints", arguments.out, arguments.data)
     print(f"{arguments.out}: fingerprints of {len(prints)} pictures of {name}")
     if undecoded or empty:
         print(f"{undecoded + empty} rows had no picture that decodes")

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emo8.dataset.removal_proof import Place
 
 HELP = "put pictures on the removal list that every later build and publish honours"
 DESCRIPTION = """\
@@ -16,7 +20,10 @@ copies out with reason `removed`; publishing refuses a dataset that still holds 
   emo8 remove 3f9a… --reason "asked by the photographer" --from BUILD
   emo8 build recipe.toml -o BUILD && emo8 publish BUILD user/name
 
-  emo8 remove --prove ID --from BUILD --in DIR    which files still hold it; exit 1 if any does
+  emo8 remove --prove ID --from BUILD --in DIR    where it still is; exit 1 if it is anywhere
+
+--prove looks at every file of BUILD and DIR, at what was made of them (releases, sheets, exports,
+fingerprints, caches and runs of uniemox, the App's database), and names each with what it found.
 
 With --from, the hashes that the build knows are noted too: near copies are then found even when
 the picture itself is no longer among the inputs. The list is $EMO8_REMOVALS, else
@@ -48,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import Emo8Error
 
     if arguments.prove:
-        return _prove(arguments.prove, [*arguments.builds, *arguments.places])
+        return _prove(arguments.prove, arguments.builds, arguments.places)
     if not arguments.key:
         raise Emo8Error("name the picture: emo8 remove ID|URL|HASH --reason TEXT")
     if not arguments.reason.strip():
@@ -84,20 +91,50 @@ def _one(text: str, reason: str, builds: list[Path]) -> tuple[bool, bool]:
     return True, True
 
 
-def _prove(key: str, roots: list[Path]) -> int:
+def _prove(text: str, builds: list[Path], places: list[Path]) -> int:
     """List every file that was looked at and what it holds; 1 when the picture is still there."""
     from emo8.core.errors import Emo8Error
     from emo8.dataset import removal, removal_proof
+    from emo8.engine import build_folder, derived
+    from emo8.publish.name_removal import name_one
 
+    roots = [*builds, *places]
     missing = [root for root in roots if not root.exists()]
     if missing or not roots:
         what = f"{missing[0]} is not there" if missing else "name what to look at"
         raise Emo8Error(f"{what}: --from BUILD, --in FOLDER")
-    names = removal_proof.names_of(key, removal.load())
-    places = [place for root in roots for place in removal_proof.look(root, names)]
-    for place in places:
+    named = name_one(text, builds)
+    if named.key is None:
+        raise Emo8Error(f"{text} matches no picture: {named.problem}")
+    known = [root for root in roots if build_folder.is_build(root)]
+    names = removal_proof.names_of(named.key, removal.load(), known)
+    made = [one for one in derived.made_of(roots) if one.path not in {r.resolve() for r in roots}]
+    found = [place for root in roots for place in removal_proof.look(root, names)]
+    for one in made:
+        print(f"made of them: {one.path} ({one.kind})")
+        found += removal_proof.look(one.path, names)
+    found += [place for build in known for place in _in_database(build, names)]
+    for place in found:
         mark = "STILL" if place.holds else "hash " if place.found else "clean"
         print(f"{mark} {place.path}{f': {place.found}' if place.found else ''}")
-    still = sum(place.holds for place in places)
-    print(f"{len(places)} files looked at, {still} still hold it")
+    still = sum(place.holds for place in found)
+    print(f"{len(found)} places looked at, {still} still hold it")
+    print("not looked at: copies that `datasets` keeps (HF_DATASETS_CACHE); name them with --in")
     return 1 if still else 0
+
+
+def _in_database(build: Path, names: set[str]) -> list[Place]:
+    """The samples of a build that was browsed, in FiftyOne's database."""
+    from emo8.core.errors import BrowseError
+    from emo8.dataset.removal_proof import Place
+
+    if not (build / "browse").is_dir():
+        return []
+    from emo8.browse import forget
+
+    where = build / "browse" / "(FiftyOne's database)"
+    try:
+        shown = sum(len(samples) for _, samples in forget.shown(build, names))
+    except BrowseError as error:
+        return [Place(where, f"cannot be asked: {error}", True)]
+    return [Place(where, f"{shown} samples" if shown else "", bool(shown))]

@@ -38,7 +38,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 def _duplicates(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import BuildError
-    from emo8.engine import build_folder
+    from emo8.engine import build_folder, derived
     from emo8.engine.verdict_table import VERDICTS
     from emo8.report.duplicates_page import write_sheets
 
@@ -49,6 +49,7 @@ def _duplicates(arguments: argparse.Namespace) -> int:
     page, num_clusters, num_possible = write_sheets(
         arguments.build, out, max_clusters=arguments.most
     )
+    derived.note("sheets of copies", out, arguments.build)
     print(f"{num_clusters} clusters of copies, {num_possible} possible pairs that stayed")
     print(page)
     return 0

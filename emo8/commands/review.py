@@ -125,7 +125,7 @@ def _add_import(add: Callable[..., Any]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from emo8.engine import build_folder
+    from emo8.engine import build_folder, derived
     from emo8.review import journal, queue, report, sheets, vote_files
 
     build = arguments.build
@@ -134,6 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _export(arguments)
     elif arguments.export_votes:
         number = sheets.write_votes_file(build, arguments.export_votes)
+        derived.note("votes", arguments.export_votes, build)
         print(f"{number} votes in {arguments.export_votes}")
     elif arguments.assign:
         with build_folder.writing(build):
@@ -193,9 +194,10 @@ def _import(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace) -> int:
     """Write rows to vote on: a sheet of ours, or another tool's tasks with their pictures."""
     from emo8.core.errors import Emo8Error
+    from emo8.engine import derived
     from emo8.review import sheets
     from emo8.review.writers import writer
-    from emo8.review.writers.tasks import tasks_of
+    from emo8.review.writers.tasks import pictures_folder, tasks_of
 
     build, tool = arguments.build, arguments.format
     rows = sheets.chosen_rows(
@@ -222,6 +224,9 @@ def _export(arguments: argparse.Namespace) -> int:
             yes_no=arguments.yes_no, blind=blind, annotator=arguments.annotator,
         )  # fmt: skip
         advice = ", without labels and claims (--no-blind shows them)" if blind else ""
+    derived.note("review sheet", file, build)
+    if (pictures := pictures_folder(file)).is_dir():
+        derived.note("pictures of a review sheet", pictures, build)
     print(f"{len(rows)} rows to vote on in {file}{advice}")
     return 0
 

@@ -35,6 +35,12 @@ LIST_VARIABLE = "EMO8_REMOVALS"
 MAX_COPY_DISTANCE = 3
 # Hashes with fewer bits set belong to blank pictures and say nothing about what is shown.
 MIN_BITS_SET = 4
+# Of a removed row, what a build keeps by table: names and hashes by which it is known again.
+KEPT: dict[str, tuple[str, ...]] = {
+    ROWS: ("id", "source", "source_path", "source_url", "license", "split_source",
+           "ingest_reason", "ingest_value", "ingest_detail"),
+    "measure": ("decode_reason", "decode_value", "pixel_sha256", "phash"),
+}  # fmt: skip
 _NAMES = ("id", "pixel_sha256", "source_url", "source_path")
 _SHA256 = re.compile(r"\s*[0-9a-fA-F]{64}\s*")
 _HEX = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")

@@ -123,8 +123,11 @@ class Pairs:
         """Make `pictures`: each once, with the number, part and row of its first row."""
         db.run("CREATE TABLE seen (n BIGINT, part INTEGER, row INTEGER, pixels VARCHAR)")
         for slab in slabs(db, self.parts, "measure"):
-            rows = inputs(self.build, slab, ["pixel_sha256"])
-            db.run(f"INSERT INTO seen FROM {rows} WHERE pixel_sha256 IS NOT NULL")
+            rows = inputs(self.build, slab, ["pixel_sha256", "width"])
+            db.run(f"""
+                INSERT INTO seen SELECT n, part, row, pixel_sha256 FROM {rows}
+                WHERE pixel_sha256 IS NOT NULL AND width IS NOT NULL  -- removed: without views
+            """)
         db.run("""
             CREATE TABLE pictures AS
             SELECT row_number() OVER (ORDER BY n) - 1 AS place, *

@@ -11,9 +11,9 @@ import dataclasses
 import importlib
 import logging
 import os
-import shutil
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from emo8.engine.steps import ROWS, PartTask, Step
 from emo8.engine.trust import Trust
 from emo8.engine.verdict_table import FailedPart
 from emo8.labels import clip_steps
-from emo8.pipeline import decide, ingest, integrity, steps
+from emo8.pipeline import decide, forget, ingest, integrity, steps
 from emo8.pipeline.verdicts import Verdicts
 from emo8.publish import card_numbers
 from emo8.publish.card import CardInput, write_card
@@ -143,8 +143,11 @@ class _Run:
         if known.cut != self.plan.cut and self.plan.stale(self.out, ROWS):
             say(f"{self.out} is of an older emo8, which cut parts otherwise: {_ANEW}")
         threading.Thread(target=_import_ahead).start()
+        if self.previous is None or self.previous.removals != self.plan.removals:
+            forget.pages(self.out)
         self.plan.save(self.out)
         placing.arrange(self.out, self.plan.fingerprints, useful=self._useful())
+        forget.undo(self.out, self.plan, self.removals)
         if any(step.wants_gpu and self.plan.stale(self.out, step.name) for step in self.steps):
             warm.want(warm.MODEL)
         self._make_classifiers()
@@ -155,12 +158,10 @@ class _Run:
         self.plan.save(self.out)
         for step in self.steps:
             self._run_stage(step.name, self._step_task(step))
-        with database.opened(
-            self.out, self.recipe.engine.memory_bytes(), self.engine.workers
-        ) as db:
+        self._forget_removed()
+        with self._database() as db:
             self._decide(db)
         funnel = self._write_dataset()
-        self._forget_pages()
         self._finish(self.plan, trust)
         if not self.plan.failed:
             placing.forget(self.out)
@@ -195,6 +196,19 @@ class _Run:
                 step.fingerprint({table: marks[table][part] for table in marks})
                 for part in range(len(self.chunks))
             ]
+        plan = Plan(
+            fingerprints=marks,
+            removals=removal.list_fingerprint(self.removals),
+            tries=self.tries,
+            cut=cut.VERSION,
+            made_of={step.name: step.made_of() for step in self.steps},
+        )
+        plan.decision = self._decision(plan)
+        plan.why = changes(self.previous, plan, {step.name: [*step.reads] for step in self.steps})
+        return plan
+
+    def _decision(self, plan: Plan) -> str:
+        """The fingerprint of everything that the verdicts depend on."""
         recipe = self.recipe
         configs = (recipe.decide, recipe.leaks, recipe.splits, recipe.publish, recipe.votes)
         options: list[Any] = [dataclasses.asdict(item) for item in configs]
@@ -208,20 +222,8 @@ class _Run:
             votes.stamp(self.cast),
             *label_set.current().stamp(),
         ]
-        removals = removal.list_fingerprint(self.removals)
-        decision = fingerprint(
-            DECIDE_VERSION, write.VERSION, options, rules, recipe.seed, marks, removals
-        )
-        plan = Plan(
-            fingerprints=marks,
-            decision=decision,
-            removals=removals,
-            tries=self.tries,
-            cut=cut.VERSION,
-            made_of={step.name: step.made_of() for step in self.steps},
-        )
-        plan.why = changes(self.previous, plan, {step.name: [*step.reads] for step in self.steps})
-        return plan
+        made_of = (plan.fingerprints, plan.removals)
+        return fingerprint(DECIDE_VERSION, write.VERSION, options, rules, recipe.seed, *made_of)
 
     def _complete(self) -> bool:
         """Whether the last run finished exactly this plan and its dataset is still there."""
@@ -381,16 +383,21 @@ class _Run:
             part=part, step=step, source=chunk.source.name, num_inputs=chunk.num_inputs
         )
 
-    def _forget_pages(self) -> None:
-        """Pages and previews from before a removal may show what left: they are made on demand."""
-        if self.previous is None or self.previous.removals == self.plan.removals:
+    def _forget_removed(self) -> None:
+        """Removed rows keep nothing but names and hashes, before anything is decided."""
+        failed = self.plan.failed_parts()
+        parts = [part for part in range(len(self.chunks)) if part not in failed]
+        if not self.removals or not parts:
             return
-        for path in (self.out / "report").iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.suffix != ".json":
-                path.unlink()
-        shutil.rmtree(self.out / "browse" / "pictures", ignore_errors=True)
+        with self._database() as db:
+            ids = forget.pictures(db, parts, self.removals, self.plan)
+        forget.answers(self.out, ids)
+        self.cast = votes.counted(votes.read_votes(self.out))
+        self.plan.decision = self._decision(self.plan)
+        self.plan.save(self.out)
+
+    def _database(self) -> AbstractContextManager[Database]:
+        return database.opened(self.out, self.recipe.engine.memory_bytes(), self.engine.workers)
 
     def _pairs(self, parts: list[int]) -> Pairs:
         model = self.resolved.models[0]

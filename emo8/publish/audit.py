@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emo8.core.json_text import parse_json
 from emo8.core.label_set import FOOTER_KEY
 from emo8.dataset.shards import RELEASE, all_files
 from emo8.engine.files import FINGERPRINT_KEY, SUM_KEY
@@ -65,7 +66,12 @@ def audit(root: Path, forbidden: Iterable[str] = (), *, inside: str = "") -> lis
     names = [name for name in all_files(root) if name.startswith(inside)]
 
     def look(name: str) -> list[Find]:
-        return [*file_finds(root, name, about), *_rows(root, name, texts)]
+        found = list(file_finds(root, name, about))
+        return (
+            found
+            if any(one.kind == "damaged" for one in found)
+            else [*found, *_rows(root, name, texts)]
+        )
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         return [find for finds in pool.map(look, names) for find in finds]
@@ -73,6 +79,14 @@ def audit(root: Path, forbidden: Iterable[str] = (), *, inside: str = "") -> lis
 
 def file_finds(root: Path, name: str, texts: TextScan) -> Iterator[Find]:
     """What a file holds besides its rows: the gate looks at those itself."""
+    try:
+        yield from _finds(root, name, texts)
+    except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        yield Find(name, "", "damaged", 0, f"it cannot be read: {cause}")
+
+
+def _finds(root: Path, name: str, texts: TextScan) -> Iterator[Find]:
     path, suffix = root / name, Path(name).suffix.lower()
     for kind, _ in texts(name):
         yield Find(name, "", kind, 0, "in the name of the file")
@@ -174,7 +188,7 @@ def _header(path: Path, name: str, texts: TextScan) -> Iterator[Find]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = file.read(min(length, 100_000_000))
-    metadata = json.loads(header).get("__metadata__", {})
+    metadata = parse_json(header).get("__metadata__", {})
     for value in metadata.values():
         at = header.find(json.dumps(value).encode()[1:-1])
         yield from _text(str(value).encode(), 8 + max(0, at), name, texts)

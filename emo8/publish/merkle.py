@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _LEAF, _NODE, _ROOT = b"\x00", b"\x01", b"\x02"
+_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 _EMPTY = hashlib.sha256(b"").digest()  # the top of a tree without rows
 
 
@@ -24,8 +25,7 @@ def row_hash(row: dict[str, Any]) -> str:
     JSON with sorted keys and no spaces; numbers as Python writes the published 32-bit values.
     """
     content = {key: value for key, value in row.items() if key != "image"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_json(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Tree:

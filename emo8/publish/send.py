@@ -18,7 +18,7 @@ from emo8.core.errors import BuildError, Emo8Error, GateError, HubError
 from emo8.dataset import removal, row_order
 from emo8.dataset.shards import RELEASE, all_files
 from emo8.duplicates import check_splits
-from emo8.engine import build_folder
+from emo8.engine import build_folder, derived
 from emo8.engine.folders import replace_folder
 from emo8.engine.plan import load_plan
 from emo8.publish import gate, release, versions
@@ -72,6 +72,7 @@ def to_folder(
         release.require_own(build, build_folder.require_build(build), folder)
         release.note_published(build, root)
         replace_folder(root, folder)
+    derived.note("release", folder, build)
     problems = release.verify_folder(folder)
     if problems:
         raise HubError(f"{folder} reads back wrong: {'; '.join(problems)}")

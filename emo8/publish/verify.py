@@ -68,6 +68,8 @@ class _Seen:
 
 
 Open = Callable[[str], Any]  # the name of a shard -> an open file
+_Task = tuple[str, pq.FileMetaData, range]  # a shard, its footer, some of its row groups
+_AT_A_TIME = 8  # row groups
 
 
 def verify(folder: Path) -> Verified:
@@ -76,9 +78,8 @@ def verify(folder: Path) -> Verified:
     problems = _manifest_problems(folder, notes)
     shards = [shard.name for shard in list_shards(folder)]
     seen = _read(shards, lambda name: (folder / name).open("rb"))
-    problems += _agreement(folder, notes, seen)
     problems += [f"{README}: {problem}" for problem in cardyaml.check(folder)]
-    return _verified(notes, seen, problems)
+    return _verified(folder, notes, seen, problems)
 
 
 def verify_stream(repo: str, revision: str) -> Verified:
@@ -106,8 +107,7 @@ def verify_stream(repo: str, revision: str) -> Verified:
         for name, entry in notes["files"].items()
         if name in there and not _same(there[name], entry)
     ]
-    problems += _agreement(folder, notes, seen)
-    return _verified(notes, seen, problems)
+    return _verified(folder, notes, seen, problems)
 
 
 def prove(folder: Path, key: str) -> dict[str, Any]:
@@ -166,25 +166,48 @@ def _same(entry: Any, named: dict[str, Any]) -> bool:
 
 
 def _read(names: list[str], open_file: Open, *, pictures: bool = True) -> _Seen:
-    """What all shards say; decoding and hashing free the GIL."""
-    seen = _Seen()
+    """What all shards say, some row groups at a time; decoding and hashing free the GIL."""
+    seen, tasks = _Seen(), list[_Task]()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for one in pool.map(lambda name: _shard(name, open_file, pictures), names):
+        footers = pool.map(lambda name: _footer(name, open_file), names)
+        for name, footer in zip(names, footers, strict=True):
+            if isinstance(footer, str):
+                seen.problems.append(footer)
+                continue
+            groups = range(footer.num_row_groups)
+            tasks += [(name, footer, groups[at : at + _AT_A_TIME]) for at in groups[::_AT_A_TIME]]
+        for one in pool.map(lambda task: _groups(task, open_file, pictures), tasks):
             seen.merge(one)
+    seen.problems = list(dict.fromkeys(seen.problems))
     return seen
 
 
-def _shard(name: str, open_file: Open, pictures: bool) -> _Seen:
-    seen, split = _Seen(), Path(name).stem.rpartition("-")[0]
+def _footer(name: str, open_file: Open) -> pq.FileMetaData | str:
+    """The footer of a shard, or why there is none."""
     try:
-        with open_file(name) as file, pq.ParquetFile(file) as parquet:
+        with open_file(name) as file:
+            return pq.read_metadata(file)
+    except (OSError, pa.ArrowException) as error:
+        return _unreadable(name, error)
+
+
+def _groups(task: _Task, open_file: Open, pictures: bool) -> _Seen:
+    """What some row groups of a shard say."""
+    (name, footer, groups), seen = task, _Seen()
+    split = Path(name).stem.rpartition("-")[0]
+    try:
+        with open_file(name) as file, pq.ParquetFile(file, metadata=footer) as parquet:
             columns = [c for c in parquet.schema_arrow.names if pictures or c != "image"]
-            for group in range(parquet.metadata.num_row_groups):
+            for group in groups:
                 for row in parquet.read_row_group(group, columns=columns).to_pylist():
                     _row(row, name, split, pictures, seen)
     except (OSError, pa.ArrowException, KeyError) as error:
-        seen.problems.append(f"{name} cannot be read: {str(error).splitlines()[0]}")
+        seen.problems.append(_unreadable(name, error))
     return seen
+
+
+def _unreadable(name: str, error: Exception) -> str:
+    return f"{name} cannot be read: {str(error).splitlines()[0]}"
 
 
 def _row(row: dict[str, Any], name: str, split: str, pictures: bool, seen: _Seen) -> None:
@@ -214,7 +237,7 @@ def _row(row: dict[str, Any], name: str, split: str, pictures: bool, seen: _Seen
         seen.problems.append(f"{place} holds a picture that {row['license']!r} keeps back")
 
 
-def _agreement(folder: Path, notes: dict[str, Any], seen: _Seen) -> list[str]:
+def _agreement(folder: Path, notes: dict[str, Any], seen: _Seen, root: str) -> list[str]:
     """Rows against the root, the card's counts, the other splits and the list of licences."""
     problems, ids = [], [key for key, _ in seen.hashes]
     problems += [f"{key} is there twice" for key, n in Counter(ids).items() if n > 1]
@@ -222,7 +245,7 @@ def _agreement(folder: Path, notes: dict[str, Any], seen: _Seen) -> list[str]:
         torn = sorted(key for key, splits in places.items() if len(splits) > 1)
         problems += [f"{what} {key[:12]} lies in more than one split" for key in torn]
     text = (folder / README).read_text(encoding="utf-8") if (folder / README).is_file() else ""
-    said, root = _ROOT.search(text), Tree(seen.hashes).root
+    said = _ROOT.search(text)
     for where, value in ((RELEASE, notes.get("root")), (README, said[1] if said else None)):
         if value != root:
             problems.append(f"{where} names another root of all rows: {value}, the rows {root}")
@@ -246,8 +269,7 @@ def _card_problems(text: str, seen: _Seen) -> list[str]:
     return problems + [f"licence {name} of rows is not in the card" for name in sorted(missing)]
 
 
-def _verified(notes: dict[str, Any], seen: _Seen, problems: list[str]) -> Verified:
-    every = [*seen.problems, *problems]
-    return Verified(
-        rows=len(seen.hashes), pictures=seen.pictures, root=Tree(seen.hashes).root, problems=every
-    )
+def _verified(folder: Path, notes: dict[str, Any], seen: _Seen, problems: list[str]) -> Verified:
+    root = Tree(seen.hashes).root
+    every = [*seen.problems, *problems, *_agreement(folder, notes, seen, root)]
+    return Verified(rows=len(seen.hashes), pictures=seen.pictures, root=root, problems=every)

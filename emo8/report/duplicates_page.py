@@ -7,6 +7,7 @@ pairs that just missed the thresholds and stayed, follow.
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from PIL import Image
 
+from emo8.dataset.removal_proof import SHOWN
 from emo8.duplicates.drop import PAIRS
 from emo8.engine.files import read_columns, write_text
 from emo8.engine.steps import ROWS, part_path
@@ -45,13 +47,15 @@ def write_sheets(build: Path, out: Path, *, max_clusters: int) -> tuple[Path, in
     out.mkdir(parents=True, exist_ok=True)
     for old in out.glob("*.png"):
         old.unlink()
-    names = []
+    names, shown = [], set[str]()
     for kind, groups in (("clusters", clusters), ("possible", possible)):
         chosen = _spread(groups, max_clusters)
+        shown |= {key for group in chosen for key in verdicts["id"].iloc[list(group.rows)]}
         pages = contact_sheet.draw(_tiled(build, verdicts, chosen), LAYOUT)
         for number, image in enumerate(pages):
             names.append(f"{kind}-{number:03d}.png")
             image.save(out / names[-1])
+    write_text(out / SHOWN, json.dumps(sorted(shown), indent=0) + "\n")
     write_text(out / "index.html", _page(names, len(clusters), len(possible), max_clusters))
     return out / "index.html", len(clusters), len(possible)
 

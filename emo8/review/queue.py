@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from emo8.core import label_set
@@ -132,6 +133,17 @@ def assign(
     table = pa.Table.from_pylist(found, schema=_SCHEMA)
     write_part(table, build / "tables" / ASSIGNMENTS, fingerprint(found))
     return table.to_pandas()
+
+
+def forget(build: Path, ids: set[str]) -> None:
+    """Nobody is asked about these rows any more."""
+    path = build / "tables" / ASSIGNMENTS
+    if not path.exists():
+        return
+    asked = pq.read_table(path, schema=_SCHEMA)
+    left = asked.filter(pc.invert(pc.is_in(asked["id"], pa.array(sorted(ids)))))
+    if len(left) < len(asked):
+        write_part(left, path, fingerprint(left.to_pylist()))
 
 
 def assignments(build: Path) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from emo8.core.json_text import parse_json
+from emo8.engine.derived import note as note_derived
 from emo8.engine.files import is_partial, write_text
 from pretrain.config import recipes
 from pretrain.config.resolve import keep_rows_per_step, resolve_steps, rows_per_step
@@ -115,6 +116,7 @@ def claim_run(
     parallelize.barrier(world)  # everybody has read what was there
     if world.is_main and before is None:
         write_facts(out, facts)
+        note_derived("run", out, data)
     return RunIdentity(
         run_id=facts["run"], facts=facts, steps_before=before["config"]["steps"] if before else 0
     )

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.lab.speed.targets import (
+    CHECKSUM_SHARE,
     SMALL_STEP_TIMES,
     SMALL_STEP_WAIT,
     STEP_GFLOP,
     STEP_TIMES,
+    UPLOAD_SHARE,
+    VERIFY_TIMES,
     VOTES_MB,
     VOTES_S,
 )
@@ -197,6 +200,27 @@ def votes(found: Found) -> Iterator[Line]:
     yield Line(what=f"{what}, read by pandas", value=peer["cpu_s"], unit="CPU s")
 
 
+def checksums(found: Found) -> Iterator[Line]:
+    what = f"{found['pictures']} pictures, {found['width']} px wide"
+    yield Line(what=what, value=found["share"], unit="of the build's CPU time",
+               most=CHECKSUM_SHARE)  # fmt: skip
+
+
+def verify(found: Found) -> Iterator[Line]:
+    for size in found["sizes"]:
+        what = f"{size['pictures']} pictures, {size['width']} px wide"
+        peer = "hashing and decoding alone"
+        yield Line(what=what, value=size["wall_ratio"], unit="x", peer=peer, least=VERIFY_TIMES)
+        yield Line(what=f"{what}, CPU", value=size["cpu_ratio"], unit="x", peer=peer)
+
+
+def upload(found: Found) -> Iterator[Line]:
+    for kilobytes, sent in found["sent"].items():
+        for change, share in sent.items():
+            what = f"1% of rows {change}, pictures of {kilobytes} KB"
+            yield Line(what=what, value=100 * share, unit="% sent again", most=100 * UPLOAD_SHARE)
+
+
 def fetch(found: Found) -> Iterator[Line]:
     what = f"{found['links']:,} links, {found['hosts']} hosts"
     peer = "img2dataset without checks"
@@ -294,6 +318,6 @@ def answers(found: Found) -> Iterator[Line]:
 READERS: dict[str, Callable[[Found], Iterator[Line]]] = {
     reader.__name__: reader
     for reader in (answers, ingest, colours, embed, rebuild, small_build, memory, global_steps,
-                   duplicates, browse, votes, fetch, loader, step_flops, step_wallclock, small_step,
-                   pretrain_gpu, frozen_features, probes)
+                   duplicates, browse, votes, checksums, verify, upload, fetch, loader, step_flops,
+                   step_wallclock, small_step, pretrain_gpu, frozen_features, probes)
 }  # fmt: skip

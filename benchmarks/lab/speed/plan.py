@@ -139,6 +139,30 @@ SCRIPTS = (
         "picture by its name, makes pseudonyms, reads times and looks for contradictions.",
     ),
     Script(
+        name="checksums",
+        what="the checksums in a build's files",
+        arguments=("--count", "120", "--width", "800"),
+        quick=("--count", "6", "--width", "200", "--rounds", "1"),
+        note="CPU time of all processes of the build; its checksums are taken again over the files "
+        "that it left.",
+    ),
+    Script(
+        name="verify",
+        what="verifying a release",
+        arguments=("--count", "120", "--widths", "320", "800", "--rounds", "7"),
+        quick=("--count", "6", "--widths", "200", "--rounds", "1"),
+        note="In turns in one process, on all cores. The peer hashes every file and picture and "
+        "decodes every picture with the same decoder, and looks at nothing else.",
+    ),
+    Script(
+        name="upload",
+        what="uploading a changed dataset through xet",
+        arguments=("--kilobytes", "20", "40", "80", "160", "--megabytes", "60"),
+        quick=("--kilobytes", "20", "--megabytes", "2"),
+        note="Counted by hf_xet itself, whose storage is a folder here. Every hundredth row is "
+        "another; a chunk of xet is about 64 KiB, so a change among small pictures costs more.",
+    ),
+    Script(
         name="fetch",
         what="fetching links",
         arguments=("--links", "3000", "--rounds", "3"),

@@ -34,12 +34,17 @@ class Task:
         return self.picture.startswith(_LINKS)
 
 
+def pictures_folder(file: Path) -> Path:
+    """Where the pictures of an export lie that have no address."""
+    return file.with_name(f"{file.stem}_pictures")
+
+
 def tasks_of(build: Path, rows: pd.DataFrame, file: Path, *, links: bool) -> Iterator[Task]:
     """A task per row; pictures without an address go to `<file>_pictures/`, named by their id.
 
     With `links` a row's own address on the web is used where it has one.
     """
-    folder = file.with_name(f"{file.stem}_pictures")
+    folder = pictures_folder(file)
     loaded: tuple[int, object] = (-1, None)
     for row in rows.to_dict("records"):
         link = row.get("source_url")

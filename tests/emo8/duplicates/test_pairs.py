@@ -45,12 +45,18 @@ def add_part(
         records.append(
             {
                 "phash": perceptual_hash(shared.grey),
+                "width": 160,
                 "pixel_sha256": None if seed in broken else f"{seed}-{quality}",
                 **DuplicateViews().measure(shared),
             }
         )
     schema = pa.schema(
-        {"phash": pa.uint64(), "pixel_sha256": pa.string(), **DuplicateViews.columns}
+        {
+            "phash": pa.uint64(),
+            "width": pa.int32(),
+            "pixel_sha256": pa.string(),
+            **DuplicateViews.columns,
+        }
     )
     write_part(pa.Table.from_pylist(records, schema), part_path(build, "measure", part), "")
     vectors = np.eye(4, dtype=np.float16)[[seed % 4 for seed in seeds]]

@@ -132,3 +132,12 @@ def test_audit__user_of_the_machine_in_metrics_but_not_as_publisher_of_a_release
     card = spoiled / "README.md"
     card.write_text(card.read_text() + "\nhttps://example.org lovelace7/small\n")
     assert audit(spoiled) == []
+
+
+def test_audit__file_that_is_not_what_its_name_says_is_damaged(spoiled: Path) -> None:
+    (spoiled / "a.safetensors").write_bytes(b"\xff" * 40)
+    (spoiled / "b.safetensors").write_bytes(b"\x04" + bytes(7) + b"[[]]")
+    (spoiled / "labels" / "c.parquet").write_bytes(b"PAR1 and no more")
+    found = {(find.file, find.kind) for find in audit(spoiled)}
+    damaged = ("a.safetensors", "b.safetensors", "labels/c.parquet")
+    assert found == {(name, "damaged") for name in damaged}

@@ -13,9 +13,11 @@ import pytest
 
 from emo8.core.errors import BuildError, Emo8Error, HubError
 from emo8.dataset import removal
+from emo8.pipeline.run import build
 from emo8.publish.hub import tree_problems
 from emo8.publish.send import to_folder, to_hub
-from tests.hub_server import TOKEN, Hub, serve
+from tests.conftest import encoded, picture
+from tests.hub_server import TOKEN, Hub, is_large, serve
 
 REPO = "user/small"
 LOAD = """
@@ -93,8 +95,6 @@ def test_to_hub__again_sends_nothing_and_stays_at_its_version(hub: Hub, small: P
 def test_to_hub__removed_picture_leaves_with_a_new_version(
     hub: Hub, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emo8.pipeline.run import build
-
     own = Path(shutil.copytree(small, tmp_path / "own"))
     to_hub(own / "BUILD", REPO)
     before = set(hub.repos[REPO].commits[-1][1])
@@ -114,6 +114,28 @@ def test_to_hub__removed_picture_leaves_with_a_new_version(
     notes = json.loads(repo.commits[-1][1]["release.json"])
     assert [entry["version"] for entry in notes["history"]] == ["1.0.0", "1.1.0"]
     assert "### 1.1.0" in repo.commits[-1][1]["README.md"].decode()
+
+
+def test_to_hub__grown_dataset_sends_no_shard_that_did_not_change(
+    hub: Hub, small: Path, tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(small, tmp_path / "own"))
+    to_hub(own / "BUILD", REPO)
+    repo, arrived = hub.repos[REPO], dict(hub.large)
+    before = repo.commits[-1][1]
+    (own / "pictures" / "natural" / "new.jpg").write_bytes(encoded(picture(777)))
+    build(own / "recipe.toml", own / "BUILD", workers=1)
+    to_hub(own / "BUILD", REPO)
+    after = repo.commits[-1][1]
+    shards = {name for name in after if name.startswith("data/")}
+    grown = {name for name in shards if after[name] != before.get(name)}
+    assert len(grown) == 1 and next(iter(grown)).startswith("data/natural/")
+    assert len(shards - grown) >= 5 and shards >= {n for n in before if n.startswith("data/")}
+    sent = sum(len(data) for digest, data in hub.large.items() if digest not in arrived)
+    changed = [name for name in after if is_large(name) and after[name] != before.get(name)]
+    assert sent == sum(len(after[name]) for name in changed)
+    assert all(times == 1 for times in hub.uploads.values())
+    assert sent < 0.5 * sum(len(data) for name, data in after.items() if is_large(name))
 
 
 def test_to_hub__killed_while_uploading_it_sends_only_the_rest(

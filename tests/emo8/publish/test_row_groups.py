@@ -5,11 +5,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.lab.speed.upload import FEATURES, row
 from emo8.core import schema
 from emo8.dataset import write as dataset
 from emo8.engine.files import parquet_writer
 from emo8.publish.release import write_labels
-from tests.emo8.publish.rows import FEATURES, row
 
 MB = 1_000_000
 
