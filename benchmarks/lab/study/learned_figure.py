@@ -54,6 +54,9 @@ def _curves(axes: Any, runs: Sequence[dict[str, Any]]) -> None:
                 )  # fmt: skip
     axes.axhline(0, color="#bbbbbb", linewidth=1)
     axes.set_xscale("log")
+    asked = sorted({point["steps"] for run in runs for point in run["points"][:-1]})
+    axes.set_xticks(asked, [f"{steps:,}" for steps in asked])
+    axes.minorticks_off()
     axes.set_xlabel("steps of 64 pictures")
     axes.set_ylabel("share of the teacher's variance explained")
     axes.set_title("It learns what it is taught", fontsize=11)
@@ -71,6 +74,6 @@ def _gains(axes: Any, gains: Sequence[Gain]) -> None:
             axes.plot(mean, place, "os"[number % 2], color=COLORS[number], label=label)
     axes.axvline(0, color="#bbbbbb", linewidth=1)
     axes.set_yticks([len(questions) - n - 0.15 for n in range(len(questions))], questions)
-    axes.set_xlabel("gain in accuracy, corrected 95% interval over pictures and seeds")
+    axes.set_xlabel("gain in accuracy, corrected 95% interval")
     axes.set_title("Does it transfer? full against what costs nothing", fontsize=11)
     axes.legend(frameon=False, fontsize=8)
