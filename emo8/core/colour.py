@@ -200,6 +200,8 @@ def by_code(code: ColourCode) -> Conversion | None:
     if code.is_srgb:
         return None
     curve = _pq_light if code.pq else _power(code.gamma) if code.gamma else _srgb_light
+    if code.narrow:
+        curve = _from_narrow(curve)
     matrix = np.linalg.inv(_to_xyz(PRIMARIES[1])) @ _to_xyz(code.primaries)
     return MatrixConversion((curve, curve, curve), matrix)
 
@@ -234,6 +236,11 @@ def _pq_light(values: np.ndarray) -> np.ndarray:
     root = values ** (1 / 78.84375)
     light = np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)
     return np.minimum(light ** (1 / 0.1593017578125) * 10000 / 203, 1)
+
+
+def _from_narrow(curve: Curve) -> Curve:
+    """The curve of values that are stored as video stores them: 16 to 235 of 255."""
+    return lambda values: curve(np.clip((values * 255 - 16) / 219, 0, 1))
 
 
 def _power(gamma: float) -> Curve:

@@ -6,6 +6,7 @@ the codes: ITU-T H.273; of the order in which PNG chunks count: PNG third editio
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from dataclasses import dataclass
 
@@ -38,12 +39,13 @@ class ColourCode:
     primaries: tuple[XY, XY, XY, XY] = PRIMARIES[1]
     gamma: float | None = None  # linear = stored ** gamma; None: the curve of sRGB
     pq: bool = False  # the curve of SMPTE ST 2084, white at 203 cd/m2
+    narrow: bool = False  # black is stored as 16 and white as 235 of 255, as in video
 
     @property
     def is_srgb(self) -> bool:
         near = zip(self.primaries, PRIMARIES[1], strict=True)
         same = all(abs(a - b) <= _XY_MARGIN for one, two in near for a, b in zip(one, two))
-        return same and self.gamma is None and not self.pq
+        return same and self.gamma is None and not self.pq and not self.narrow
 
 
 def by_codes(primaries: int, transfer: int) -> ColourCode | None:
@@ -58,8 +60,8 @@ def by_codes(primaries: int, transfer: int) -> ColourCode | None:
 def png_code(data: bytes) -> ColourCode | None:
     """What chunks before the pixels say, unless a profile counts; None where they say nothing."""
     chunks = _png_chunks(data)
-    if len(chunks.get(b"cICP", b"")) == 4:
-        return by_codes(chunks[b"cICP"][0], chunks[b"cICP"][1])
+    if len(codes := chunks.get(b"cICP", b"")) == 4 and (found := by_codes(codes[0], codes[1])):
+        return dataclasses.replace(found, narrow=codes[3] == 0)
     if b"iCCP" in chunks or b"sRGB" in chunks:
         return None
     gamma = primaries = None

@@ -125,6 +125,22 @@ def test_decode__png_gamma_one_is_not_too_dark() -> None:
     assert decode_pil(Image.open(io.BytesIO(linear))).rgb[0, 0, 0] == 128
 
 
+def test_decode__png_of_narrow_range_is_spread_to_black_and_white() -> None:
+    stored = Image.new("RGB", (3, 1))
+    for x, grey in enumerate((16, 126, 235)):
+        stored.putpixel((x, 0), (grey, grey, grey))
+    decoded = decode(with_chunks(stored, (b"cICP", bytes((1, 13, 0, 0)))))
+    assert decoded.colour == "converted" and decoded.rgb[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_decode__png_with_unknown_codes_is_as_its_other_chunks_say() -> None:
+    tagged = with_chunks(
+        Image.new("RGB", (4, 4), (55, 55, 55)),
+        (b"cICP", bytes((77, 13, 0, 1))), (b"gAMA", struct.pack(">I", 100000)),
+    )  # fmt: skip
+    assert decode(tagged).rgb[0, 0].tolist() == [128, 128, 128]
+
+
 SRGB_PRIMARIES = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 P3_PRIMARIES = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
 
