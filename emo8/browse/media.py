@@ -20,8 +20,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from emo8.core.headers import is_shown_jpeg
-from emo8.core.images import DecodeError, decode
 from emo8.engine.files import write_bytes
+from emo8.engine.small_pictures import shrunk
 
 MAX_BYTES = 200_000  # larger files are shrunk: the grid loads hundreds at once
 MAX_SIDE_PX = 1024  # of what is shrunk; a modal on a laptop shows no more
@@ -102,14 +102,8 @@ def _shown(data: bytes) -> tuple[bytes, str] | None:
     small = suffix is not None and len(data) <= MAX_BYTES
     if suffix and small and (suffix != "jpg" or is_shown_jpeg(data)) and _opens(data):
         return data, suffix
-    try:
-        image = Image.fromarray(decode(data).rgb)
-    except DecodeError:
-        return None
-    image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=88)
-    return out.getvalue(), "jpg"
+    jpeg = shrunk(data, MAX_SIDE_PX, quality=88)
+    return None if jpeg is None else (jpeg, "jpg")
 
 
 def _opens(data: bytes) -> bool:

@@ -9,7 +9,6 @@ publish on this account honours it.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from emo8.core.errors import Emo8Error
 from emo8.dataset.shards import list_shards, row_groups
 from emo8.engine.build_folder import require_build
 from emo8.engine.files import fingerprint, read_columns, write_text
+from emo8.engine.own_files import own_file
 from emo8.engine.steps import ROWS, part_path
 
 LIST_VARIABLE = "EMO8_REMOVALS"
@@ -60,11 +60,7 @@ class Removal:
 
 def list_path() -> Path:
     """Where the list lies: `EMO8_REMOVALS`, else `~/.local/share/emo8/removals.jsonl`."""
-    own = os.environ.get(LIST_VARIABLE)
-    if own:
-        return Path(own)
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "emo8" / "removals.jsonl"
+    return own_file(LIST_VARIABLE, "removals.jsonl")
 
 
 def load(path: Path | None = None) -> list[Removal]:

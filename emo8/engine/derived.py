@@ -16,6 +16,7 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from emo8.engine.files import write_text
+from emo8.engine.own_files import own_file
 
 VARIABLE = "EMO8_DERIVED"
 
@@ -30,11 +31,7 @@ class Derived(NamedTuple):
 
 def notes_path() -> Path:
     """Where the notes lie: `EMO8_DERIVED`, else `~/.local/share/emo8/derived.jsonl`."""
-    own = os.environ.get(VARIABLE)
-    if own:
-        return Path(own)
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "emo8" / "derived.jsonl"
+    return own_file(VARIABLE, "derived.jsonl")
 
 
 def note(kind: str, path: Path, made_of: str | Path) -> None:

@@ -33,17 +33,18 @@ def small_pictures(build: Path, places: Iterable[Place], side_px: int) -> dict[P
         for some, piece in read_rows(path, ["image"], np.unique(rows)):
             for row, image in zip(some.tolist(), piece.column("image")):
                 data: Any = image["bytes"].as_py() if image.is_valid else None
-                if data and (small := _shrunk(data, side_px)):
+                if data and (small := shrunk(data, side_px)):
                     found[part, row] = small
     return found
 
 
-def _shrunk(data: bytes, side_px: int) -> bytes | None:
+def shrunk(data: bytes, side_px: int, quality: int = 80) -> bytes | None:
+    """JPEG bytes of a picture, no side over `side_px`; None for what does not decode."""
     try:
         image = Image.fromarray(decode(data).rgb)
     except DecodeError:
         return None
     image.thumbnail((side_px, side_px))
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=80)
+    image.save(out, "JPEG", quality=quality)
     return out.getvalue()
