@@ -10,25 +10,20 @@ is one JSON file of the results.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from benchmarks.lab import machine
-from benchmarks.lab.study import arms, data, learned_page, questions, transfer
+from benchmarks.lab.study import arms, learned_page, questions, sides, transfer
 from benchmarks.lab.study.arms import RECIPE, Arm
 from emo8.core.errors import Emo8Error
 
-HELD_OUT_BELOW = 13  # of 256, by the first byte of SHA-256(id)
 FIRST_POINT = 250  # steps; each later point has twice as many
 WARMUP = 50
 RESULTS = Path("benchmarks/results")
@@ -50,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not given.report:
             if given.corpus is None or given.work is None:
                 raise Emo8Error("--corpus and --work are needed to run an arm")
-            caches = make_caches(given.corpus, given.work, given.composites)
+            caches = sides.make_caches(given.corpus, given.work, given.composites)
             for seed in given.seeds:
                 for name in given.arms:
                     run_arm(arms.get(name), seed, caches, given)
@@ -121,49 +116,6 @@ def train(arm: Arm, run: Path, cache: Path, steps: int, seed: int) -> float:
 def _cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-# The data -----------------------------------------------------------------------------------------
-
-
-def make_caches(corpus: Path, work: Path, composites: int) -> dict[str, Path]:
-    """{"train", "pictures", "families": a cache of views}: learned from, unseen, unseen artists."""
-    caches = {name: work / f"learning-{name}.safetensors" for name in questions.SIDES}
-    if all(path.is_file() for path in caches.values()):
-        return caches
-    whole = work / "learning-pictures.parquet"
-    data.write(corpus, whole, composites=composites, seed=0)
-    rows = pq.read_table(whole)
-    held_out = [is_held_out(row_id) for row_id in rows.column("id").to_pylist()]
-    tables = {
-        "train": rows.filter(pa.array([not held for held in held_out])),
-        "pictures": rows.filter(pa.array(held_out)),
-        "families": pa.Table.from_pylist(list(_families(corpus)), schema=data.SCHEMA),
-    }
-    for name, table in tables.items():
-        source = work / f"learning-{name}.parquet"
-        pq.write_table(table, source)
-        command = [sys.executable, "-m", "pretrain.cli", "cache", str(source)]
-        command += ["--recipe", RECIPE, "--crops", "4", "--out", str(caches[name])]
-        if subprocess.run(command, check=False).returncode:
-            raise Emo8Error(f"{' '.join(command[2:])} failed; see above")
-    return caches
-
-
-def is_held_out(row_id: str) -> bool:
-    """Whether a picture is asked about and never learned from."""
-    return hashlib.sha256(row_id.encode()).digest()[0] < HELD_OUT_BELOW
-
-
-def _families(corpus: Path) -> Iterator[dict[str, Any]]:
-    """Pictures of the choice families, as rows of `data.SCHEMA`."""
-    for shard in sorted(corpus.glob("images-*.parquet")):
-        for row in pq.read_table(shard, columns=data.COLUMNS).to_pylist():
-            match = data.HELD_OUT.search(row["source_package"])
-            if match and match[1] in data.CHOICE:
-                image = row["image"]
-                row["image"] = image if isinstance(image, bytes) else image["bytes"]
-                yield {name: row.get(name) for name in data.SCHEMA.names}
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from torch.nn import functional
 from benchmarks.lab import learned
 from benchmarks.lab.learned import Seen
 from benchmarks.lab.study.arms import RECIPE
+from benchmarks.lab.study.sides import SIDES
 from emo8.core.taxonomy import EMOTIONS
 from pretrain.config import recipes
 from pretrain.config.overrides import override
@@ -26,7 +27,6 @@ from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.teacher import load_teacher
 from pretrain.weights import encoder
 
-SIDES = ("train", "pictures", "families")
 LABELS = (5, 20, 200)  # for each style
 DRAWS = 10
 TRAIN_ROWS = 4000  # of the training pictures, for ridge and labels

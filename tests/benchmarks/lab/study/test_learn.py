@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.lab.study import learn, learned_page, questions, transfer
+from benchmarks.lab.study import learn, learned_page, questions, sides, transfer
 from emo8.core.errors import SourceError
 from tests.benchmarks.lab.study.test_claim import corpus  # noqa: F401
 
 
 def test_held_out__about_five_in_a_hundred_and_always_the_same() -> None:
-    held = [learn.is_held_out(f"row-{number}") for number in range(4000)]
+    held = [sides.is_held_out(f"row-{number}") for number in range(4000)]
     assert 0.03 < np.mean(held) < 0.07
-    assert held[:50] == [learn.is_held_out(f"row-{number}") for number in range(50)]
+    assert held[:50] == [sides.is_held_out(f"row-{number}") for number in range(50)]
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_learn__one_arm_then_again_without_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(learn, "FIRST_POINT", 2)
-    monkeypatch.setattr(learn, "HELD_OUT_BELOW", 80)
-    monkeypatch.setattr(learn.data, "CHOICE", ("twemoji",))  # the family that the corpus holds
+    monkeypatch.setattr(sides, "HELD_OUT_BELOW", 80)
+    monkeypatch.setattr(sides.data, "CHOICE", ("twemoji",))  # the family that the corpus holds
     monkeypatch.setattr(questions, "LABELS", (20, 200))
     monkeypatch.setattr(transfer, "WORD_IN", (1, 100))
     out = tmp_path / "results"
