@@ -96,12 +96,16 @@ def explained(said: Tensor, teacher: Tensor) -> float:
 
 def linearly_explained(train: Seen, held_out: Seen) -> float:
     """The same of a ridge regression from features to the teacher's, fitted on other pictures."""
-    mean, spread = train.features.mean(dim=0), train.features.std(dim=0) + 1e-6
-    inputs, asked = ((seen.features - mean) / spread for seen in (train, held_out))
-    centre = train.teacher.mean(dim=0)
+    return explained(ridge(train.features, train.teacher, held_out.features), held_out.teacher)
+
+
+def ridge(features: Tensor, wanted: Tensor, asked: Tensor) -> Tensor:
+    """What a ridge regression, fitted from features (N, D) to (N, T), says of `asked` (M, D)."""
+    mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-6
+    inputs, questions = ((part - mean) / spread for part in (features, asked))
+    centre = wanted.mean(dim=0)
     gram = inputs.T @ inputs + RIDGE * len(inputs) * torch.eye(inputs.shape[1]) / 10
-    weights = torch.linalg.solve(gram, inputs.T @ (train.teacher - centre))
-    return explained(asked @ weights + centre, held_out.teacher)
+    return questions @ torch.linalg.solve(gram, inputs.T @ (wanted - centre)) + centre
 
 
 def recall(said: Tensor, texts: Tensor, own_text: Tensor) -> dict[str, float]:

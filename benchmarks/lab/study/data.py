@@ -126,6 +126,7 @@ def _composite(
         "style": scene[0]["style"],
         "emotion_hint": figure[0]["emotion_hint"],
         "people": laid.people,
+        "figure": figure[0]["id"],
     }
 
 

@@ -15,12 +15,21 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.lab import machine
-from benchmarks.lab.study import arms, learned_page, questions, sides, transfer
+from benchmarks.lab.study import (
+    arms,
+    artists,
+    fine_tuned,
+    learned_page,
+    person_view,
+    questions,
+    sides,
+    transfer,
+)
 from benchmarks.lab.study.arms import RECIPE, Arm
 from emo8.core.errors import Emo8Error
 
@@ -75,9 +84,25 @@ def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namesp
         _write(path, found | {"machine": machine.describe()})
         sys.stdout.write(f"{arm.name} seed {seed}: {steps} steps, {found['cpu_s']:.0f} CPU s\n")
         sys.stdout.flush()
-    if "transfer" not in found:
-        found["transfer"] = transfer.answers(run, caches, seed)
-        _write(path, found | {"machine": machine.describe()})
+    for question, ask in further(arm, run, caches, seed, given.corpus).items():
+        if question not in found:
+            found[question] = ask()
+            _write(path, found | {"machine": machine.describe()})
+
+
+def further(
+    arm: Arm, run: Path, caches: dict[str, Path], seed: int, corpus: Path
+) -> dict[str, Callable[[], Any]]:
+    """The questions that were added, of a finished run; what they need of time decides of which."""
+    asked: dict[str, Callable[[], Any]] = {
+        "transfer": lambda: transfer.answers(run, caches, seed),
+        "artists": lambda: artists.answers(run, caches, seed, corpus),
+    }
+    if arm.name in ("full", "without_person"):
+        asked["person_view"] = lambda: person_view.answers(run, corpus, seed)
+    if arm.name == "full":
+        asked["fine_tuned"] = lambda: fine_tuned.answers(run, caches, seed)
+    return asked
 
 
 def _empty(arm: Arm, seed: int) -> dict[str, Any]:

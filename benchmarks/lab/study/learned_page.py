@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lab.study import learned_figure
+from benchmarks.lab.study import further_page, learned_figure, parts_page
+from benchmarks.lab.study.intervals import RESAMPLES, interval, verdict
 from emo8.core.errors import SourceError
 
 SEEDS = 3  # that were promised
-RESAMPLES = 4000
 COMPARISONS = 4
 ADDED = 8  # comparisons of the questions that were added
 PRIMARY = ("20", "200")  # labels for each style
@@ -43,6 +43,8 @@ def write(out: Path) -> Path:
         *_curves(runs),
         *_tests(runs),
         *_added(runs),
+        *further_page.lines(runs),
+        *parts_page.lines(runs),
     ]
     learned_figure.draw(out / "learning.svg", runs, gains(runs))
     path = out / "learning.md"
@@ -203,19 +205,6 @@ def _judged(found: list[learned_figure.Gain]) -> list[str]:
     lines = ["| question | `full` against | difference | corrected interval | verdict |"]
     lines += ["|---|---|---|---|---|"]
     for question, name, mean, low, high in found:
-        verdict = "better" if low > 0 else "worse" if high < 0 else "no difference was shown"
-        lines.append(_row([question, name, f"{mean:+.3f}", f"{low:+.3f} to {high:+.3f}", verdict]))
+        within = f"{low:+.3f} to {high:+.3f}"
+        lines.append(_row([question, name, f"{mean:+.3f}", within, verdict(low, high)]))
     return [*lines, ""]
-
-
-def interval(gaps: npt.NDArray[np.float64], comparisons: int) -> tuple[float, float]:
-    """Of the mean of (S, N) differences: seeds and pictures drawn with replacement, Bonferroni."""
-    rng = np.random.default_rng(20261128)
-    seeds, pictures = gaps.shape
-    means = np.empty(RESAMPLES)
-    for i in range(RESAMPLES):
-        drawn = gaps[rng.integers(0, seeds, seeds)].mean(axis=0)
-        means[i] = drawn[rng.integers(0, pictures, pictures)].mean()
-    tail = 0.05 / comparisons / 2
-    low, high = np.quantile(means, (tail, 1 - tail))
-    return float(low), float(high)

@@ -31,7 +31,7 @@ def answers(run: Path, caches: dict[str, Path], seed: int) -> dict[str, Any]:
     """{"run", "untrained", "pixels", "teacher": {"emotions", "topics": {labels: (N,) shares}}}."""
     sources = questions.sources(caches)
     asked = {
-        "emotions": ("families", *_emotions(caches, sources)),
+        "emotions": ("families", *emotions(caches, sources)),
         "topics": ("pictures", *_topics(sources)),
     }
     looks = questions.looks_of_all(run, sources, seed)
@@ -59,7 +59,7 @@ def _from_few(
     }
 
 
-def _emotions(caches: dict[str, Path], sources: dict[str, MemorySource]) -> tuple[Names, Names]:
+def emotions(caches: dict[str, Path], sources: dict[str, MemorySource]) -> tuple[Names, Names]:
     """Emotion hints of the training pictures and of the unseen families'; None where none."""
     found = []
     for side in ("train", "families"):

@@ -46,7 +46,7 @@ def corpus(tmp_path_factory):
                 "style": "natural" if kind == "scene" else "cartoon",
                 "source_package": "@x/twemoji" if kind == "held" else "pack",
                 "has_people": kind != "scene",
-                "emotion_hint": "awe" if kind == "figure" else None,
+                "emotion_hint": None if kind == "scene" else "awe",
             }
         )
     write(rows, folder / "images-00000.parquet")

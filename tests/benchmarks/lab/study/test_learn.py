@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.lab.study import learn, learned_page, questions, sides, transfer
+from benchmarks.lab.study import (
+    fine_tuned,
+    intervals,
+    learn,
+    learned_page,
+    person_view,
+    questions,
+    sides,
+    transfer,
+)
 from emo8.core.errors import SourceError
 from tests.benchmarks.lab.study.test_claim import corpus  # noqa: F401
-
-
-def test_held_out__about_five_in_a_hundred_and_always_the_same() -> None:
-    held = [sides.is_held_out(f"row-{number}") for number in range(4000)]
-    assert 0.03 < np.mean(held) < 0.07
-    assert held[:50] == [sides.is_held_out(f"row-{number}") for number in range(50)]
 
 
 @pytest.mark.parametrize(
@@ -46,9 +49,9 @@ def test_few_labels__what_is_in_the_features_is_found_and_noise_is_not() -> None
 def test_interval__of_equal_models_holds_zero_and_of_better_ones_does_not() -> None:
     rng = np.random.default_rng(0)
     gaps = rng.choice([-1.0, 0.0, 1.0], size=(3, 400))
-    low, high = learned_page.interval(gaps - gaps.mean(), 4)
+    low, high = intervals.interval(gaps - gaps.mean(), 4)
     assert low < 0 < high
-    assert learned_page.interval(gaps - gaps.mean() + 0.3, 4)[0] > 0
+    assert intervals.interval(gaps - gaps.mean() + 0.3, 4)[0] > 0
 
 
 def test_topics__are_the_rarest_of_the_words_that_are_neither_common_nor_odd() -> None:
@@ -74,6 +77,9 @@ def test_learn__one_arm_then_again_without_work(
     monkeypatch.setattr(sides.data, "CHOICE", ("twemoji",))  # the family that the corpus holds
     monkeypatch.setattr(questions, "LABELS", (20, 200))
     monkeypatch.setattr(transfer, "WORD_IN", (1, 100))
+    monkeypatch.setattr(person_view, "TRAIN", 4)
+    monkeypatch.setattr(person_view, "ASKED", 3)
+    monkeypatch.setattr(fine_tuned, "STEPS", {20: 2, 200: 2, 10**6: 2})
     out = tmp_path / "results"
     command = ["--corpus", str(corpus), "--work", str(tmp_path / "work"), "--out", str(out)]
     command += ["--composites", "2", "--cpu-minutes", "0.02"]
@@ -83,7 +89,11 @@ def test_learn__one_arm_then_again_without_work(
     assert {"untrained", "pixels", "teacher"} == set(found["beside"])
     assert set(found["transfer"]) == {"run", "untrained", "pixels", "teacher"}
     assert set(found["transfer"]["run"]["topics"]) == {"5", "20"}
+    assert set(found["person_view"]) == {"run", "untrained", "teacher", "overlap"}
+    assert len(found["person_view"]["run"]["student with random"]) == 3
+    assert set(found["fine_tuned"]["run"]) == set(found["fine_tuned"]["untrained"])
     page = (out / "learning.md").read_text()
+    assert "## The person view" in page and "## Fine-tuned" in page
     assert "| full | 0 | 2 |" in page and "Unfinished" in page and "Zero-shot agreement" in page
     assert "| emotions, 5 labels | untrained |" in page and (out / "learning.svg").is_file()
     monkeypatch.setattr(learn, "train", None)  # would raise
