@@ -78,8 +78,8 @@ def recipe_page() -> str:
 
 def dataset_page() -> str:
     """Columns of a published row, and why inputs leave."""
-    columns = ((name, str(kind), text) for name, (kind, text) in schema.PUBLISHED.items())
-    votes = ((name, str(kind), text) for name, (kind, text) in schema.PUBLISHED_VOTES.items())
+    columns = ((name, str(c.type), c.meaning) for name, c in schema.PUBLISHED.items())
+    votes = ((name, str(c.type), c.meaning) for name, c in schema.PUBLISHED_VOTES.items())
     return "\n\n".join(
         [
             "# The dataset: columns and reasons",
@@ -144,8 +144,8 @@ def python_page() -> str:
         for name in names:
             parts += list(_name(module, found, name))
     parts += [
-        "## emo8.schema",
-        "`emo8.schema.PUBLISHED`: the columns of [the dataset](dataset.md).",
+        "## emo8.core.schema",
+        "`emo8.core.schema.PUBLISHED`: the columns of [the dataset](dataset.md).",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -11,55 +11,43 @@ from typing import Any
 
 import numpy as np
 
+from emo8.browse.rows import DETAILS
 from emo8.core import label_set
+from emo8.core.schema import PUBLISHED
 from emo8.engine.files import fingerprint
 from emo8.labels.clip.domain import says_something
 
 VERSION = 1  # raise when a field changes: samples made by another version are made anew
-# Sidebar groups and their fields, by FiftyOne type.
-GROUPS: dict[str, dict[str, str]] = {
-    "labels": {
-        "emotion": "label", "emotion_clip": "label", "emotion_source": "label", "votes": "labels",
-        "style": "label", "style_clip": "label", "people": "boxes",
-    },
+# Sidebar groups and the fields that are no published columns, by kind (`documents`).
+_OWN: dict[str, dict[str, str]] = {
+    "labels": {"emotion_clip": "label", "votes": "labels", "style_clip": "label"},
     "review": {
         "verdict": "text", "reason": "text", "review_value": "number", "label_issue": "bool",
-        "disagree": "bool", "num_votes": "int", "assigned": "texts", "mistakenness": "number",
-        "hardness": "number", "uniqueness": "number", "label_quality": "number",
-        "emotion_margin": "number", "emotion_agreement": "number", "cell": "text",
-        "cell_rows": "int",
+        "disagree": "bool", "assigned": "texts", "mistakenness": "number", "hardness": "number",
+        "uniqueness": "number", "label_quality": "number", "cell": "text", "cell_rows": "int",
     },
     "where from": {
-        "split": "text", "cluster": "text", "cluster_rows": "int", "leak_of": "text",
-        "license": "text", "attribution": "text", "source": "text", "source_path": "text",
-        "source_url": "text", "caption": "text",
+        "split": "text", "cluster_rows": "int", "leak_of": "text", "source_path": "text",
     },
-    "attributes": {
-        "scene": "label", "objects": "labels", "human_action": "label",
-        "facial_expression": "label", "description": "text", "people_rule": "text",
-        "brightness": "number", "colorfulness": "number", "positive_prob": "number",
-    },
+    "attributes": {},
     "bookkeeping": {
         "row_id": "text", "key": "text", "mark": "text", "sha256": "text", "has_picture": "bool",
         "selected": "bool", "reason_value": "number", "reason_detail": "text",
         "embedding": "vector",
     },
 }  # fmt: skip
+GROUPS = {
+    group: {name: c.shown[1] for name, c in PUBLISHED.items() if c.shown and c.shown[0] == group}
+    | own
+    for group, own in _OWN.items()
+}
 FIELDS = {name: kind for group in GROUPS.values() for name, kind in group.items()}
-LABELS = tuple(name for name, kind in FIELDS.items() if kind in ("label", "labels", "boxes"))
+_NESTED = ("label", "labels", "boxes")
+LABELS = tuple(name for name, kind in FIELDS.items() if kind in _NESTED)
 # Labels with attributes beyond FiftyOne's own: rule and was, or annotator and kind.
 ATTRIBUTED = ("emotion", "style", "votes")
 EMOTION_FIELDS = ("emotion", "emotion_clip", "emotion_source", "votes")
-_PLAIN = (
-    "key", "emotion_margin", "emotion_agreement", "num_votes", "cluster", "cluster_rows", "leak_of",
-    "license", "source", "source_path", "source_url", "split", "reason", "review_value",
-    "mistakenness", "hardness", "uniqueness", "label_quality", "cell", "cell_rows", "sha256",
-    "disagree",
-)  # fmt: skip
-_DETAILS = (
-    "caption", "attribution", "description", "people_rule", "brightness", "colorfulness",
-    "positive_prob",
-)  # fmt: skip
+_PLAIN = [name for name, kind in FIELDS.items() if kind in ("text", "number", "int", "bool")]
 
 
 def declare(dataset: Any) -> None:
@@ -91,8 +79,9 @@ def values(row: Mapping[Any, Any], detail: dict[str, Any]) -> dict[str, Any]:
 
     `row` is a line of the table, `detail` what the reader brings.
     """
-    found = {name: _plain(row.get(name)) for name in _PLAIN}
-    found |= {name: _plain(detail.get(name)) for name in _DETAILS}
+    told = {**row, **detail}
+    found = {name: _plain(told.get(name)) for name in _PLAIN}
+    found |= {name: _detail(name, detail) for name in DETAILS if FIELDS.get(name) in _NESTED}
     found |= {
         "row_id": _plain(row["id"]),
         "verdict": "kept" if row["kept"] else "rejected",
@@ -103,15 +92,20 @@ def values(row: Mapping[Any, Any], detail: dict[str, Any]) -> dict[str, Any]:
         "embedding": None,
         "has_picture": False,
         "selected": True,
-        "people": detail.get("people"),
     }
     found |= _claims(row)
-    for name in ("scene", "human_action", "facial_expression"):
-        found[name] = _label(detail.get(name), detail.get(f"{name}_prob"))
-    pairs = zip(detail.get("objects") or [], detail.get("objects_prob") or [])
-    found["objects"] = [_label(name, prob) for name, prob in pairs]
-    found["mark"] = fingerprint(VERSION, {k: v for k, v in found.items() if k != "uniqueness"})[:16]
-    return found
+    lasting = {name: value for name, value in found.items() if name not in ("mark", "uniqueness")}
+    return {**found, "mark": fingerprint(VERSION, lasting)[:16]}
+
+
+def _detail(name: str, detail: dict[str, Any]) -> Any:
+    """A label, labels or boxes of the details; labels with their probabilities."""
+    value, prob = detail.get(name), detail.get(f"{name}_prob")
+    if FIELDS[name] == "label":
+        return _label(value, prob)
+    if FIELDS[name] == "labels":
+        return [_label(one, sure) for one, sure in zip(value or [], prob or [])]
+    return value
 
 
 def _claims(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -12,10 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.browse.rows import NESTED, NUMBERS, Rows, dataset_name, with_interest
+from emo8.browse.rows import DETAILS, NESTED, NUMBERS, SHORT, Rows, dataset_name, with_interest
 from emo8.core.errors import BuildError
+from emo8.core.schema import by_table
 from emo8.duplicates import leaks
-from emo8.engine import build_folder
+from emo8.engine import build_folder, verdict_table
 from emo8.engine.files import read_columns
 from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
@@ -23,22 +24,8 @@ from emo8.labels.clip_steps import Model, embeddings
 from emo8.review import queue, votes
 from emo8.tables.rows import COLUMNS, read_inputs
 
-_DETAILS: dict[str, tuple[str, ...]] = {
-    ROWS: ("caption", "attribution"),
-    "measure": ("width", "height", "brightness", "colorfulness"),
-    "label": ("positive_prob",),
-    "attributes": (
-        "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
-        "facial_expression", "facial_expression_prob",
-    ),
-    "describe": ("description",),
-    "people": ("people", "people_rule"),
-}  # fmt: skip
-_FROM_VERDICT = (
-    "part", "row", "id", "source", "source_path", "source_url", "license", "style", "style_rule",
-    "emotion", "emotion_rule", "emotion_votes", "num_votes", "step", "reason", "value", "detail",
-    "cluster", "split", "disputed",
-)  # fmt: skip
+_FROM_VERDICT = {"part", "row", "disputed", *SHORT, *DETAILS} & {*verdict_table.SCHEMA.names}
+_FROM_PARTS = by_table({name: c for name, c in DETAILS.items() if name not in _FROM_VERDICT})
 
 
 def read(build: Path) -> Rows:
@@ -80,7 +67,7 @@ def _with_claims(build: Path, verdicts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_whole(build: Path, part: int) -> bool:
-    return all(part_path(build, name, part).exists() for name in (*COLUMNS, *_DETAILS))
+    return all(part_path(build, name, part).exists() for name in (*COLUMNS, *_FROM_PARTS))
 
 
 def _published_hashes(build: Path) -> dict[str, str]:
@@ -126,7 +113,7 @@ class _Parts:
                 yield [{} for _ in range(len(own))]
                 continue
             columns: dict[str, list[Any]] = {}
-            for name, wanted in _DETAILS.items():
+            for name, wanted in _FROM_PARTS.items():
                 piece = read_columns(part_path(self.build, name, part), list(wanted))
                 piece = piece.take(pa.array(own["row"].to_numpy()))
                 columns.update(piece.to_pydict())

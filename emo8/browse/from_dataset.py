@@ -13,7 +13,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from emo8.browse.rows import BATCH_ROWS, NESTED, NUMBERS, TEXTS, Rows, dataset_name, with_interest
+from emo8.browse.rows import (
+    BATCH_ROWS,
+    DETAILS,
+    NESTED,
+    NUMBERS,
+    SHORT,
+    TEXTS,
+    Rows,
+    dataset_name,
+    with_interest,
+)
 from emo8.core import label_set, schema
 from emo8.core.errors import SourceError
 from emo8.core.inside import plain_files
@@ -23,11 +33,6 @@ from emo8.engine.files import appearing
 
 BATCH_PICTURES = 64
 CLIP = "embedded"  # a dataset brings no embeddings; this model needs no network
-_DETAILS = (
-    "caption", "attribution", "width", "height", "brightness", "colorfulness", "positive_prob",
-    "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
-    "facial_expression", "facial_expression_prob", "description", "people", "people_rule",
-)  # fmt: skip
 
 
 def read(data: str) -> Rows:
@@ -84,11 +89,10 @@ def _is_ours(root: Path) -> bool:
 
 
 def _of_shards(root: Path) -> tuple[pd.DataFrame, _Shards]:
-    columns = ["published_sha256", "emotion", "style", *NESTED, "num_votes"]
-    columns += [name for name in (*TEXTS, *NUMBERS) if name in schema.PUBLISHED]
+    columns = ["published_sha256", *(name for name in schema.PUBLISHED if name in SHORT)]
     frames, labels = [], labels_of(root)
     for shard in list_shards(root):
-        frame = pq.read_table(root / shard.name, columns=list(dict.fromkeys(columns))).to_pandas()
+        frame = pq.read_table(root / shard.name, columns=columns).to_pandas()
         frames.append(
             frame.assign(
                 split=shard.split,
@@ -126,7 +130,7 @@ class _Shards:
 
     def details(self, chosen: pd.DataFrame) -> Iterator[list[dict[str, Any]]]:
         for shard, own in chosen.groupby("shard", sort=False):
-            table = pq.read_table(self.root / str(shard), columns=list(_DETAILS))
+            table = pq.read_table(self.root / str(shard), columns=list(DETAILS))
             for start in range(0, len(own), BATCH_ROWS):
                 yield table.take(own["row"].to_numpy()[start : start + BATCH_ROWS]).to_pylist()
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from emo8.core import label_set
+from emo8.core import label_set, schema
 from emo8.core.errors import Emo8Error
 from emo8.review import queue, sheets
 from emo8.review.final_labels import most_likely
@@ -28,6 +28,14 @@ TEXTS = (
 )  # fmt: skip
 NUMBERS = ("emotion_margin", "emotion_entropy", "emotion_agreement", "value")
 NESTED = ("emotion_prob", "emotion_votes", "style_prob")
+SHORT = frozenset({*TEXTS, *NUMBERS, *NESTED, "num_votes"})
+_SHOWN = {name for name, column in schema.PUBLISHED.items() if column.shown} - SHORT
+# Published columns that the App shows besides; a label brings its probability.
+DETAILS = {
+    name: column
+    for name, column in schema.PUBLISHED.items()
+    if _SHOWN & {name, name.removesuffix("_prob")}
+}
 
 
 class Reader(Protocol):

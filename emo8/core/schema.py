@@ -2,12 +2,15 @@
 
 Three kinds of tables use these columns. `ROWS` is what ingest writes, one line per input.
 Sidecars under `columns/` are declared by the step that adds them. `PUBLISHED` is what
-`load_dataset` shows. The id of a row is the SHA-256 of the image bytes as received.
+`load_dataset` shows: shards, card, Croissant, the reference and the App take from it what they
+say of a column. The id of a row is the SHA-256 of the image bytes as received.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -17,13 +20,6 @@ from emo8.core.label_set import LabelSet
 if TYPE_CHECKING:
     import datasets
 
-# Rows per row group of a published shard: small enough for the Hub's viewer, which reads one row
-# group at a time and refuses groups over 300 MB.
-ROW_GROUP_ROWS = 100
-# A row group ends where the rows themselves say so, between these sizes and at 92 rows on average:
-# rows that come or go then change the groups around them and move few others.
-MIN_GROUP_ROWS, MAX_GROUP_ROWS = 32, 200
-MAX_GROUP_BYTES = 64_000_000  # of pictures, whatever the number of rows
 # Decimals kept of every published float, so that builds on different worker counts are equal.
 PUBLISHED_DECIMALS = 4
 
@@ -78,122 +74,253 @@ VOTES = pa.schema(
     ]
 )
 
-PUBLISHED: dict[str, tuple[pa.DataType, str]] = {
-    "id": (pa.string(), "SHA-256 of the image bytes as received; the row's name for ever"),
-    "image": (IMAGE, "the picture, upright, without metadata"),
-    "emotion": (
+
+@dataclass(frozen=True)
+class Column:
+    """All that is said of a published column."""
+
+    type: pa.DataType
+    meaning: str
+    table: str = ""  # of a build that holds it: rows, verdicts or a step; "" = made for publishing
+    _: KW_ONLY
+    shown: tuple[str, str] | None = None  # in the App: group of the sidebar, kind of field
+    unique: bool = False  # its values hardly ever repeat
+
+
+PUBLISHED: dict[str, Column] = {
+    "id": Column(
+        pa.string(),
+        "SHA-256 of the image bytes as received; the row's name for ever",
+        "rows",
+        unique=True,
+    ),
+    "image": Column(IMAGE, "the picture, upright, without metadata"),
+    "emotion": Column(
         pa.int64(),
         "the final label, null where nobody is sure; which claim won is in emotion_rule",
+        "verdicts",
+        shown=("labels", "label"),
     ),
-    "emotion_prob": (
+    "emotion_prob": Column(
         pa.list_(pa.float32()),
         "CLIP's distribution over the emotions, the mean over the models, calibrated if "
         "emotion_calibration says so",
+        "calibrate",
     ),
-    "emotion_raw_prob": (
-        pa.list_(pa.float32()),
-        "the same distribution before calibration",
+    "emotion_raw_prob": Column(
+        pa.list_(pa.float32()), "the same distribution before calibration", "label"
     ),
-    "emotion_margin": (pa.float32(), "emotion_prob: the highest less the second highest"),
-    "emotion_entropy": (pa.float32(), "entropy of emotion_prob: 0 = certain, 1 = even"),
-    "emotion_agreement": (
+    "emotion_margin": Column(
+        pa.float32(),
+        "emotion_prob: the highest less the second highest",
+        "calibrate",
+        shown=("review", "number"),
+    ),
+    "emotion_entropy": Column(
+        pa.float32(), "entropy of emotion_prob: 0 = certain, 1 = even", "calibrate"
+    ),
+    "emotion_agreement": Column(
         pa.float32(),
         "share of the CLIP models whose most likely emotion is that of their mean",
+        "label",
+        shown=("review", "number"),
     ),
-    "emotion_calibration": (
+    "emotion_calibration": Column(
         pa.string(),
         "which fit calibrated emotion_prob: the style's own, all (styles together) or none; or "
         "out_of_domain: the picture is unlike those the model was made for, emotion_prob and "
         "style_prob are even, and CLIP makes no claim",
+        "calibrate",
     ),
-    "positive_prob": (
+    "positive_prob": Column(
         pa.float32(),
         "CLIP's probability of a positive rather than negative feeling",
+        "label",
+        shown=("attributes", "number"),
     ),
-    "emotion_rule": (
+    "emotion_rule": Column(
         pa.string(),
         "who made the final label: human, source or clip; abstain = nobody, and emotion is null",
+        "verdicts",
     ),
-    "emotion_votes": (
+    "emotion_votes": Column(
         pa.list_(pa.float32()),
         "shares of people's votes over the emotions, one vote per annotator, spread over "
         "what they ticked; less than 1 in all where some said none or neutral; null without votes",
+        "verdicts",
     ),
-    "emotion_ticks": (
+    "emotion_ticks": Column(
         pa.list_(pa.float32()),
         "share of the annotators who named each emotion; more than 1 in all where they ticked "
         "several; null without votes",
+        "verdicts",
     ),
-    "vote_result": (
+    "vote_result": Column(
         pa.string(),
         "what people's votes came to: label, tie, no_winner, too_few, none (of these) or neutral; "
         "null without votes",
+        "verdicts",
     ),
-    "num_votes": (pa.int32(), "annotators who voted on the row"),
-    "valence": (pa.float32(), "mean of people's ratings, 0 unpleasant to 1 pleasant"),
-    "arousal": (pa.float32(), "mean of people's ratings, 0 calm to 1 excited"),
-    "dominance": (pa.float32(), "mean of people's ratings, 0 controlled to 1 in control"),
-    "emotion_source": (pa.string(), "what the source claims, null where it claims nothing"),
-    "style": (pa.int64(), "the final style, null where nobody knows it"),
-    "style_prob": (pa.list_(pa.float32()), "CLIP's distribution over the styles"),
-    "style_rule": (
+    "num_votes": Column(
+        pa.int32(), "annotators who voted on the row", "verdicts", shown=("review", "int")
+    ),
+    "valence": Column(
+        pa.float32(), "mean of people's ratings, 0 unpleasant to 1 pleasant", "verdicts"
+    ),
+    "arousal": Column(pa.float32(), "mean of people's ratings, 0 calm to 1 excited", "verdicts"),
+    "dominance": Column(
+        pa.float32(), "mean of people's ratings, 0 controlled to 1 in control", "verdicts"
+    ),
+    "emotion_source": Column(
+        pa.string(),
+        "what the source claims, null where it claims nothing",
+        "rows",
+        shown=("labels", "label"),
+    ),
+    "style": Column(
+        pa.int64(),
+        "the final style, null where nobody knows it",
+        "verdicts",
+        shown=("labels", "label"),
+    ),
+    "style_prob": Column(pa.list_(pa.float32()), "CLIP's distribution over the styles", "label"),
+    "style_rule": Column(
         pa.string(),
         "who made the final style: human, source or clip; abstain = nobody, and style is null",
+        "verdicts",
     ),
-    "caption": (pa.string(), "the source's own caption"),
-    "description": (
+    "caption": Column(
+        pa.string(), "the source's own caption", "rows", shown=("where from", "text")
+    ),
+    "description": Column(
         pa.string(),
         "a sentence from caption, attributes and colours, without the emotion; it fits the "
         "tokenizer of the first CLIP model",
+        "describe",
+        shown=("attributes", "text"),
     ),
-    "description_with_emotion": (
+    "description_with_emotion": Column(
         pa.string(),
         "description with the final emotion, for those who want it: it gives the answer away",
     ),
-    "scene": (pa.string(), "CLIP's most likely scene; null where none is likely enough"),
-    "scene_prob": (pa.float32(), "CLIP's probability that the scene is that one"),
-    "objects": (pa.list_(pa.string()), "up to three objects by CLIP, most likely first"),
-    "objects_prob": (pa.list_(pa.float32()), "CLIP's probability of each object"),
-    "human_action": (pa.string(), "what somebody does, by CLIP; null where none is likely enough"),
-    "human_action_prob": (pa.float32(), "CLIP's probability of that action"),
-    "facial_expression": (pa.string(), "by CLIP; null where none is likely enough"),
-    "facial_expression_prob": (pa.float32(), "CLIP's probability of that expression"),
-    "people": (
+    "scene": Column(
+        pa.string(),
+        "CLIP's most likely scene; null where none is likely enough",
+        "attributes",
+        shown=("attributes", "label"),
+    ),
+    "scene_prob": Column(
+        pa.float32(), "CLIP's probability that the scene is that one", "attributes"
+    ),
+    "objects": Column(
+        pa.list_(pa.string()),
+        "up to three objects by CLIP, most likely first",
+        "attributes",
+        shown=("attributes", "labels"),
+    ),
+    "objects_prob": Column(
+        pa.list_(pa.float32()), "CLIP's probability of each object", "attributes"
+    ),
+    "human_action": Column(
+        pa.string(),
+        "what somebody does, by CLIP; null where none is likely enough",
+        "attributes",
+        shown=("attributes", "label"),
+    ),
+    "human_action_prob": Column(pa.float32(), "CLIP's probability of that action", "attributes"),
+    "facial_expression": Column(
+        pa.string(),
+        "by CLIP; null where none is likely enough",
+        "attributes",
+        shown=("attributes", "label"),
+    ),
+    "facial_expression_prob": Column(
+        pa.float32(), "CLIP's probability of that expression", "attributes"
+    ),
+    "people": Column(
         pa.list_(PERSON),
         "boxes as fractions of width and height, most prominent (area x score x centrality) "
         "first; null = not looked for",
+        "people",
+        shown=("labels", "boxes"),
     ),
-    "people_rule": (
+    "people_rule": Column(
         pa.string(),
         "who drew the boxes: source, a detector's name, or not_run (nobody looked)",
+        "people",
+        shown=("attributes", "text"),
     ),
-    "brightness": (pa.float32(), "mean HSV value in eleven steps, 0 to 1"),
-    "colorfulness": (pa.float32(), "opponent-colour measure in eleven steps, 0 to 1"),
-    "width": (pa.int32(), "pixels"),
-    "height": (pa.int32(), "pixels"),
-    "ground": (
+    "brightness": Column(
+        pa.float32(),
+        "mean HSV value in eleven steps, 0 to 1",
+        "measure",
+        shown=("attributes", "number"),
+    ),
+    "colorfulness": Column(
+        pa.float32(),
+        "opponent-colour measure in eleven steps, 0 to 1",
+        "measure",
+        shown=("attributes", "number"),
+    ),
+    "width": Column(pa.int32(), "pixels", "measure"),
+    "height": Column(pa.int32(), "pixels", "measure"),
+    "ground": Column(
         pa.string(),
         "what transparent parts were laid on: white, or black where the picture is white itself; "
         "null = nothing is transparent",
+        "measure",
     ),
-    "license": (pa.string(), "licence of this picture"),
-    "attribution": (pa.string(), "whom to credit"),
-    "source": (pa.string(), "name of the source in the recipe"),
-    "source_url": (pa.string(), "where the picture was found, if known"),
-    "also_from": (
+    "license": Column(pa.string(), "licence of this picture", "rows", shown=("where from", "text")),
+    "attribution": Column(pa.string(), "whom to credit", "rows", shown=("where from", "text")),
+    "source": Column(
+        pa.string(), "name of the source in the recipe", "rows", shown=("where from", "text")
+    ),
+    "source_url": Column(
+        pa.string(), "where the picture was found, if known", "rows", shown=("where from", "text")
+    ),
+    "also_from": Column(
         pa.list_(DUPLICATE_OF),
         "sources of copies that were left out, and the emotion that each claims",
+        "verdicts",
     ),
-    "cluster": (pa.string(), "id of the oldest row among its near copies"),
-    "faces_blurred": (
-        pa.int32(),
-        "regions blurred as faces or heads before publishing; null = not asked for",
+    "cluster": Column(
+        pa.string(),
+        "id of the oldest row among its near copies",
+        "verdicts",
+        shown=("where from", "text"),
+        unique=True,
     ),
-    "pixel_sha256": (
+    "faces_blurred": Column(
+        pa.int32(), "regions blurred as faces or heads before publishing; null = not asked for"
+    ),
+    "pixel_sha256": Column(
         pa.string(),
         "SHA-256 of the decoded, upright RGB pixels, before any blurring",
+        "measure",
+        unique=True,
     ),
-    "published_sha256": (pa.string(), "SHA-256 of image.bytes"),
+    "published_sha256": Column(pa.string(), "SHA-256 of image.bytes", unique=True),
+}
+
+PUBLISHED_VOTES: dict[str, Column] = {
+    "id": Column(pa.string(), "of the row that was voted on"),
+    "annotator": Column(
+        pa.string(), "pseudonym, the same for one person in all votes of the dataset"
+    ),
+    "kind": Column(
+        pa.string(),
+        "choice (one emotion), select (one of several ticked), none (of these), neutral, "
+        "cannot_tell, other (a word outside the emotions), yes_no, intensity, valence, arousal, "
+        "dominance, polarity, style or reject",
+    ),
+    "emotion": Column(pa.string(), "chosen, ticked, asked about (yes_no) or rated (intensity)"),
+    "answer": Column(pa.bool_(), "yes_no: whether it is that emotion"),
+    "style": Column(pa.string(), "style: the one that was chosen"),
+    "value": Column(pa.float64(), "ratings: 0 is the lowest end of the scale, 1 the highest"),
+    "scale": Column(pa.string(), "ratings: the scale that was shown, for example 1-9"),
+    "word": Column(pa.string(), "what the annotator said, where emotion says it otherwise"),
+    "consent": Column(pa.bool_(), "whether the annotator agreed; null = nobody asked"),
+    "time": Column(pa.date32(), "the day, in UTC"),
 }
 
 
@@ -203,77 +330,25 @@ def published_metadata(labels: LabelSet, *, images: bool = True) -> dict[bytes, 
     return {**features, **labels.metadata()}
 
 
-def ends_row_group(id: str, num_rows: int, num_bytes: int) -> bool:
-    """Whether a row group of this many rows and bytes ends behind the row called `id`."""
-    if num_rows >= MAX_GROUP_ROWS or num_bytes >= MAX_GROUP_BYTES:
-        return True
-    return num_rows >= MIN_GROUP_ROWS and int(id[:8], 16) % 64 == 0
-
-
-def parquet_options(columns: pa.Schema) -> dict[str, Any]:
-    """How published shards are written.
-
-    Pages are cut by content, so that an upload shares most chunks with the one before it, and
-    indexed, so that the viewer reads single pages. Beside pictures they are small: larger ones
-    would hold several pictures, and an added one would move their borders far behind it. Pictures
-    are compressed already, and a second frame around them, or a dictionary of values that never
-    repeat, would move with every row.
-    """
-    unique = {"image", "id", "cluster", "pixel_sha256", "published_sha256"}
-    text = {name for name in columns.names if pa.types.is_string(columns.field(name).type)}
-    leaves = [leaf for column in columns for leaf in _leaves(column)]
-    small, large = (2, 8) if "image" in columns.names else (8, 32)
-    return {
-        "compression": {leaf: "none" if leaf == "image.bytes" else "zstd" for leaf in leaves},
-        "use_dictionary": sorted(text - unique),
-        "write_page_index": True,
-        "use_content_defined_chunking": {
-            "min_chunk_size": small << 10,
-            "max_chunk_size": large << 10,
-            "norm_level": 0,
-        },
-    }
-
-
-def _leaves(column: pa.Field) -> list[str]:
-    """Paths of a column's leaves as parquet names them."""
-    if pa.types.is_struct(column.type):
-        return [f"{column.name}.{leaf}" for field in column.type for leaf in _leaves(field)]
-    if pa.types.is_list(column.type):
-        item = pa.field("element", column.type.value_type)
-        return [f"{column.name}.list.{leaf}" for leaf in _leaves(item)]
-    return [column.name]
-
-
 def published_schema(*, images: bool = True) -> pa.Schema:
     """Arrow schema of a published shard, without the metadata that `datasets` adds."""
-    columns = [(name, dtype) for name, (dtype, _) in PUBLISHED.items()]
-    return pa.schema([(name, dtype) for name, dtype in columns if images or name != "image"])
+    return pa.schema(
+        [(name, column.type) for name, column in PUBLISHED.items() if images or name != "image"]
+    )
 
 
-PUBLISHED_VOTES: dict[str, tuple[pa.DataType, str]] = {
-    "id": (pa.string(), "of the row that was voted on"),
-    "annotator": (pa.string(), "pseudonym, the same for one person in all votes of the dataset"),
-    "kind": (
-        pa.string(),
-        "choice (one emotion), select (one of several ticked), none (of these), neutral, "
-        "cannot_tell, other (a word outside the emotions), yes_no, intensity, valence, arousal, "
-        "dominance, polarity, style or reject",
-    ),
-    "emotion": (pa.string(), "chosen, ticked, asked about (yes_no) or rated (intensity)"),
-    "answer": (pa.bool_(), "yes_no: whether it is that emotion"),
-    "style": (pa.string(), "style: the one that was chosen"),
-    "value": (pa.float64(), "ratings: 0 is the lowest end of the scale, 1 the highest"),
-    "scale": (pa.string(), "ratings: the scale that was shown, for example 1-9"),
-    "word": (pa.string(), "what the annotator said, where emotion says it otherwise"),
-    "consent": (pa.bool_(), "whether the annotator agreed; null = nobody asked"),
-    "time": (pa.date32(), "the day, in UTC"),
-}
+def by_table(columns: Mapping[str, Column] = PUBLISHED) -> dict[str, tuple[str, ...]]:
+    """Names of published columns by the table of a build that holds them."""
+    tables: dict[str, tuple[str, ...]] = {}
+    for name, column in columns.items():
+        if column.table:
+            tables[column.table] = (*tables.get(column.table, ()), name)
+    return tables
 
 
 def votes_schema() -> pa.Schema:
     """Arrow schema of a published file of votes."""
-    return pa.schema([(name, dtype) for name, (dtype, _) in PUBLISHED_VOTES.items()])
+    return pa.schema([(name, column.type) for name, column in PUBLISHED_VOTES.items()])
 
 
 def votes_features() -> datasets.Features:

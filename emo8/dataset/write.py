@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from emo8.core import label_set, schema
 from emo8.core.errors import DamagedError
 from emo8.core.images import decode
+from emo8.dataset import layout
 from emo8.dataset.blur import blur
 from emo8.dataset.published_picture import encode, publishable, suffix
 from emo8.dataset.reuse import MAKING_KEY, KnownPictures, making
@@ -42,16 +43,9 @@ from emo8.engine.verdict_table import VERDICTS
 from emo8.labels.describe import with_emotion
 
 VERSION = 7
-_FROM_ROWS = ("caption", "emotion_source", "license", "attribution", "source", "source_url")
-_FROM_MEASURE = (
-    "width", "height", "brightness", "colorfulness", "ground", "pixel_sha256", "format", "plain",
-)  # fmt: skip
-_FROM_LABEL = ("emotion_raw_prob", "emotion_agreement", "style_prob", "positive_prob")
-_FROM_CALIBRATE = ("emotion_prob", "emotion_margin", "emotion_entropy", "emotion_calibration")
-_FROM_ATTRIBUTES = (
-    "scene", "scene_prob", "objects", "objects_prob", "human_action", "human_action_prob",
-    "facial_expression", "facial_expression_prob",
-)  # fmt: skip
+_FROM_PARTS = schema.by_table()
+_FROM_VERDICT = ("part", "row", "rank", "split", *_FROM_PARTS.pop("verdicts"))
+_FROM_PARTS["measure"] += ("format", "plain")  # what else decides how a picture is published
 
 
 def shard_path(build: Path, style: str, split: str, group: int) -> Path:
@@ -141,15 +135,7 @@ class ShardTask:
         for part in sorted(pc.unique(rows["part"]).to_pylist()):
             verdicts = rows.filter(pc.equal(rows["part"], part))
             columns: dict[str, list[Any]] = {}
-            for table, names in (
-                (ROWS, _FROM_ROWS),
-                ("measure", _FROM_MEASURE),
-                ("label", _FROM_LABEL),
-                ("calibrate", _FROM_CALIBRATE),
-                ("attributes", _FROM_ATTRIBUTES),
-                ("describe", ("description",)),
-                ("people", ("people", "people_rule")),
-            ):
+            for table, names in _FROM_PARTS.items():
                 piece = read_columns(part_path(self.build, table, part), list(names))
                 piece = piece.take(verdicts["row"])
                 columns.update({name: piece.column(name).to_pylist() for name in names})
@@ -169,7 +155,7 @@ class ShardTask:
         with ExitStack() as files:
             for key, (path, content, members) in stale.items():
                 arrow = _shard_schema(content, self.features)
-                options = schema.parquet_options(arrow)
+                options = layout.parquet_options(arrow)
                 writer = files.enter_context(parquet_writer(path, arrow, **options))
                 writers[key] = _ShardWriter(writer)
                 rows += [(record["rank"], key, record) for record in members]
@@ -191,13 +177,6 @@ class ShardTask:
                 return encode(rgb, data), count
         clean = publishable(data, plain=record["plain"], max_pixels=self.max_pixels)
         return clean, 0 if self.blur_faces else None
-
-
-_FROM_VERDICT = (
-    "part", "row", "rank", "id", "style", "style_rule", "emotion", "emotion_rule", "emotion_votes",
-    "emotion_ticks", "vote_result", "num_votes", "valence", "arousal", "dominance", "cluster",
-    "split", "also_from",
-)  # fmt: skip
 
 
 def _value(value: Any) -> Any:
@@ -267,11 +246,11 @@ class _ShardWriter:
 
     def add(self, record: dict[str, Any]) -> None:
         size = len(record["image"]["bytes"])
-        if self.waiting and self.waiting_bytes + size > schema.MAX_GROUP_BYTES:
+        if self.waiting and self.waiting_bytes + size > layout.MAX_GROUP_BYTES:
             self.flush()
         self.waiting.append(record)
         self.waiting_bytes += size
-        if schema.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
+        if layout.ends_row_group(record["id"], len(self.waiting), self.waiting_bytes):
             self.flush()
 
     def flush(self) -> None:

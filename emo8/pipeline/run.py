@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from emo8 import sources
-from emo8.core import label_set
+from emo8.core import label_set, schema
 from emo8.core.errors import BuildError
 from emo8.core.read_recipe import load_recipe
 from emo8.core.settings import Recipe
@@ -222,7 +222,8 @@ class _Run:
             votes.stamp(self.cast),
             *label_set.current().stamp(),
         ]
-        made_of = (plan.fingerprints, plan.removals)
+        published = {name: str(column.type) for name, column in schema.PUBLISHED.items()}
+        made_of = (published, plan.fingerprints, plan.removals)
         return fingerprint(DECIDE_VERSION, write.VERSION, options, rules, recipe.seed, *made_of)
 
     def _complete(self) -> bool:

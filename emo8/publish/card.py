@@ -116,7 +116,7 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "in_words": _in_words,
         "reasons": REASONS,
         "cite_as": _citation(given),
-        "columns": {column: meaning for column, (_, meaning) in schema.PUBLISHED.items()},
+        "columns": {name: column.meaning for name, column in schema.PUBLISHED.items()},
     }
 
 

@@ -224,7 +224,7 @@ def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Fiel
     return mlc.Field(
         id=key,
         name=column.name,
-        description=meanings[column.name][1],
+        description=meanings[column.name].meaning,
         data_types=[] if members else [kind],
         is_array=True if is_list else None,
         array_shape="-1" if is_list else None,

@@ -31,6 +31,7 @@ from emo8.core.images import DecodeError, decode
 from emo8.core.label_set import LabelSet
 from emo8.core.plain_text import cell
 from emo8.core.settings import FetchConfig
+from emo8.dataset import layout
 from emo8.dataset.published_picture import publishable, suffix
 from emo8.dataset.removal import MAX_COPY_DISTANCE, Matcher, Removal
 from emo8.dataset.shards import CHANGELOG, LABELS, README, VOTES, labels_of, list_shards
@@ -181,7 +182,7 @@ class Hydration:
         metadata = schema.published_metadata(labels)
         wide = schema.published_schema().with_metadata(metadata)
         writers: dict[str, pq.ParquetWriter] = {}
-        options = schema.parquet_options(wide)
+        options = layout.parquet_options(wide)
         with ExitStack() as files, pq.ParquetFile(self.data / name) as file:
             for group in range(file.metadata.num_row_groups):
                 by_file = defaultdict(list)
@@ -284,7 +285,7 @@ class Hydration:
         """Rows without pictures, or votes, less those that left."""
         table = pq.read_table(source)
         keep = pc.invert(pc.is_in(table["id"], pa.array(sorted(self.removed), pa.string())))
-        with parquet_writer(target, table.schema, **schema.parquet_options(table.schema)) as writer:
+        with parquet_writer(target, table.schema, **layout.parquet_options(table.schema)) as writer:
             writer.write_table(table.filter(keep))
 
 

@@ -21,7 +21,7 @@ from emo8.core.errors import BuildError
 from emo8.core.json_text import parse_json
 from emo8.core.licenses import may_redistribute
 from emo8.core.settings import PublishConfig
-from emo8.dataset import row_order, write
+from emo8.dataset import layout, row_order, write
 from emo8.dataset.shards import (
     CHANGELOG,
     CROISSANT,
@@ -192,7 +192,7 @@ def _write_withheld(source: Path, target: Path, publish: PublishConfig) -> None:
     """A shard without the pictures that must not be passed on, row group by row group."""
     metadata = dict(pq.read_schema(source).metadata or {})
     target_schema = schema.published_schema().with_metadata(metadata)
-    options = schema.parquet_options(target_schema)
+    options = layout.parquet_options(target_schema)
     with parquet_writer(target, target_schema, **options) as writer:
         for table in row_groups(source):
             keep = pa.array([not _withheld(item.as_py(), publish) for item in table["license"]])
@@ -215,7 +215,7 @@ def write_labels(root: Path) -> None:
     columns = schema.published_schema(images=False)
     metadata = schema.published_metadata(labels_of(root), images=False)
     target_schema = columns.with_metadata(metadata)
-    options = schema.parquet_options(target_schema)
+    options = layout.parquet_options(target_schema)
     groups: dict[str, list[str]] = {}
     for shard in list_shards(root):
         groups.setdefault(f"{LABELS}/{shard.split}-{shard.group:05d}.parquet", []).append(

@@ -16,6 +16,7 @@ import pyarrow as pa
 from emo8.core import schema
 from emo8.core.settings import PublishConfig
 from emo8.core.taxonomy import SPLITS
+from emo8.dataset import layout
 from emo8.dataset.shards import VOTES, read_rows
 from emo8.engine.files import parquet_writer
 from emo8.review import votes
@@ -45,8 +46,8 @@ def write_votes(build: Path, root: Path, publish: PublishConfig) -> int:
             continue
         table = pa.Table.from_pandas(part[columns.names], columns, preserve_index=False)
         path = root / VOTES / f"{split}-00000.parquet"
-        with parquet_writer(path, columns, **schema.parquet_options(columns)) as writer:
-            writer.write_table(table, row_group_size=schema.MAX_GROUP_ROWS)
+        with parquet_writer(path, columns, **layout.parquet_options(columns)) as writer:
+            writer.write_table(table, row_group_size=layout.MAX_GROUP_ROWS)
     return len(own)
 
 

@@ -35,7 +35,8 @@ from benchmarks.lab.sample.picks import (
     read_corpus,
     read_picks,
 )
-from emo8.core.schema import IMAGE, PERSON, ROW_GROUP_ROWS
+from emo8.core.schema import IMAGE, PERSON
+from emo8.dataset.layout import ROW_GROUP_ROWS
 from emo8.demo.sample import root
 
 SEED = 0

@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.lab.output import tell
 from emo8.core import schema
+from emo8.dataset import layout
 from emo8.dataset import write as dataset
 from emo8.engine.files import parquet_writer
 
@@ -54,7 +55,7 @@ def write(folder: Path, rows: Sequence[Row]) -> list[Path]:
     for shard, start in enumerate(range(0, len(rows), ROWS_PER_SHARD)):
         path = dataset.shard_path(folder, "natural", "train", shard)
         arrow = dataset._shard_schema("fingerprint", FEATURES)
-        with parquet_writer(path, arrow, **schema.parquet_options(arrow)) as file:
+        with parquet_writer(path, arrow, **layout.parquet_options(arrow)) as file:
             writer = dataset._ShardWriter(file)
             for one in rows[start : start + ROWS_PER_SHARD]:
                 writer.add(one)

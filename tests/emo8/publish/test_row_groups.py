@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.lab.speed.upload import FEATURES, row
-from emo8.core import schema
+from emo8.dataset import layout
 from emo8.dataset import write as dataset
 from emo8.engine.files import parquet_writer
 from emo8.publish.release import write_labels
@@ -24,7 +24,7 @@ def write(root: Path, count: int, num_bytes: int) -> Path:
     """A shard of `count` rows, none of whose ids ends a row group early."""
     path = dataset.shard_path(root, "natural", "train", 0)
     arrow = dataset._shard_schema("fingerprint", FEATURES)
-    with parquet_writer(path, arrow, **schema.parquet_options(arrow)) as file:
+    with parquet_writer(path, arrow, **layout.parquet_options(arrow)) as file:
         writer = dataset._ShardWriter(file)
         for number in range(count):
             image = {"bytes": bytes(num_bytes), "path": None}

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from emo8.core import schema
 from emo8.core.settings import PublishConfig
+from emo8.dataset import layout
 from emo8.dataset.shards import read_rows
 from emo8.engine.files import damage
 from emo8.publish import cardyaml, croissant
@@ -81,7 +81,7 @@ def test_release__without_votes_there_is_no_such_config(released: Path) -> None:
 def test_release__file_of_votes_is_sealed_and_cut_like_every_other(
     voted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(schema, "MAX_GROUP_ROWS", 3)
+    monkeypatch.setattr(layout, "MAX_GROUP_ROWS", 3)
     assert to_folder(voted, tmp_path / "DIR").sent
     paths = sorted((tmp_path / "DIR" / "votes").glob("*.parquet"))
     assert paths and [damage(path) for path in paths] == [""] * len(paths)

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,12 +10,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-import emo8
 from emo8.core.checks import Check, registered
 from emo8.measure.filters import FILTERS
 from emo8.measure.filters.base import Filter
 from emo8.pipeline.run import build
 from tests.conftest import encoded, picture
+from tests.emo8.changed import environment, run
 
 REDNESS = '''
 from typing import Any, ClassVar
@@ -64,27 +60,12 @@ path = "p"
 style = "natural"
 license = "CC0-1.0"
 """
-MAIN = "import sys; from emo8.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.fixture
 def with_redness(tmp_path: Path) -> dict[str, str]:
     """The environment of an emo8 that is this one with one file more."""
-    own, other = Path(emo8.__file__).parent, tmp_path / "site" / "emo8"
-    other.mkdir(parents=True)
-    for entry in own.iterdir():
-        if entry.name == "measure":
-            shutil.copytree(entry, other / "measure")
-        elif entry.name != "__pycache__":
-            (other / entry.name).symlink_to(entry)
-    (other / "measure" / "filters" / "redness.py").write_text(REDNESS)
-    path = os.pathsep.join([str(tmp_path / "site"), *sys.path])
-    return {**os.environ, "PYTHONPATH": path}
-
-
-def run(env: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-P", "-c", MAIN, *words]  # -P: not the emo8 of this folder
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=500)
+    return environment(tmp_path / "site", "measure/filters/redness.py", REDNESS)
 
 
 def test_one_file__works_in_a_build_that_was_complete(
