@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.lab.learned import Seen
 from benchmarks.lab.study import questions
+from pretrain.data.cache import MemorySource
 
 ALL = 10**6  # labels for each emotion: as many as there are
 ARTISTS = {
@@ -30,14 +31,11 @@ Names = npt.NDArray[np.object_]
 
 
 def answers(
-    run: Path, caches: dict[str, Path], seed: int, corpus: Path
+    looks: dict[str, dict[str, Seen]], opened: dict[str, MemorySource], corpus: Path
 ) -> dict[str, dict[str, list[float]]]:
     """{"run", "untrained", "pixels", "teacher": {artist: (N,) 1 where the emotion was right}}."""
-    opened = questions.sources(caches)
-    ids = [row_id for side in SIDES for row_id in opened[side].ids]
-    artists, emotions = _known(corpus, ids)
-    looks = questions.looks_of_all(run, opened, seed)
-    return {name: _left_out(seen, artists, emotions) for name, seen in looks.items()}
+    known = _known(corpus, [row_id for side in SIDES for row_id in opened[side].ids])
+    return {name: _left_out(seen, *known) for name, seen in looks.items()}
 
 
 def _left_out(seen: dict[str, Seen], artists: Names, emotions: Names) -> dict[str, list[float]]:

@@ -15,7 +15,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.lab.study import questions, transfer
+from benchmarks.lab.study import transfer
 from benchmarks.lab.study.arms import RECIPE
 from benchmarks.lab.study.transfer import Names
 from pretrain.config import recipes
@@ -23,16 +23,17 @@ from pretrain.data.cache import MemorySource
 from pretrain.views.cut import centre_box, cut, normalise, random_box
 from pretrain.weights import classifier
 
-STEPS = {20: 120, 200: 400, 10**6: 300}  # by labels for each class
+STEPS = {20: 60, 200: 150, 10**6: 150}  # by labels for each class
 BATCH = 32
 RATE, WARMUP, DECAY = 5e-4, 20, 0.05  # AdamW; then a half cosine to nothing
 SCALE = (0.4, 1.0)  # area of a training crop over the picture's
 VIEWS = recipes.get(RECIPE).views
 
 
-def answers(run: Path, caches: dict[str, Path], seed: int) -> dict[str, dict[str, list[int]]]:
+def answers(
+    run: Path, caches: dict[str, Path], opened: dict[str, MemorySource], seed: int
+) -> dict[str, dict[str, list[int]]]:
     """{"run", "untrained": {question: (N,) 1 where the answer was right}}."""
-    opened = questions.sources(caches)
     styles = [
         np.array(opened[side].labels["style"], dtype=object) for side in ("train", "pictures")
     ]

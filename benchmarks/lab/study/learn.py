@@ -10,6 +10,7 @@ is one JSON file of the results.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import resource
@@ -33,7 +34,8 @@ from benchmarks.lab.study import (
 from benchmarks.lab.study.arms import RECIPE, Arm
 from emo8.core.errors import Emo8Error
 
-FIRST_POINT = 250  # steps; each later point has twice as many
+FIRST_POINT = 250  # steps, of `full`; each later point has twice as many
+FIRST_OF_OTHERS = 1000  # of the other arms, which are shown no curve
 WARMUP = 50
 RESULTS = Path("benchmarks/results")
 
@@ -72,10 +74,11 @@ def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namesp
     run = given.work / "learning" / f"{arm.name}-seed{seed}"
     budget = 60 * given.cpu_minutes
     if not found["points"]:
-        found["beside"] = questions.beside(caches, seed)
+        found["beside"] = _beside(given.out, seed) or questions.beside(caches, seed)
     while found["cpu_s"] < budget:
         before = found["points"][-1]["steps"] if found["points"] else 0
-        steps = _next(before, found["cpu_s"], budget)
+        first = FIRST_POINT if arm.name == "full" else FIRST_OF_OTHERS
+        steps = _next(before, found["cpu_s"], budget, first)
         if steps <= before:
             break
         found["cpu_s"] += train(arm, run, caches["train"], steps, seed)
@@ -93,26 +96,35 @@ def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namesp
 def further(
     arm: Arm, run: Path, caches: dict[str, Path], seed: int, corpus: Path
 ) -> dict[str, Callable[[], Any]]:
-    """The questions that were added, of a finished run; what they need of time decides of which."""
-    asked: dict[str, Callable[[], Any]] = {
-        "transfer": lambda: transfer.answers(run, caches, seed),
-        "artists": lambda: artists.answers(run, caches, seed, corpus),
-    }
+    """The questions that were added, of a finished run: what they cost decides of which arms."""
+    opened = questions.sources(caches)
+    looks = functools.cache(lambda: questions.looks_of_all(run, opened, seed))
+    asked: dict[str, Callable[[], Any]] = {}
+    if arm.name == "full":
+        asked["transfer"] = lambda: transfer.answers(looks(), caches, opened)
+        asked["artists"] = lambda: artists.answers(looks(), opened, corpus)
+        asked["fine_tuned"] = lambda: fine_tuned.answers(run, caches, opened, seed)
     if arm.name in ("full", "without_person"):
         asked["person_view"] = lambda: person_view.answers(run, corpus, seed)
-    if arm.name == "full":
-        asked["fine_tuned"] = lambda: fine_tuned.answers(run, caches, seed)
     return asked
+
+
+def _beside(out: Path, seed: int) -> dict[str, Any] | None:
+    """What stands beside every arm of this seed, where an arm of it was measured already."""
+    for path in sorted((out / "learning").glob(f"*-seed{seed}.json")):
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))["beside"]
+        return found
+    return None
 
 
 def _empty(arm: Arm, seed: int) -> dict[str, Any]:
     return {"arm": arm.name, "what": arm.what, "seed": seed, "cpu_s": 0.0, "points": []}
 
 
-def _next(done: int, spent: float, budget: float) -> int:
+def _next(done: int, spent: float, budget: float, first: int) -> int:
     """Steps of the next point: twice as many, or as many as the budget still buys."""
     if not done:
-        return FIRST_POINT
+        return first
     affordable = int((budget - spent) / (spent / done))
     return done + min(done, affordable)
 

@@ -27,14 +27,14 @@ WORD_IN = (60, 600)  # training captions in which a topic's word stands
 Names = npt.NDArray[np.object_]
 
 
-def answers(run: Path, caches: dict[str, Path], seed: int) -> dict[str, Any]:
+def answers(
+    looks: dict[str, dict[str, Seen]], caches: dict[str, Path], opened: dict[str, MemorySource]
+) -> dict[str, Any]:
     """{"run", "untrained", "pixels", "teacher": {"emotions", "topics": {labels: (N,) shares}}}."""
-    sources = questions.sources(caches)
     asked = {
-        "emotions": ("families", *emotions(caches, sources)),
-        "topics": ("pictures", *_topics(sources)),
+        "emotions": ("families", *emotions(caches, opened)),
+        "topics": ("pictures", *_topics(opened)),
     }
-    looks = questions.looks_of_all(run, sources, seed)
     return {
         name: {
             question: _from_few(seen, side, known, wanted)
