@@ -271,6 +271,9 @@ def small_step(found: Found) -> Iterator[Line]:
         own = one["pictures_per_cpu_s"]["ours"]
         yield Line(what=f"{what}, per CPU second", value=one["ratio"], unit="x", peer="4d54b67",
                    least=SMALL_STEP_TIMES)  # fmt: skip
+        if "bound" in one:
+            yield Line(what=f"{what}, products alone", value=one["bound"], unit="x",
+                       peer="the same: bound")  # fmt: skip
         yield Line(what=f"{what}, per CPU second", value=own, unit="pictures")
         yield Line(what=what, value=one["data_wait_share"], unit="of the time waiting for data",
                    most=SMALL_STEP_WAIT)  # fmt: skip

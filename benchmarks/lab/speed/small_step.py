@@ -6,6 +6,8 @@
 Both train the study's recipe from one cache of views by the command a user gives. Short and long
 runs are interleaved; what a step costs is their difference, so loading, measuring and compiling
 drop out. The machine's load meets both alike. Losses must be the same. Exit 1 where they are not.
+Beside the ratio stands its bound: what it were if the matrix products of our step, timed alone on
+one thread in the same run, were all of our step.
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ def measure(
                 per_s[name].append(BATCH * (long - short) / took)
         logs = {name: _steps(Path(folder) / f"{name}-{long}-{rounds - 1}") for name in sides}
     ratios = [a / b for a, b in zip(per_s["ours"], per_s["peer"], strict=True)]
+    peer_step_s = BATCH / statistics.median(per_s["peer"])
     return {
         "patch": patch,
         "precision": chosen[0],
@@ -79,6 +82,7 @@ def measure(
         "pictures_per_cpu_s": {n: round(statistics.median(v), 1) for n, v in per_s.items()},
         "ratio": round(statistics.median(ratios), 2),
         "ratio_range": [round(min(ratios), 2), round(max(ratios), 2)],
+        "bound": round(peer_step_s / products_alone(views, patch, chosen[0]), 2),
         "largest_loss_difference": round(_difference(logs), 5),
         "data_wait_share": round(_waiting(logs["ours"]), 4),
     }
@@ -89,6 +93,30 @@ def _chosen(views: Path, folder: Path, settings: Sequence[str]) -> tuple[str, in
     run(HERE, views, folder / "chosen", 1, settings)
     system = json.loads((folder / "chosen" / "config.json").read_text("utf-8"))["config"]["system"]
     return system["precision"], system["threads"]
+
+
+def products_alone(views: Path, patch: int, precision: str) -> float:
+    """Seconds of the matrix products of one step of ours, on one thread."""
+    import torch
+
+    from benchmarks.lab.speed import products
+    from pretrain.config import recipes
+    from pretrain.config.overrides import override
+    from pretrain.data.cache import read_file
+    from pretrain.step import random_batch
+    from pretrain.teacher import CachedTeacher
+    from pretrain.train.parallelize import World
+    from pretrain.train.step import make_state, train_step
+
+    torch.set_num_threads(1)
+    tensors, facts = read_file(views)
+    settings = {"model.patch_size": str(patch), "system.precision": precision}
+    config = override(recipes.get(RECIPE), settings | {"teacher.features": "cached"})
+    world = World(rank=0, size=1, device=torch.device("cpu"))
+    teacher = CachedTeacher(facts["teacher"])
+    state = make_state(config, world, teacher, tensors["text_features"][:BATCH])
+    batch = random_batch(config, teacher.dim)
+    return products.seconds(lambda: train_step(state, [batch], config.optim.lr))
 
 
 def _steps(run_folder: Path) -> list[dict[str, Any]]:
