@@ -19,6 +19,9 @@ from typing import Any
 class ModelConfig:
     """Sizes of the network; `recipes.vit("b")` fills dim, depth and heads."""
 
+    # "vit": MAE's, with fixed positions; "timm:NAME": one of timm with rotary positions, such as
+    # timm:vit_small_patch16_dinov3, whose sizes the fields below must name
+    encoder: str = "vit"
     dim: int = 768  # width of the encoder
     depth: int = 12  # blocks of the encoder
     heads: int = 12  # attention heads of the encoder
@@ -48,6 +51,14 @@ class ModelConfig:
         _divides("model.dim", self.dim, "the four parts of a position", 4)
         _divides("model.decoder_dim", self.decoder_dim, "the four parts of a position", 4)
         _one_of("model.activation", self.activation, ("gelu", "quick_gelu"))
+        if self.encoder != "vit":
+            if not self.encoder.startswith("timm:"):
+                raise ValueError(f"model.encoder = {self.encoder!r}: choose vit or timm:NAME")
+            if self.pre_norm or self.activation != "gelu":
+                raise ValueError(
+                    f"model.encoder = {self.encoder!r} has its own norms and activation: leave "
+                    "model.pre_norm and model.activation as they are"
+                )
         _one_of("model.decoder", self.decoder, ("self", "cross"))
         if not 0.0 < self.predicted_share <= 1.0:
             raise ValueError(f"model.predicted_share = {self.predicted_share}: above 0, at most 1")

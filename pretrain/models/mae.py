@@ -1,4 +1,4 @@
-"""The masked autoencoder: MaskedViT plus a small decoder that predicts every patch.
+"""The masked autoencoder: an encoder plus a small decoder that predicts every patch.
 
 He et al. (2022), "Masked Autoencoders Are Scalable Vision Learners". Written from the paper; key
 names are those of its public checkpoints.
@@ -10,50 +10,38 @@ encoder width, E decoder width.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from pretrain.models.cross import CrossDecoder
+from pretrain.models.rotary import RotaryViT
 from pretrain.models.vit import MaskedViT, init_linear_layers, sincos_positions, take_tokens
 
 
-class MaskedAutoencoder(MaskedViT):
-    """Encoder of visible patches and decoder of all patches."""
+class Decoding(nn.Module):
+    """Decoder of all patches from the tokens of visible ones; beside an encoder in one module."""
 
-    def __init__(
+    def make_decoder(
         self,
         *,
-        image_size: int,
-        patch_size: int,
         dim: int,
-        depth: int,
-        heads: int,
+        grid: int,
+        patch_size: int,
         decoder_dim: int,
         decoder_depth: int,
         decoder_heads: int,
-        decoder: str = "self",
-        mlp_ratio: float = 4.0,
-        norm_eps: float = 1e-6,
-        pre_norm: bool = False,
-        activation: str = "gelu",
+        decoder: str,
+        mlp_ratio: float,
+        norm_eps: float,
     ) -> None:
-        super().__init__(
-            image_size=image_size,
-            patch_size=patch_size,
-            dim=dim,
-            depth=depth,
-            heads=heads,
-            mlp_ratio=mlp_ratio,
-            norm_eps=norm_eps,
-            pre_norm=pre_norm,
-            activation=activation,
-        )
+        """Adds the decoder's parts after the encoder's, so that these start the same without it."""
         norm = partial(nn.LayerNorm, eps=norm_eps)
         self.decoder_embed = nn.Linear(dim, decoder_dim)
         self.mask_token = nn.Parameter(torch.empty(1, 1, decoder_dim))
-        positions = sincos_positions(decoder_dim, self.grid)
+        positions = sincos_positions(decoder_dim, grid)
         self.decoder_pos_embed = nn.Parameter(positions, requires_grad=False)
         self.decoder_blocks: SelfDecoder | CrossDecoder
         if decoder == "cross":
@@ -120,6 +108,22 @@ class MaskedAutoencoder(MaskedViT):
         """(B, M, E): the mask token at each of the places."""
         positions = self.decoder_pos_embed[:, 1:].expand(len(tokens), -1, -1)
         return self.mask_token.to(tokens.dtype) + take_tokens(positions, places)
+
+
+class MaskedAutoencoder(Decoding, MaskedViT):
+    """MAE's encoder, with fixed positions, and decoder."""
+
+    def __init__(self, encoder: dict[str, Any], decoder: dict[str, Any]) -> None:
+        MaskedViT.__init__(self, **encoder)
+        self.make_decoder(grid=self.grid, **decoder)
+
+
+class RotaryAutoencoder(Decoding, RotaryViT):
+    """An encoder with rotary positions, and MAE's decoder."""
+
+    def __init__(self, name: str, encoder: dict[str, Any], decoder: dict[str, Any]) -> None:
+        RotaryViT.__init__(self, name, **encoder)
+        self.make_decoder(grid=self.grid, **decoder)
 
 
 class SelfDecoder(nn.Sequential):

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from pretrain.models.fusion import SceneOnly, build_fusion
-from pretrain.models.mae import MaskedAutoencoder
+from pretrain.models.mae import MaskedAutoencoder, RotaryAutoencoder
 from pretrain.models.vit import Masking, mask_by_noise
 
 if TYPE_CHECKING:
@@ -73,12 +73,13 @@ class UniEmoX(nn.Module):
     def no_weight_decay(self) -> set[str]:
         """Parameters shaped like matrices but added to activations; as timm's models name them."""
         tokens = {"mae.cls_token", "mae.mask_token", "mae.pos_embed", "mae.decoder_pos_embed"}
-        return tokens | {"fusion.alpha", "fusion.beta", "fusion.bias"}
+        rotary = {f"mae.tower.{name}" for name in ("cls_token", "reg_token", "pos_embed")}
+        return tokens | rotary | {"fusion.alpha", "fusion.beta", "fusion.bias"}
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """The encoder's layers for timm's layer-wise decay; all that is not named lies above."""
-        stem = r"^mae\.(?:cls_token|pos_embed|patch_embed|norm_pre)"
-        return {"stem": stem, "blocks": r"^mae\.blocks\.(\d+)"}
+        stem = r"^mae\.(?:tower\.)?(?:cls_token|reg_token|pos_embed|patch_embed|norm_pre)"
+        return {"stem": stem, "blocks": r"^mae\.(?:tower\.)?blocks\.(\d+)"}
 
     def forward(
         self, scene: Tensor, person: Tensor, scene_noise: Tensor, person_noise: Tensor
@@ -136,23 +137,29 @@ class UniEmoX(nn.Module):
         return self.mae.decode(tokens, masking.restore), None
 
 
-def build_autoencoder(sizes: ModelConfig) -> MaskedAutoencoder:
-    """The masked autoencoder of these sizes."""
-    return MaskedAutoencoder(
-        image_size=sizes.image_size,
-        patch_size=sizes.patch_size,
-        dim=sizes.dim,
-        depth=sizes.depth,
-        heads=sizes.heads,
-        decoder_dim=sizes.decoder_dim,
-        decoder_depth=sizes.decoder_depth,
-        decoder_heads=sizes.decoder_heads,
-        decoder=sizes.decoder,
-        pre_norm=sizes.pre_norm,
-        activation=sizes.activation,
-        mlp_ratio=sizes.mlp_ratio,
-        norm_eps=sizes.norm_eps,
+def build_autoencoder(sizes: ModelConfig) -> MaskedAutoencoder | RotaryAutoencoder:
+    """The masked autoencoder of these sizes, with the encoder they name."""
+    both = {"dim": sizes.dim, "patch_size": sizes.patch_size}
+    encoder = both | {
+        "image_size": sizes.image_size,
+        "depth": sizes.depth,
+        "heads": sizes.heads,
+    }
+    shape = {"mlp_ratio": sizes.mlp_ratio, "norm_eps": sizes.norm_eps}
+    decoder = (
+        both
+        | shape
+        | {
+            "decoder_dim": sizes.decoder_dim,
+            "decoder_depth": sizes.decoder_depth,
+            "decoder_heads": sizes.decoder_heads,
+            "decoder": sizes.decoder,
+        }
     )
+    if sizes.encoder != "vit":
+        return RotaryAutoencoder(sizes.encoder, encoder, decoder)
+    own = {"pre_norm": sizes.pre_norm, "activation": sizes.activation}
+    return MaskedAutoencoder(encoder | shape | own, decoder)
 
 
 def build_model(sizes: ModelConfig, *, teacher_dim: int, seed: int) -> UniEmoX:

@@ -121,6 +121,14 @@ class MaskedViT(VisionTransformer):
         encoded: Tensor = self.norm(self.blocks(self.norm_pre(tokens)))
         return encoded
 
+    def encoder_state(self) -> dict[str, Tensor]:
+        """The encoder's weights under timm's names."""
+        return {
+            name: value
+            for name, value in self.state_dict().items()
+            if not name.startswith(("decoder_", "mask_token"))
+        }
+
 
 def to_patches(images: Tensor, patch_size: int) -> Tensor:
     """(B, L, C*P*P) pixels of each patch, ordered (channel, row, column) as a convolution's."""

@@ -91,20 +91,18 @@ def attention_maps(model: UniEmoX, pixels: Tensor) -> Tensor:
     """(N, L): the CLS token's attention to each patch in the last block, mean over heads."""
     found: list[Tensor] = []
     attention = model.mae.blocks[-1].attn
+    prefix = model.mae.num_prefix_tokens
 
     def remember(module: torch.nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        tokens = inputs[0]
-        count, length, width = tokens.shape
-        qkv = attention.qkv(tokens).reshape(count, length, 3, attention.num_heads, -1)
-        q, k, _ = qkv.permute(2, 0, 3, 1, 4)  # each (N, H, 1 + L, D/H)
-        weights = (q[:, :, :1] * (width // attention.num_heads) ** -0.5) @ k.transpose(-2, -1)
-        found.append(weights.softmax(dim=-1)[:, :, 0, 1:].mean(dim=1))
+        found.append(inputs[0][:, :, 0, prefix:].mean(dim=1))  # of (N, H, T, T) weights
 
-    hook = attention.register_forward_pre_hook(remember)
+    fused, attention.fused_attn = attention.fused_attn, False  # the fused kernel shows no weights
+    hook = attention.attn_drop.register_forward_pre_hook(remember)
     try:
         model.mae.encode(pixels)
     finally:
         hook.remove()
+        attention.fused_attn = fused
     return found[0]
 
 

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from emo8.core.json_text import parse_json
 from pretrain.config.settings import PretrainConfig
 from pretrain.data.dataset import decode
+from pretrain.models.rotary import tower
 from pretrain.models.uniemox import UniEmoX, build_model
 from pretrain.models.vit import build_classifier
 from pretrain.views.cut import centre_box, cut, normalise
@@ -44,13 +44,20 @@ class ClassifierConfig:
     heads: int
     mlp_ratio: float = 4.0
     norm_eps: float = 1e-6
+    encoder: str = "vit"  # or "timm:NAME", as ModelConfig has it
     temperature: float = 1.0  # logits are divided by it; fitted on held-out rows
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
 
-def build(config: ClassifierConfig, *, drop_path: float = 0.0) -> VisionTransformer:
+def build(config: ClassifierConfig, *, drop_path: float = 0.0) -> nn.Module:
     """An untrained classifier; in training, a share `drop_path` of its last block's paths drop."""
+    if config.encoder != "vit":
+        options = {"num_classes": len(config.emotions), "global_pool": "avg"}
+        made: nn.Module = tower(
+            config.encoder, config.image_size, drop_path_rate=drop_path, **options
+        )
+        return made
     return build_classifier(
         image_size=config.image_size,
         patch_size=config.patch_size,
@@ -66,14 +73,14 @@ def build(config: ClassifierConfig, *, drop_path: float = 0.0) -> VisionTransfor
 
 def from_run(
     run: Path, emotions: Sequence[str], *, seed: int = 0, drop_path: float = 0.0
-) -> tuple[VisionTransformer, ClassifierConfig]:
+) -> tuple[nn.Module, ClassifierConfig]:
     """A classifier to fine-tune: a RUN's encoder under a new `fc_norm` and `head`."""
     return _on_top(*checkpoint.load_model(run), emotions, seed, drop_path)
 
 
 def from_recipe(
     recipe: str, emotions: Sequence[str], *, seed: int = 0, drop_path: float = 0.0
-) -> tuple[VisionTransformer, ClassifierConfig]:
+) -> tuple[nn.Module, ClassifierConfig]:
     """The same on the encoder with which a run of that recipe and seed starts."""
     from pretrain.config import recipes
 
@@ -88,7 +95,7 @@ def _on_top(
     emotions: Sequence[str],
     seed: int,
     drop_path: float,
-) -> tuple[VisionTransformer, ClassifierConfig]:
+) -> tuple[nn.Module, ClassifierConfig]:
     sizes = {f.name for f in dataclasses.fields(ClassifierConfig)}
     given = {k: v for k, v in dataclasses.asdict(trained.model).items() if k in sizes}
     config = ClassifierConfig(
@@ -98,12 +105,12 @@ def _on_top(
         torch.manual_seed(seed)
         classifier = build(config, drop_path=drop_path)
     own = classifier.state_dict()
-    encoder = {name: value for name, value in model.mae.state_dict().items() if name in own}
+    encoder = {name: value for name, value in model.mae.encoder_state().items() if name in own}
     classifier.load_state_dict({**own, **encoder})
     return classifier, config
 
 
-def save(path: Path, model: VisionTransformer, config: ClassifierConfig) -> None:
+def save(path: Path, model: nn.Module, config: ClassifierConfig) -> None:
     """Writes the classifier's file."""
     from safetensors.torch import save_file
 
@@ -113,7 +120,7 @@ def save(path: Path, model: VisionTransformer, config: ClassifierConfig) -> None
     path.chmod(0o644)
 
 
-def load(path: Path) -> tuple[VisionTransformer, ClassifierConfig]:
+def load(path: Path) -> tuple[nn.Module, ClassifierConfig]:
     """The classifier in a file; ValueError where it is none."""
     if not path.is_file():
         raise ValueError(f"{path}: no such file")

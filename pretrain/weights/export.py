@@ -34,11 +34,7 @@ def to_timm(run: Path, file: Path) -> str:
     from safetensors.torch import save_file
 
     model, config = encoder.load_model(run)
-    weights = {
-        name: value.contiguous()
-        for name, value in model.mae.state_dict().items()
-        if not name.startswith(("decoder_", "mask_token"))
-    }
+    weights = {name: value.contiguous() for name, value in model.mae.encoder_state().items()}
     line = timm_line(config.model)
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(weights, file, {"timm": line})
@@ -47,7 +43,11 @@ def to_timm(run: Path, file: Path) -> str:
 
 
 def timm_line(sizes: ModelConfig) -> str:
-    """`timm.create_model(…)` of a ViT with these sizes."""
+    """`timm.create_model(…)` of an encoder with these sizes."""
+    if sizes.encoder != "vit":
+        name = sizes.encoder.removeprefix("timm:").split(".")[0]
+        options = f"num_classes=0, global_pool='token', img_size={sizes.image_size}"
+        return f"timm.create_model({name!r}, {options})"
     known = _TIMM_NAMES.get(sizes.dim, "base")
     patch = 14 if known == "huge" else 16
     options: dict[str, Any] = {"num_classes": 0}

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pretrain.config.settings import InitConfig, PretrainConfig
 from pretrain.models import activations
+from pretrain.models.rotary import RotaryViT
 
 if TYPE_CHECKING:
     from pretrain.models.uniemox import UniEmoX
@@ -32,7 +33,8 @@ def start_from(model: UniEmoX, config: InitConfig) -> None:
     """Loads the named weights into the model; ValueError lists missing, unknown or misfit keys."""
     from emo8.labels.clip import weight_names  # not needed to train from a cache
 
-    found = to_timm_names(read(config.weights), model.mae)
+    rotary = isinstance(model.mae, RotaryViT)
+    found = own_names(read(config.weights, rotary=rotary), model.mae)
     own = model.mae.state_dict()
     has_decoder = any(name.startswith(_DECODER) for name in found)
     whole = config.part == "all" or (config.part == "auto" and has_decoder)
@@ -40,7 +42,8 @@ def start_from(model: UniEmoX, config: InitConfig) -> None:
     found = {
         name: value
         for name, value in found.items()
-        if not name.startswith(_HEADS) and (whole or not name.startswith(_DECODER))
+        if not name.removeprefix("tower.").startswith(_HEADS)
+        and (whole or not name.startswith(_DECODER))
     }
     misfit = [
         f"{name} {tuple(found[name].shape)} instead of {tuple(own[name].shape)}"
@@ -101,19 +104,20 @@ def refuse_rotary(name: str, model: torch.nn.Module) -> None:
     if getattr(model, "rope", None) is not None:
         raise ValueError(
             f"--init.weights {name}: its positions are rotary (as those of DINOv3 and PE), which "
-            "the encoder trained here has not, so the weights would mean something else. Start "
-            "from one with learned positions: MAE, DeiT, CLIP, MetaCLIP, SigLIP."
+            "the encoder trained here has not, so the weights would mean something else. Give "
+            f"--model.encoder {name.split('.')[0]} as well."
         )
 
 
-def read(name: str) -> dict[str, Tensor]:
-    """{key: tensor} of a file, `timm:NAME` or `open_clip:NAME/TAG`."""
+def read(name: str, *, rotary: bool) -> dict[str, Tensor]:
+    """{key: tensor} of a file, `timm:NAME` or `open_clip:NAME/TAG`, for such an encoder."""
     if name.startswith("timm:"):
         import timm
 
         short = name.removeprefix("timm:")
-        with torch.device("meta"):  # before hundreds of megabytes are fetched
-            refuse_rotary(name, timm.create_model(short, pretrained=False))
+        if not rotary:
+            with torch.device("meta"):  # before hundreds of megabytes are fetched
+                refuse_rotary(name, timm.create_model(short, pretrained=False))
         return dict(timm.create_model(short, pretrained=True).state_dict())
     if name.startswith("open_clip:"):
         from emo8.labels.clip import encoder
@@ -154,8 +158,10 @@ def _plain(content: Any) -> dict[str, Tensor]:
     return weights
 
 
-def to_timm_names(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]:
-    """The weights under timm's names, fitted to the encoder's grid."""
+def own_names(weights: dict[str, Tensor], encoder: Any) -> dict[str, Tensor]:
+    """The weights under the names of the encoder, which are timm's, fitted to its grid."""
+    if isinstance(encoder, RotaryViT):
+        return encoder.own_names(weights)
     from timm.models.vision_transformer import checkpoint_filter_fn
 
     places = weights["pos_embed"].shape[1] if "pos_embed" in weights else 2

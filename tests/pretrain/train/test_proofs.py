@@ -33,6 +33,18 @@ RANK_1_DIES = KILLED_AT_5.replace(
 )
 
 
+_TINY = [
+    *("--model.dim", "192", "--model.depth", "12", "--model.heads", "3"),
+    *("--model.patch_size", "16", "--model.image_size", "64"),
+]
+# encoders of public families, small: CLIP's towers, and rotary ones with registers and without
+FAMILIES = {
+    "clip": ["--model.pre_norm", "true", "--model.activation", "quick_gelu"],
+    "dinov3": ["--model.encoder", "timm:vit_tiny_patch16_dinov3_qkvb", *_TINY],
+    "pe": ["--model.encoder", "timm:vit_pe_core_tiny_patch16_384", *_TINY],
+}
+
+
 class Died(BaseException):
     """Stands in for kill -9: nothing catches it."""
 
@@ -276,6 +288,30 @@ def test_fsdp__equals_ddp_and_both_take_over_from_each_other(
     # the sharded run goes on as a single process
     arguments = [*smoke_args, *common, "--out", str(runs["fsdp"]), "--steps", "9"]
     assert main(arguments) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families__compiled_and_sharded_runs_equal_a_plain_one(
+    family: str, tmp_path: Path, smoke_args: list[str]
+) -> None:
+    ways = {
+        "ddp": ["--system.parallel", "ddp"],
+        "fsdp": ["--system.parallel", "fsdp"],
+        "compiled": ["--system.compile", "true"],
+    }
+    found = {}
+    for way, options in ways.items():
+        run = tmp_path / way
+        arguments = [*smoke_args, *FAMILIES[family], *options, "--data.batch_size", "4"]
+        done = torchrun(2, *arguments, "--out", str(run), "--steps", "3")
+        assert done.returncode == 0, done.stderr[-3000:]
+        found[way] = untimed(run)
+    for one, two, three in zip(*found.values(), strict=True):
+        assert one["rows"] == two["rows"] == three["rows"]
+        assert one["loss"] == pytest.approx(two["loss"], abs=1e-3)
+        assert one["loss"] == pytest.approx(three["loss"], abs=1e-3)
 
 
 @pytest.mark.slow

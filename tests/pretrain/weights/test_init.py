@@ -118,7 +118,7 @@ def test_rotary__is_refused_before_anything_is_fetched(
         timm, "create_model", lambda n, pretrained: asked.append(pretrained) or made(n)
     )
     with pytest.raises(ValueError, match="positions are rotary"):
-        init.read(f"timm:{name}")
+        init.read(f"timm:{name}", rotary=False)
     assert asked == [False]
 
 
@@ -144,7 +144,7 @@ def test_public_towers__fit_the_encoder_of_their_size(name: str, settings: dict[
     sizes = override(recipes.b16(), settings).model
     with torch.device("meta"):
         tower, model = timm.create_model(name), build_model(sizes, teacher_dim=512, seed=0).mae
-    fitted = init.to_timm_names(dict(tower.state_dict()), model)
+    fitted = init.own_names(dict(tower.state_dict()), model)
     own = {n: v.shape for n, v in model.state_dict().items() if not n.startswith(init._DECODER)}
     heads = {n for n in fitted if n.startswith(init._HEADS)}
     assert {n: v.shape for n, v in fitted.items() if n not in heads} == own
