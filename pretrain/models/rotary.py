@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emo8.core.suggest import suggest
+from emo8.core.suggest import nearest
 from pretrain.models.vit import take_tokens, to_patches
 
 logger = logging.getLogger(__name__)
@@ -100,9 +100,11 @@ def tower(name: str, image_size: int, **options: Any) -> Any:
     short = name.removeprefix(PREFIX).split(".")[0]
     known = timm.list_models(module="eva")
     if short not in known:
+        near = ", ".join(nearest(short, known, most=3)) or "none"
         raise ValueError(
             f"model.encoder = {name!r}: not an encoder with rotary positions that timm knows; "
-            f"{suggest(short, known)}. Give the name without the tag of the weights."
+            f"nearest: {near}. Give the name without the tag of the weights, as "
+            "vit_small_patch16_dinov3 is."
         )
     made: Any = timm.create_model(short, pretrained=False, img_size=image_size, **options)
     wrong = {

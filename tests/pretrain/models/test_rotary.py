@@ -126,7 +126,7 @@ def test_rates__every_block_of_the_tower_has_its_layer() -> None:
             {"encoder": "timm:vit_small_patch16_dinov3"},
             "give --model.patch_size 16 --model.dim 384",
         ),
-        ({"encoder": "timm:vit_tiny_patch16_dinov"}, "did you mean"),
+        ({"encoder": "timm:vit_tiny_patch16_dinov"}, "nearest: vit_tiny_patch16_dinov3_qkvb"),
         ({"encoder": "timm:vit_base_patch16_224"}, "not an encoder with rotary positions"),
     ],
 )
