@@ -24,7 +24,8 @@ from emo8.core.json_text import parse_json
 from emo8.core.label_set import FOOTER_KEY
 from emo8.dataset.shards import RELEASE, all_files
 from emo8.engine.files import FINGERPRINT_KEY, SUM_KEY
-from emo8.publish.picture_scan import KINDS, scan
+from emo8.publish.findings import KINDS
+from emo8.publish.picture_scan import scan
 from emo8.publish.text_scan import TextScan, host_names, user_names
 
 _TEXTS = (".md", ".json", ".jsonl", ".yml", ".yaml", ".toml", ".csv", ".txt", ".html", ".tsv")

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from emo8.dataset.bare import BARE
-from emo8.publish.picture_scan import KINDS, scan
+from emo8.publish.findings import KINDS
+from emo8.publish.picture_scan import scan
 from tests.conftest import encoded, picture
 
 MARK = b"51.5007N"
