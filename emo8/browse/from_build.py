@@ -20,7 +20,8 @@ from emo8.engine import build_folder, verdict_table
 from emo8.engine.files import read_columns
 from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
-from emo8.labels.clip_steps import Model, embeddings
+from emo8.labels.clip.recorded import Model, first_model
+from emo8.labels.vectors import embeddings
 from emo8.review import queue, votes
 from emo8.tables.rows import COLUMNS, read_inputs
 
@@ -47,7 +48,7 @@ def read(build: Path) -> Rows:
         title=title,
         media=build / "browse" / "pictures",
         table=_with_people(build, table),
-        reader=_Parts(build, Model(**resolved["models"][0])),
+        reader=_Parts(build, first_model(resolved)),
         build=build,
     )
 

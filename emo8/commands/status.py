@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from emo8.engine import build_folder
     from emo8.engine.plan import load_plan, step_status
-    from emo8.labels import clip_steps
+    from emo8.labels.clip import recorded
     from emo8.labels.clip.models import EMBEDDED, EMBEDDED_KNOWS
     from emo8.report import understood
     from emo8.report.numbers import disputed_lines, funnel_lines
@@ -68,7 +68,7 @@ def _status(arguments: argparse.Namespace) -> int:
     steps = step_status(arguments.build, plan) if plan else {}
     complete = bool(plan and plan.dataset and not plan.unread)
     stats = build_folder.read_json(arguments.build / "report" / "stats.json") or {}
-    outdated = clip_steps.outdated(resolved)
+    outdated = recorded.outdated(resolved)
     damaged = _damaged(arguments.build, plan) if arguments.check else []
     if arguments.json:
         answer: dict[str, Any] = {"funnel": funnel, "steps": steps, "complete": complete}

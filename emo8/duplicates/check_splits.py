@@ -26,7 +26,7 @@ from emo8.engine import build_folder
 from emo8.engine.files import read_columns
 from emo8.engine.steps import part_path
 from emo8.engine.verdict_table import VERDICTS
-from emo8.labels.clip_steps import recorded
+from emo8.labels.clip.recorded import first_model
 from emo8.measure.filters.base import prepare
 from emo8.measure.filters.copies import DuplicateViews
 
@@ -77,7 +77,7 @@ def audit_build(build: Path) -> dict[str, Any]:
         column = read_columns(part_path(build, "measure", int(str(part))), ["pixel_sha256"])
         seen.pixels += column.column(0).take(pa.array(rows["row"].to_numpy())).to_pylist()
     with tempfile.TemporaryDirectory(dir=build / "tables", prefix=".views-") as folder:
-        views = read_views(build, kept, recorded(resolved), Path(folder))
+        views = read_views(build, kept, first_model(resolved), Path(folder))
         return _report(seen, views, config)
 
 

@@ -17,7 +17,8 @@ from emo8.duplicates.fingerprints import About, Prints
 from emo8.engine.database import Database
 from emo8.engine.files import fingerprint, read_columns, write_part
 from emo8.engine.steps import part_path
-from emo8.labels.clip_steps import Model, embeddings
+from emo8.labels.clip.recorded import Model
+from emo8.labels.vectors import embeddings
 from emo8.tables.rows import Slab
 
 TABLE = "leaks.parquet"  # in tables/

@@ -34,7 +34,8 @@ from emo8.engine.files import (
 )
 from emo8.engine.local import Engine
 from emo8.engine.steps import part_path
-from emo8.labels.clip_steps import Model, embeddings
+from emo8.labels.clip.recorded import Model
+from emo8.labels.vectors import embeddings
 from emo8.measure.filters.base import PHASH_RECIPE
 from emo8.measure.filters.copies import VIEWS_RECIPE
 from emo8.tables.rows import inputs, slabs

@@ -17,8 +17,9 @@ import pyarrow as pa
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.engine.steps import Batch, Step
 from emo8.labels.clip.domain import Domain
+from emo8.labels.clip.recorded import Model
 from emo8.labels.clip.vocabulary import Vocabulary
-from emo8.labels.clip_steps import Model, embeddings
+from emo8.labels.vectors import embeddings
 
 MAX_OBJECTS = 3  # as in EmoSet
 SINGLE = ("scene", "human_action", "facial_expression")

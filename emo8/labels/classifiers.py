@@ -14,10 +14,10 @@ import numpy as np
 from emo8.core.taxonomy import POLARITIES
 from emo8.engine.files import appearing, fingerprint
 from emo8.labels.clip.prompts import PromptSet
+from emo8.labels.clip.recorded import Model
 from emo8.labels.clip.text_vectors import TextVectors
 from emo8.labels.clip.vocabulary import Vocabulary
 from emo8.labels.clip.zeroshot import TextEncoder, classifier
-from emo8.labels.clip_steps import Model
 
 VERSION = 4
 

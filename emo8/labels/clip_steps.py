@@ -7,7 +7,6 @@ read narrow columns and decode no picture.
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -17,7 +16,6 @@ import numpy as np
 import pyarrow as pa
 
 from emo8.core import label_set
-from emo8.core.errors import BuildError, ModelError
 from emo8.core.images import DecodeError, decode
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.engine.live import ticked
@@ -25,6 +23,8 @@ from emo8.engine.steps import ROWS, Batch, Step
 from emo8.labels.calibration import Calibrations
 from emo8.labels.clip import domain
 from emo8.labels.clip.domain import Domain
+from emo8.labels.clip.recorded import Model
+from emo8.labels.vectors import distributions, embeddings, rows_or_null
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,25 +34,6 @@ if TYPE_CHECKING:
 # Pictures in a batch, by device. Every batch is filled up to it: sums are then done in one order,
 # whatever else is in it, and a vector can be kept for its picture.
 BATCH_IMAGES = {"cpu": 16, "cuda": 32}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A CLIP model as a build knows it: fixed by the hash of what it computes with."""
-
-    name: str  # as the recipe writes it
-    weights_sha256: str  # with the activation, where that is not GELU
-    activation: str  # gelu or quick_gelu
-    dim: int  # width of its embeddings
-    logit_scale: float  # the temperature factor
-    logit_bias: float | None  # of a sigmoid model (SigLIP); null for a softmax one
-    context_length: int  # tokens a text may have
-    precision: str  # of its image tower in this build: fp32 or bf16
-
-    @property
-    def table(self) -> str:
-        """The name of the step that holds this model's embeddings."""
-        return table_of(self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,101 +293,3 @@ def styles_of(claimed: Sequence[str | None], style_prob: np.ndarray) -> np.ndarr
             except ValueError:  # another vocabulary: CLIP decides
                 continue
     return found
-
-
-def distributions(column: pa.ChunkedArray | pa.Array, num_names: int) -> np.ndarray:
-    """A column of distributions as (N, K) float64; rows without one are uniform."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    out = np.full((len(array), num_names), 1 / num_names)
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    out[valid] = array.drop_null().flatten().to_numpy().reshape(-1, num_names)
-    return out
-
-
-def rows_or_null(values: np.ndarray, valid: np.ndarray) -> pa.Array:
-    """(N, K) numbers as a list column, null where not valid."""
-    rows = values.astype(np.float32)
-    return pa.array([r if ok else None for r, ok in zip(rows, valid)], pa.list_(pa.float32()))
-
-
-def embeddings(column: pa.ChunkedArray, dim: int) -> np.ndarray:
-    """An embedding column as (N, D) float32; rows without one are zeros."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    out = np.zeros((len(array), dim), np.float32)
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    out[valid] = array.drop_null().flatten().to_numpy().reshape(-1, dim)
-    return out
-
-
-def recorded(resolved: dict[str, Any]) -> Model:
-    """The first model of a build, as `resolved.json` describes it; BuildError for an old one."""
-    try:
-        return Model(**resolved["models"][0])
-    except (KeyError, IndexError, TypeError):
-        raise BuildError(
-            f"this build of {resolved['recipe']['name']!r} was made by another version of emo8: "
-            "run `emo8 build` again to bring it up to date"
-        ) from None
-
-
-def table_of(name: str) -> str:
-    """The name of the step that holds a model's embeddings."""
-    return "embed-" + re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
-
-
-def outdated(resolved: dict[str, Any]) -> dict[str, str]:
-    """{step: why} of the models that a build computed otherwise than their weights want."""
-    from emo8.labels.clip import models
-
-    lines = {}
-    for described in resolved.get("models", []):
-        name = described["name"]
-        if "activation" in described or models.folder_of(name):
-            continue
-        try:
-            wanted = models.settings_of(*models.known_pair(name)).activation
-        except ModelError:  # a name that nobody knows any more
-            continue
-        if wanted != models.GELU:
-            lines[table_of(name)] = (
-                f"{name}: labels and embeddings were made with GELU, and its weights were trained "
-                f"with {wanted}: `emo8 build` with the recipe makes them anew"
-            )
-    return lines
-
-
-def recall(name: str, known: list[dict[str, Any]], precision: str) -> Model | None:
-    """The model called `name` among the `known` ones, where its weights cannot have changed.
-
-    `precision` "auto" is what it had.
-    """
-    from emo8.labels.clip.folder_models import stored_sha256
-
-    fields = {item.name for item in dataclasses.fields(Model)}
-    for described in known:
-        if described["name"] == name and set(described) == fields:
-            model = Model(**described)
-            if stored_sha256(name) in (None, model.weights_sha256):
-                own = model.precision if precision == "auto" else precision
-                return dataclasses.replace(model, precision=own)
-    return None
-
-
-def resolve(name: str, precision: str) -> Model:
-    """The model called `name`, loaded to see what it is.
-
-    `precision` "auto" is the best for the model on this machine.
-    """
-    from emo8.labels.clip.encoder import best_precision, load
-
-    encoder = load(name)
-    return Model(
-        name=name,
-        weights_sha256=encoder.weights_sha256,
-        activation=encoder.activation,
-        dim=encoder.dim,
-        logit_scale=encoder.logit_scale,
-        logit_bias=encoder.logit_bias,
-        context_length=encoder.context_length,
-        precision=best_precision(name) if precision == "auto" else precision,
-    )

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from emo8.core import label_set
 from emo8.engine.steps import ROWS, Batch, Step
-from emo8.labels.clip_steps import Model
+from emo8.labels.clip.recorded import Model
 
 _BRIGHTNESS = (
     (0.25, "very dark"),

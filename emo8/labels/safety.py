@@ -17,8 +17,9 @@ import pyarrow as pa
 
 from emo8.core.schema import PUBLISHED_DECIMALS
 from emo8.engine.steps import ROWS, Batch, Step
+from emo8.labels.clip.recorded import Model
 from emo8.labels.clip.text_vectors import BATCH
-from emo8.labels.clip_steps import Model, embeddings
+from emo8.labels.vectors import embeddings
 
 if TYPE_CHECKING:
     from emo8.labels.clip.encoder import Encoder

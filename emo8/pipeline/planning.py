@@ -15,7 +15,7 @@ from emo8.engine import build_folder
 from emo8.engine.files import fingerprint
 from emo8.engine.plan import Plan, changes, load_plan
 from emo8.engine.steps import ROWS
-from emo8.labels import clip_steps
+from emo8.labels.clip import recorded
 from emo8.pipeline import ingest, steps
 from emo8.review import journal, votes
 from emo8.sources import cut
@@ -37,7 +37,7 @@ class Planner:
         self.recipe, self.out, self.chunks = recipe, out, chunks
         self.recipe_dir = recipe_path.resolve().parent
         before = build_folder.read_json(out / build_folder.RESOLVED) or {}
-        self.outdated = clip_steps.outdated(before)
+        self.outdated = recorded.outdated(before)
         self.resolved = steps.resolve(recipe, recipe_path, out)
         _warn_of_strange_words(recipe)
         self.steps = steps.part_steps(recipe, self.resolved, out)

@@ -18,7 +18,7 @@ from emo8.labels import calibration, clip_steps, safety
 from emo8.labels.attributes import Attributes
 from emo8.labels.calibration import Calibrations
 from emo8.labels.classifiers import ClassifierTask
-from emo8.labels.clip import domain
+from emo8.labels.clip import domain, recorded
 from emo8.labels.clip.models import EMBEDDED, EMBEDDED_KNOWS, PUBLIC
 from emo8.labels.clip.prompts import PromptSet, load_prompts
 from emo8.labels.clip.vocabulary import Vocabulary, load_vocabulary
@@ -31,7 +31,7 @@ from emo8.measure.step import Measure
 class ResolvedModels:
     """What the names in a recipe came to."""
 
-    models: tuple[clip_steps.Model, ...]  # the first also confirms near copies
+    models: tuple[recorded.Model, ...]  # the first also confirms near copies
     prompts: PromptSet
     vocabulary: Vocabulary
     calibrations: Calibrations
@@ -51,7 +51,7 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> ResolvedModels:
     if EMBEDDED in options.clip:
         say(f'note: {EMBEDDED_KNOWS}. For anything but drawings: clip = ["{PUBLIC}"]')
     models = tuple(
-        clip_steps.recall(name, known, options.precision) or _load(name, options.precision)
+        recorded.recall(name, known, options.precision) or _load(name, options.precision)
         for name in options.clip
     )
     prompts = load_prompts(recipe_dir / options.prompts if options.prompts else None)
@@ -85,10 +85,10 @@ def resolve(recipe: Recipe, recipe_path: Path, out: Path) -> ResolvedModels:
     )
 
 
-def _load(name: str, precision: str) -> clip_steps.Model:
+def _load(name: str, precision: str) -> recorded.Model:
     """What a model turns out to be, learned by loading it once."""
     say(f"model {name}: loading it for the first time")
-    return in_a_process(clip_steps.resolve, name, precision)
+    return in_a_process(recorded.resolve, name, precision)
 
 
 def part_steps(recipe: Recipe, resolved: ResolvedModels, out: Path) -> list[Step]:

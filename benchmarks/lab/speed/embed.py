@@ -32,6 +32,7 @@ from emo8.engine.files import write_part
 from emo8.engine.local import LocalEngine
 from emo8.engine.steps import ROWS, PartTask, part_path
 from emo8.labels import clip_steps
+from emo8.labels.clip import recorded
 from emo8.labels.clip.encoder import Encoder, best_precision, load
 from emo8.labels.clip.folder_models import write_untrained
 
@@ -90,7 +91,7 @@ def measure(pictures: list[bytes], rounds: int, folder: Path) -> dict[str, Any]:
     (folder / "model").mkdir()
     name = write_untrained(ARCHITECTURE, folder / "model")
     precision = best_precision(name)
-    step = clip_steps.Embed(model=clip_steps.resolve(name, precision), max_pixels=100_000_000)
+    step = clip_steps.Embed(model=recorded.resolve(name, precision), max_pixels=100_000_000)
     write_parts(folder, pictures, cores)
     tasks = [PartTask(step=step, build=folder, part=n, fingerprint="") for n in range(cores)]
     fp32, best = load(name), load(name, precision=precision)

@@ -41,7 +41,7 @@ from emo8.engine.build_folder import writing
 from emo8.engine.database import FOLDER, opened
 from emo8.engine.steps import ROWS
 from emo8.labels.calibration import Calibrations
-from emo8.labels.clip_steps import Model
+from emo8.labels.clip.recorded import Model
 from emo8.pipeline.decide import Decider
 from emo8.pipeline.verdicts import Verdicts
 from emo8.report import numbers

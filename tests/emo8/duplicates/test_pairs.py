@@ -17,7 +17,7 @@ from emo8.engine.database import opened
 from emo8.engine.files import write_part
 from emo8.engine.local import LocalEngine
 from emo8.engine.steps import part_path
-from emo8.labels.clip_steps import Model
+from emo8.labels.clip.recorded import Model
 from emo8.measure.filters.base import perceptual_hash, prepare
 from emo8.measure.filters.copies import DuplicateViews
 from tests.conftest import encoded, picture

@@ -12,9 +12,9 @@ import pytest
 from emo8.labels.classifiers import ClassifierTask
 from emo8.labels.clip.encoder import load
 from emo8.labels.clip.prompts import DEFAULT_PATH, load_prompts
+from emo8.labels.clip.recorded import resolve
 from emo8.labels.clip.text_vectors import TextVectors
 from emo8.labels.clip.vocabulary import load_vocabulary
-from emo8.labels.clip_steps import resolve
 
 HEAVY = ("torch", "open_clip")
 

@@ -21,7 +21,8 @@ from emo8.engine.plan import load_plan
 from emo8.labels.calibration import Calibrations, Fit
 from emo8.labels.clip.calibrate import Calibration
 from emo8.labels.clip.prompts import DEFAULT_PATH
-from emo8.labels.clip_steps import Calibrate, Label, Model
+from emo8.labels.clip.recorded import Model
+from emo8.labels.clip_steps import Calibrate, Label
 from emo8.pipeline.run import build
 from emo8.review.sheets import disagreements
 

@@ -182,25 +182,11 @@ def test_load__a_model_without_a_text_tower_is_refused(tmp_path: Path) -> None:
         load(f"local-dir:{tmp_path}")
 
 
-def test_resolve__a_build_keeps_the_precision_it_chose_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from emo8.labels import clip_steps
-    from emo8.labels.clip import encoder
-
-    monkeypatch.setattr(encoder, "best_precision", lambda name: "bf16")
-    first = clip_steps.resolve("embedded", "auto")
-    assert first.precision == "bf16"
-    monkeypatch.setattr(encoder, "best_precision", lambda name: "fp32")
-    known = [dataclasses.asdict(first)]
-    assert clip_steps.recall("embedded", known, "auto").precision == "bf16"
-    assert clip_steps.recall("embedded", known, "fp32").precision == "fp32"
-
-
 def test_embed__step_in_bf16_is_close_to_fp32_and_another_step(sample_pictures: list[Path]) -> None:
     from emo8.labels import clip_steps
+    from emo8.labels.clip import recorded
 
-    model = clip_steps.resolve("embedded", "fp32")
+    model = recorded.resolve("embedded", "fp32")
     files = [path.read_bytes() for path in sample_pictures if path.suffix == ".webp"][:3]
     rows = pa.table({"image": [{"bytes": data, "path": None} for data in [files[0], *files]]})
     batch = {"rows": rows, "measure": pa.table({"decode_reason": pa.nulls(4, pa.string())})}

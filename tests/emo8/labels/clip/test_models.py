@@ -142,15 +142,3 @@ def test_load__a_library_that_builds_otherwise_is_an_error(
     monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: plain)
     with pytest.raises(ModelError, match=r"activation='gelu'.*activation='quick_gelu'"):
         encoder.load("RN50/openai")
-
-
-def test_outdated__a_build_of_before_says_why_its_labels_are_made_anew() -> None:
-    from emo8.labels.clip_steps import outdated
-
-    names = ["ViT-B-16/openai", "ViT-B-32/laion2b_s34b_b79k", "embedded"]
-    old = {"models": [{"name": name} for name in names]}
-    ((table, line),) = outdated(old).items()
-    assert table == "embed-ViT-B-16-openai"
-    for word in ("ViT-B-16/openai", "GELU", "quick_gelu", "emo8 build"):
-        assert word in line
-    assert not outdated({"models": [{"name": names[0], "activation": "quick_gelu"}]})

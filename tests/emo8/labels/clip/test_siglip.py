@@ -13,9 +13,10 @@ from emo8.labels.classifiers import ClassifierTask
 from emo8.labels.clip.encoder import Encoder, load
 from emo8.labels.clip.models import EMBEDDED_DIR
 from emo8.labels.clip.prompts import load_prompts
+from emo8.labels.clip.recorded import Model, resolve
 from emo8.labels.clip.vocabulary import load_vocabulary
 from emo8.labels.clip.zeroshot import presence
-from emo8.labels.clip_steps import Label, Model, resolve
+from emo8.labels.clip_steps import Label
 from tests.conftest import picture
 
 BIAS = -8.0
