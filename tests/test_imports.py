@@ -126,7 +126,7 @@ def test_emo8__imports_no_heavy_library_at_top_level() -> None:
 def test_doors__nobody_imports_them() -> None:
     doors = (
         *("emo8.cli", "emo8.commands", "emo8.demo", "emo8.publish.send", "emo8.browse"),
-        *("pretrain.cli", "benchmarks.cli", "benchmarks.commands"),
+        *("pretrain.cli", "pretrain.commands", "benchmarks.cli", "benchmarks.commands"),
     )
     shared = ("emo8.browse.database", "emo8.demo.sample")  # what is installed, what is shipped
     found = [

@@ -1,0 +1,1 @@
+"""The commands of `uniemox`: arguments and what each prints."""
