@@ -11,7 +11,6 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from emo8.core.images import DecodeError
 from emo8.review.serve.session import Session
 
 HOST = "127.0.0.1"
@@ -58,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
                 handle(path)
             except (ValueError, TypeError, AttributeError) as error:
                 self._send_json({"error": str(error)}, 400)
-            except (KeyError, DecodeError):
+            except KeyError:
                 self._send(404, b"not found", "text/plain")
 
     def _get(self, path: str) -> None:

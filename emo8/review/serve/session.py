@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from PIL import Image
 
 from emo8.core import label_set
 from emo8.core.errors import Emo8Error
-from emo8.core.images import decode
 from emo8.engine.files import read_columns
+from emo8.engine.small_pictures import shrunk
 from emo8.engine.steps import ROWS, part_path
 from emo8.engine.verdict_table import VERDICTS
 from emo8.review import queue, sheets, votes
@@ -96,8 +94,11 @@ class Session:
         self.journal.append(answer(str(row), self.who(str(said.get("who", ""))), consent, found))
 
     def picture(self, row: str) -> bytes:
-        """A picture as a JPEG that every browser shows; KeyError for no row."""
-        return _jpeg(self.build, *self.places[row])
+        """A picture as a JPEG that every browser shows; KeyError for none, or none that decodes."""
+        data = _jpeg(self.build, *self.places[row])
+        if data is None:
+            raise KeyError(row)
+        return data
 
 
 def _vote(said: dict[str, Any]) -> dict[str, Any]:
@@ -121,13 +122,8 @@ def _vote(said: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=_KEPT_PICTURES)
-def _jpeg(build: Path, part: int, row: int) -> bytes:
-    column = _part(build, part)
-    image = Image.fromarray(decode(column[row]["bytes"].as_py()).rgb)
-    image.thumbnail((_MAX_SIDE_PX, _MAX_SIDE_PX))
-    out = io.BytesIO()
-    image.save(out, "JPEG", quality=90)
-    return out.getvalue()
+def _jpeg(build: Path, part: int, row: int) -> bytes | None:
+    return shrunk(_part(build, part)[row]["bytes"].as_py(), _MAX_SIDE_PX, quality=90)
 
 
 @functools.lru_cache(maxsize=2)
