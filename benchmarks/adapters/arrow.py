@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.adapters.base import Numbers, emotion_names
+from benchmarks.adapters.base import LabelledRows, Numbers, emotion_names
 from emo8.core.errors import SourceError
 from emo8.core.taxonomy import EMOTIONS
 from emo8.dataset.open import label_column, label_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """The columns of a table, and how they are read as labelled rows."""
+
+    values: Callable[[str], list[Any]]  # of a column, all rows
+    features: Mapping[str, Any]  # of `datasets`
+    schema: pa.Schema
+    origin: str
+
+    def text(self, name: str) -> list[str | None]:
+        """A narrow column as text; ClassLabel numbers become their names."""
+        return texts(self.values(name), self.features[name])
+
+    def labelled(
+        self,
+        *,
+        name: str,
+        emotion: str,
+        image: str,
+        split: list[str | None],
+        images: Callable[[Sequence[int]], list[bytes | None]],
+    ) -> LabelledRows:
+        """The rows; without `emotion_rule`, labels are the source's own claims."""
+        feature, names = self.features[emotion], self.schema.names
+        labels = emotion_labels(self.values(emotion), feature, emotion, self.origin)
+        spelled, notes = emotion_names(labels)
+        rules = self.text("emotion_rule") if "emotion_rule" in names else ["source"] * len(spelled)
+        return LabelledRows(
+            name=name,
+            origin=self.origin,
+            emotion=spelled,
+            rule=rules,
+            split=split,
+            images=images,
+            column=self.text,
+            column_names=narrow_columns(self.schema, without=(image,)),
+            notes=notes,
+            **people_facts(self.values, class_names(feature), names),
+        )
 
 
 def label_of(asked: str, columns: Sequence[str]) -> str:

@@ -7,16 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.adapters.arrow import (
-    class_names,
-    emotion_labels,
-    label_of,
-    narrow_columns,
-    people_facts,
-    require_columns,
-    texts,
-)
-from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
+from benchmarks.adapters.arrow import Columns, label_of, require_columns
+from benchmarks.adapters.base import LabelledRows, split_name
 from emo8.core.errors import SourceError
 from emo8.core.inside import cell_bytes
 from emo8.dataset.open import ALL, FoundData, open_split, roots
@@ -37,31 +29,20 @@ def read(
     for split in splits.values():
         require_columns([(emotion, "--emotion-column")], split.column_names, where)
     parts = list(splits.values())
-    features = first.features
-    schema = features.arrow_schema
+    _require_same_labels(splits, emotion, where)
 
     def values(column: str) -> list[Any]:
         return [v for part in parts for v in part.data.column(column).to_pylist()]
 
-    def column(column: str) -> list[str | None]:
-        return texts(values(column), features[column])
-
-    _require_same_labels(splits, emotion, where)
-    spelled, notes = emotion_names(
-        emotion_labels(values(emotion), features[emotion], emotion, where)
+    columns = Columns(
+        values=values, features=first.features, schema=first.features.arrow_schema, origin=where
     )
-    has_rule = "emotion_rule" in first.column_names
-    return LabelledRows(
+    return columns.labelled(
         name=name or _short_name(found),
-        origin=where,
-        emotion=spelled,
-        rule=column("emotion_rule") if has_rule else ["source"] * len(spelled),
-        split=_splits(splits, column),
+        emotion=emotion,
+        image="image",
+        split=_splits(splits, columns.text),
         images=_Images(parts, "image", roots(found, first)),
-        column=column,
-        column_names=narrow_columns(schema, without=("image",)),
-        notes=notes,
-        **people_facts(values, class_names(features[emotion]), first.column_names),
     )
 
 

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.adapters.arrow import (
-    class_names,
-    emotion_labels,
-    label_of,
-    narrow_columns,
-    people_facts,
-    require_columns,
-    texts,
-)
-from benchmarks.adapters.base import LabelledRows, emotion_names, split_name
+from benchmarks.adapters.arrow import Columns, label_of, require_columns
+from benchmarks.adapters.base import LabelledRows, split_name
 from emo8.core.errors import SourceError
 from emo8.core.inside import cell_bytes
 
@@ -42,25 +34,16 @@ def read(
     def values(column: str) -> list[Any]:
         return file.read([column]).column(column).to_pylist()
 
-    def column(column: str) -> list[str | None]:
-        return texts(values(column), features[column])
-
-    labels = emotion_labels(values(emotion), features[emotion], emotion, origin)
-    spelled, notes = emotion_names(labels)
-    rows = len(spelled)
-    return LabelledRows(
+    columns = Columns(values=values, features=features, schema=schema, origin=origin)
+    split: list[str | None] = [None] * file.metadata.num_rows
+    if "split" in schema.names:
+        split = [split_name(word) for word in columns.text("split")]
+    return columns.labelled(
         name=name or path.stem,
-        origin=origin,
-        emotion=spelled,
-        rule=column("emotion_rule") if "emotion_rule" in schema.names else ["source"] * rows,
-        split=[split_name(s) for s in column("split")]
-        if "split" in schema.names
-        else [None] * rows,
+        emotion=emotion,
+        image=image,
+        split=split,
         images=_RowGroups(file, image, path.parent),
-        column=column,
-        column_names=narrow_columns(schema, without=(image,)),
-        notes=notes,
-        **people_facts(values, class_names(features[emotion]), schema.names),
     )
 
 

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.lab.output import tell_with_table
-from benchmarks.lab.scenes import Scene, lookalike_scene, planted_scene
+from benchmarks.lab.scenes import Scene, add_arguments, lookalike_scene, scene_of
 from emo8.core.settings import DecideConfig
 from emo8.core.stats import wilson
 from emo8.duplicates import clusters, find
@@ -142,14 +142,7 @@ def lookalike_pairs(scene: Scene, pairs: np.ndarray) -> dict[str, Any]:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     config = DecideConfig()
     judged = read_judged(arguments.judged)
-    scene = planted_scene(
-        arguments.pictures,
-        arguments.per_style,
-        arguments.others,
-        arguments.seed,
-        arguments.model,
-        arguments.half,
-    )
+    scene = scene_of(arguments)
     found = search(scene, config)
     pairs = copies(scene, found, config)
     result: dict[str, Any] = {
@@ -242,14 +235,8 @@ def _recall_table(told: pd.DataFrame) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", required=True, help="glob of parquet with image and style")
+    add_arguments(parser)
     parser.add_argument("--lookalikes", help="parquet with image, vendor, codepoint, name")
-    parser.add_argument("--judged", type=Path, help="CSV of pairs that a person looked at")
-    parser.add_argument("--half", choices=["even", "odd"], help="only these pictures")
-    parser.add_argument("--per-style", type=int, default=60, help="pictures copied, per style")
-    parser.add_argument("--others", type=int, default=300, help="pictures beside them, per style")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--model", default="embedded")
     parser.add_argument("--pairs", help="parquet for every pair compared, to choose thresholds")
     parser.add_argument("--out", type=Path, required=True, help="without suffix: .md and .json")
     arguments = parser.parse_args(argv)

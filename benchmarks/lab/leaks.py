@@ -22,7 +22,7 @@ import pandas as pd
 
 from benchmarks.lab.copies import read_judged, share
 from benchmarks.lab.output import tell_with_table
-from benchmarks.lab.scenes import Scene, planted_scene
+from benchmarks.lab.scenes import Scene, add_arguments, scene_of
 from emo8.core.settings import LeaksConfig
 from emo8.duplicates import fingerprints
 from emo8.duplicates.fingerprints import About, Prints
@@ -119,23 +119,10 @@ def table(result: dict[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--pictures", required=True, help="glob of parquet with image and style")
-    parser.add_argument("--per-style", type=int, default=60, help="benchmark pictures per style")
-    parser.add_argument("--others", type=int, default=300, help="clean pictures per style")
-    parser.add_argument("--half", choices=["even", "odd"], help="only these pictures")
-    parser.add_argument("--judged", type=Path, help="CSV of pairs that a person looked at")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--model", default="embedded")
+    add_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="without suffix: .md and .json")
     arguments = parser.parse_args(argv)
-    scene = planted_scene(
-        arguments.pictures,
-        arguments.per_style,
-        arguments.others,
-        arguments.seed,
-        arguments.model,
-        arguments.half,
-    )
+    scene = scene_of(arguments)
     result = measure(scene, read_judged(arguments.judged))
     given = " ".join(argv if argv is not None else sys.argv[1:])
     result["command"] = f"python -m benchmarks.lab.leaks {given}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import glob
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -58,6 +60,24 @@ def _index(pattern: str, half: str | None) -> pd.DataFrame:
     index = pd.concat(pieces, ignore_index=True)
     odd = index["sha256"].map(lambda digest: int(digest[-1], 16) % 2 == 1)
     return index if half is None else index[odd == (half == "odd")]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What a scene with planted copies is made of, and what a person said of its pictures."""
+    add = parser.add_argument
+    add("--pictures", required=True, help="glob of parquet with image and style")
+    add("--per-style", type=int, default=60, help="pictures copied, or leaked, per style")
+    add("--others", type=int, default=300, help="pictures beside them, per style")
+    add("--half", choices=["even", "odd"], help="only these pictures")
+    add("--judged", type=Path, help="CSV of pairs that a person looked at")
+    add("--seed", type=int, default=0)
+    add("--model", default="embedded")
+
+
+def scene_of(arguments: argparse.Namespace) -> Scene:
+    """The scene that a command line asks for."""
+    a = arguments
+    return planted_scene(a.pictures, a.per_style, a.others, a.seed, a.model, a.half)
 
 
 def planted_scene(

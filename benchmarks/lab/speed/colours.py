@@ -9,23 +9,18 @@ one process on one thread, taken in turns, the least over rounds.
 
 from __future__ import annotations
 
-import argparse
 import io
 import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import cv2
 import pyarrow as pa
 import simplejpeg
 from PIL import Image, ImageCms
 
-from benchmarks.lab.output import tell
-from benchmarks.lab.speed.ingest import photographs
+from benchmarks.lab.speed.ingest import of_two_sizes
 from emo8.core.images import decode
-from emo8.engine import malloc
 from emo8.measure.step import Measure
 
 # Red, green and blue of the profiles, adapted to D50.
@@ -98,20 +93,7 @@ def measure(pictures: list[bytes], rounds: int) -> dict[str, float]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--pictures", required=True, help="parquet files or JPEGs, a glob")
-    parser.add_argument("--count", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args(argv)
-    cv2.setNumThreads(1)
-    malloc.keep_freed()  # as in the workers of a build
-    results = []
-    for size in ((800, 600), (2000, 1500)):
-        pictures = photographs(arguments.pictures, arguments.count, size)
-        results.append({"size": f"{size[0]}x{size[1]}", **measure(pictures, arguments.rounds)})
-    tell({"sizes": results}, arguments.out)
-    return 0
+    return of_two_sizes(measure, __doc__, argv, count=16, rounds=9)
 
 
 if __name__ == "__main__":

@@ -129,11 +129,19 @@ def measure(pictures: list[bytes], rounds: int) -> dict[str, float]:
     return {key: round(value, 3) for key, value in found.items()}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+def of_two_sizes(
+    measure: Callable[[list[bytes], int], dict[str, float]],
+    doc: str | None,
+    argv: Sequence[str] | None,
+    *,
+    count: int,
+    rounds: int,
+) -> int:
+    """A command that measures photographs (pictures, rounds) of two sizes in one process."""
+    parser = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
     parser.add_argument("--pictures", required=True, help="parquet files or JPEGs, a glob")
-    parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--count", type=int, default=count)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args(argv)
     cv2.setNumThreads(1)
@@ -144,6 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         results.append({"size": f"{size[0]}x{size[1]}", **measure(pictures, arguments.rounds)})
     tell({"sizes": results}, arguments.out)
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return of_two_sizes(measure, __doc__, argv, count=60, rounds=5)
 
 
 if __name__ == "__main__":
