@@ -6,10 +6,10 @@ What is counted is exact, what is computed says its formula, what is expected sa
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from pretrain import expectation
 from pretrain.config import recipes
 from pretrain.config.overrides import override
 from pretrain.config.resolve import resolve_features, resolve_steps
@@ -22,9 +22,6 @@ EMBEDDED_GFLOP = 0.18  # the embedded CLIP at 64 px, counted
 TRIED_ROWS = 16  # of a step that is timed on a CPU
 BYTES_PER_WEIGHT = 16  # fp32 weight, gradient and AdamW's two averages
 LONG_TEXT = 300  # characters; about the 77 tokens that CLIP reads
-# pictures seen in pretraining -> share of the teacher's variance explained on held-out pictures of
-# the same corpus: ViT-Ti at 64 px, distillation, November 2026, one seed each
-CURVE = ((19_200, 0.286), (38_400, 0.382), (57_600, 0.457))
 
 
 def plan(
@@ -48,7 +45,7 @@ def plan(
         "data": facts,
         "recipe": {"name": config.recipe, "why": why},
         "run": run,
-        "expect": expectation(config, run["pictures_seen"], facts["pictures"]),
+        "expect": expectation.expectation(config, run["pictures_seen"], facts["pictures"]),
         "settings": as_dict(config),
     }
 
@@ -232,40 +229,12 @@ def _step_seconds(config: PretrainConfig, precision: str) -> float:
     return step_seconds(with_system(config, precision, 0), [batch], teacher)
 
 
-# The promise --------------------------------------------------------------------------------------
-
-
-def expectation(config: PretrainConfig, pictures_seen: int, pictures: int) -> dict[str, Any]:
-    """What our curve says of a run that sees so many pictures, and how sure that is."""
-    same_kind = (config.model.dim, config.model.image_size) == (192, 64)
-    seen = [math.log(count) for count, _ in CURVE]
-    values = [value for _, value in CURVE]
-    mean_x, mean_y = sum(seen) / len(seen), sum(values) / len(values)
-    spread = sum((x - mean_x) ** 2 for x in seen)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(seen, values, strict=True)) / spread
-    at = mean_y + slope * (math.log(max(1, pictures_seen)) - mean_x)
-    low, high = CURVE[0][0], CURVE[-1][0]
-    inside = same_kind and low <= pictures_seen <= high
-    return {
-        "teacher_variance_explained": round(min(max(at, 0.0), 0.9), 2) if inside else None,
-        "measured_between": [low, high],
-        "passes_over_the_data": round(pictures_seen / max(1, pictures), 1),
-        "how_sure": "one seed, ViT-Ti at 64 px, another corpus: a direction, no interval"
-        if inside
-        else "outside of what was measured: no figure. Train a tenth of the steps, look at "
-        "`uniemox plot`, and decide",
-        "transfer": "no arm of our study has yet beaten an untrained network on faces of unseen "
-        "artists (docs/method.md)",
-    }
-
-
 def told(found: dict[str, Any]) -> str:
     """The plan for people."""
     from pretrain.train.progress import duration
 
     data, run, expect = found["data"], found["run"], found["expect"]
     texts, others = data["texts"], data["also_in"]
-    explained = expect["teacher_variance_explained"]
     lines = [
         f"data     {data['name']}: {data['pictures']:,} pictures, "
         f"{data['with_person_box']:,} with a person box",
@@ -282,6 +251,5 @@ def told(found: dict[str, Any]) -> str:
     ]
     if "price" in run:
         lines.append(f"price    {run['price']:.2f}")
-    reach = "" if explained is None else f"{explained:.2f} of the teacher's variance; "
-    lines += [f"expect   {reach}{expect['how_sure']}", f"         {expect['transfer']}"]
+    lines += [f"expect   {expectation.told(expect)}", f"         {expect['transfer']}"]
     return "\n".join(lines) + "\n"

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pretrain import plan
+from pretrain import expectation, plan
 from pretrain.cli import main
 from pretrain.config import recipes
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def planned(dataset_dir: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict:
@@ -49,11 +51,20 @@ def test_plan__of_a_cpu_times_steps_and_advises(
 
 
 def test_plan__promises_nothing_outside_of_what_was_measured() -> None:
-    inside = plan.expectation(recipes.cpu_demo(), 38_400, 14_000)
-    assert inside["teacher_variance_explained"] == pytest.approx(0.38, abs=0.03)
-    for config, seen in ((recipes.cpu_demo(), 10**7), (recipes.b16(), 38_400)):
-        found = plan.expectation(config, seen, 14_000)
+    inside = expectation.expectation(recipes.study_ti8(), 64_000, 14_000)
+    low, high = inside["interval"]
+    assert 0.2 < low < inside["teacher_variance_explained"] < high < 0.5
+    assert f"({low:.2f} to {high:.2f})" in expectation.told(inside)
+    for config, seen in ((recipes.study_ti8(), 10**7), (recipes.b16(), 64_000)):
+        found = expectation.expectation(config, seen, 14_000)
         assert found["teacher_variance_explained"] is None and "no figure" in found["how_sure"]
+
+
+def test_plan__curves_are_those_of_the_study() -> None:
+    for seed, curve in expectation.CURVES.items():
+        path = ROOT / "benchmarks" / "results" / "learning" / f"full-seed{seed}.json"
+        points = json.loads(path.read_text("utf-8"))["points"]
+        assert curve == tuple((p["steps"], round(p["pictures_explained"], 3)) for p in points)
 
 
 def test_plan__unknown_device_lists_the_known(

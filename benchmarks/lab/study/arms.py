@@ -100,6 +100,14 @@ def light_decoder() -> Arm:
     )
 
 
+def small_and_long() -> Arm:
+    return Arm(
+        name="small_and_long",
+        what="`light_decoder` with four blocks in place of twelve: more steps for the same time",
+        overrides={**light_decoder().overrides, "model.depth": "4"},
+    )
+
+
 def texts_without_emotion() -> Arm:
     return Arm(
         name="texts_without_emotion",
@@ -136,7 +144,7 @@ ARMS: dict[str, Callable[[], Arm]] = {
     make.__name__: make
     for make in (
         *(scratch, mae, distillation, without_person, full),
-        *(plain, light_decoder, without_l1, without_l2, paired),
+        *(plain, light_decoder, small_and_long, without_l1, without_l2, paired),
         *(texts_without_emotion, texts_with_emotion),
         *(teacher_without_emotion, supervised_hints),
     )

@@ -34,9 +34,11 @@ from benchmarks.lab.study import (
 from benchmarks.lab.study.arms import RECIPE, Arm
 from emo8.core.errors import Emo8Error
 
-FIRST_POINT = 250  # steps, of `full`; each later point has twice as many
-FIRST_OF_OTHERS = 1000  # of the other arms, which are shown no curve
+FIRST_POINT = 250  # steps; each later point has twice as many
+FIRST_OF_OTHERS = 1000  # of arms that are shown no curve
 WARMUP = 50
+DEPTH = "model.depth"
+CURVES_OF = ("full", "small_and_long")
 RESULTS = Path("benchmarks/results")
 
 
@@ -74,10 +76,10 @@ def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namesp
     run = given.work / "learning" / f"{arm.name}-seed{seed}"
     budget = 60 * given.cpu_minutes
     if not found["points"]:
-        found["beside"] = _beside(given.out, seed) or questions.beside(caches, seed)
+        found["beside"] = _beside(given.out, seed, arm) or questions.beside(caches, seed, arm)
     while found["cpu_s"] < budget:
         before = found["points"][-1]["steps"] if found["points"] else 0
-        first = FIRST_POINT if arm.name == "full" else FIRST_OF_OTHERS
+        first = FIRST_POINT if arm.name in CURVES_OF else FIRST_OF_OTHERS
         steps = _next(before, found["cpu_s"], budget, first)
         if steps <= before:
             break
@@ -98,22 +100,25 @@ def further(
 ) -> dict[str, Callable[[], Any]]:
     """The questions that were added, of a finished run: what they cost decides of which arms."""
     opened = questions.sources(caches)
-    looks = functools.cache(lambda: questions.looks_of_all(run, opened, seed))
+    looks = functools.cache(lambda: questions.looks_of_all(run, opened, seed, arm))
     asked: dict[str, Callable[[], Any]] = {}
-    if arm.name == "full":
+    if arm.name in CURVES_OF:
         asked["transfer"] = lambda: transfer.answers(looks(), caches, opened)
         asked["artists"] = lambda: artists.answers(looks(), opened, corpus)
+    if arm.name == "full":
         asked["fine_tuned"] = lambda: fine_tuned.answers(run, caches, opened, seed)
     if arm.name in ("full", "without_person"):
         asked["person_view"] = lambda: person_view.answers(run, corpus, seed)
     return asked
 
 
-def _beside(out: Path, seed: int) -> dict[str, Any] | None:
-    """What stands beside every arm of this seed, where an arm of it was measured already."""
+def _beside(out: Path, seed: int, arm: Arm) -> dict[str, Any] | None:
+    """What stands beside every arm of this seed and size, where one of it was measured already."""
     for path in sorted((out / "learning").glob(f"*-seed{seed}.json")):
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))["beside"]
-        return found
+        other: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if arms.get(other["arm"]).overrides.get(DEPTH) == arm.overrides.get(DEPTH):
+            found: dict[str, Any] = other["beside"]
+            return found
     return None
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from benchmarks.lab import learned
 from benchmarks.lab.learned import Seen
-from benchmarks.lab.study.arms import RECIPE
+from benchmarks.lab.study.arms import RECIPE, Arm
 from benchmarks.lab.study.sides import SIDES
 from emo8.core.taxonomy import EMOTIONS
 from pretrain.config import recipes
@@ -40,27 +40,28 @@ def ask(run: Path, caches: dict[str, Path]) -> dict[str, Any]:
     return _ask(model, caches, student="L1" in weights or "L2" in weights)
 
 
-def beside(caches: dict[str, Path], seed: int) -> dict[str, Any]:
-    """The same of the untrained network of this seed, of raw pixels, and of the teacher."""
+def beside(caches: dict[str, Path], seed: int, arm: Arm) -> dict[str, Any]:
+    """The same of the arm's untrained network, of raw pixels, and of the teacher."""
     opened = sources(caches)
-    looks = _beside(opened, seed, {"train": TRAIN_ROWS})
+    looks = _beside(opened, seed, arm, {"train": TRAIN_ROWS})
     return {name: _answers(seen, opened) for name, seen in looks.items()}
 
 
 def looks_of_all(
-    run: Path, opened: dict[str, MemorySource], seed: int
+    run: Path, opened: dict[str, MemorySource], seed: int, arm: Arm
 ) -> dict[str, dict[str, Seen]]:
     """{"run", "untrained", "pixels", "teacher": what it says of every picture of every side}."""
     model, _ = encoder.load_model(run)
-    return {"run": _look(model, opened, {}, student=False), **_beside(opened, seed, {})}
+    return {"run": _look(model, opened, {}, student=False), **_beside(opened, seed, arm, {})}
 
 
 def _beside(
-    opened: dict[str, MemorySource], seed: int, limits: dict[str, int]
+    opened: dict[str, MemorySource], seed: int, arm: Arm, limits: dict[str, int]
 ) -> dict[str, dict[str, Seen]]:
     teacher = opened["train"].teacher
     assert teacher is not None
-    untrained = build_model(recipes.get(RECIPE).model, teacher_dim=teacher.dim, seed=seed)
+    sizes = override(recipes.get(RECIPE), arm.overrides).model
+    untrained = build_model(sizes, teacher_dim=teacher.dim, seed=seed)
     seen = _look(untrained, opened, limits, student=False)
     pixels = {name: _as_features(_pixels(opened[name], len(s.features)), s)
               for name, s in seen.items()}  # fmt: skip
