@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,22 +67,27 @@ def prepare(
     limit: int = 0,
     predicted: Path | None = None,
     progress: Progress = lambda done: None,
+    start: Callable[[], Future[Any]] = lambda: database.start()[0],
 ) -> Prepared:
-    """Bring rows into FiftyOne with views, maps and colours; a second call updates."""
+    """Bring rows into FiftyOne with views, maps and colours; a second call updates.
+
+    `start` begins to connect; until that is done, pictures are made.
+    """
     if limit < 0:
         raise Emo8Error(f"--limit {limit}: use 1 or more rows")
     said = predictions.read(predicted) if predicted else None
     rows = read(data)
     chosen = choose(rows.table, where=where, limit=limit)
+    connected = start()
     vectors = rows.reader.vectors(chosen)
     chosen = chosen.assign(uniqueness=brain.uniqueness(vectors))
-    fiftyone = database.connect()
     notes = list(rows.notes)
     with _alone(rows):
-        dataset = open_dataset(fiftyone, rows.name)
+        pictures = fill.write_pictures(rows, chosen)
+        dataset = open_dataset(connected.result(), rows.name)
         place = str(Path(data).resolve()) if Path(data).exists() else data
         dataset.info |= {"emo8": {"data": place}}
-        filled = fill.fill(dataset, rows, chosen, vectors, progress)
+        filled = fill.fill(dataset, rows, chosen, vectors, pictures, progress)
         maps = brain.add_maps(dataset, chosen, vectors)
         if said is not None:
             notes += predictions.add(dataset, rows.table, said)
@@ -139,33 +145,44 @@ def check_address(address: str, port: int) -> str:
     return "" if alone else WARNING.format(address=address, port=port)
 
 
-def serve(
-    prepared: Prepared,
-    *,
-    port: int,
-    address: str,
-    open_browser: bool,
-    asked: bool,
-    ready: Callable[[], None] = lambda: None,
-) -> None:
-    """Show the App until the user interrupts; `asked` opens the rows of this call alone.
+_QUIET = {"remote": True, "auto": False}  # opens no browser, which `emo8 browse` does itself
 
-    `ready` is called once, when the App answers.
+
+class Server:
+    """FiftyOne's App at an address, started while the rows are read and filled.
+
+    Its server is a process that imports FiftyOne once more, watched by another that does too.
     """
-    fiftyone = database.connect()
-    dataset = prepared.dataset
-    view = dataset.load_saved_view(views.ASKED) if asked else None
-    session = fiftyone.launch_app(
-        None if view is not None else dataset,
-        view=view,
-        port=port,
-        address=address,
-        remote=not open_browser,
-        auto=False,
-    )
-    try:
-        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
-            ready()
-            session.wait(-1)
-    finally:
-        session.close()
+
+    def __init__(self, *, address: str, port: int) -> None:
+        self._how: dict[str, Any] = {**_QUIET, "address": address, "port": port}
+        self._empty: Future[Any] | None = None  # a session without a dataset: it starts the server
+
+    def start(self) -> Future[Any]:
+        """Begin to connect to the database, then to serve; the module, once it is connected."""
+        connected, self._empty = database.start(lambda fo: fo.launch_app(**self._how))
+        return connected
+
+    def show(self, prepared: Prepared) -> Any:
+        """A session with the dataset, or with the rows of this call where it asked for some."""
+        import fiftyone
+
+        assert self._empty is not None, "not started"
+        try:
+            self._empty.result()
+        except Exception as error:  # FiftyOne waits a minute for its server, then raises its own
+            raise BrowseError(
+                f"FiftyOne's App does not start on port {self._how['port']} ({error}): the rows "
+                "are in its database; run this again when the machine is less busy"
+            ) from error
+        dataset = prepared.dataset
+        view = dataset.load_saved_view(views.ASKED) if views.ASKED in prepared.views else None
+        return fiftyone.launch_app(
+            None if view is not None else dataset, view=view, **self._how, **_QUIET
+        )
+
+    def close(self) -> None:
+        """End the App, also one that is still starting."""
+        with contextlib.suppress(Exception):  # one that never came up was told of by `show`
+            if self._empty is not None:
+                self._empty.result().close()

@@ -9,6 +9,8 @@ import importlib.util
 import logging
 import os
 import platform
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +24,19 @@ _QUIET = {
     "FIFTYONE_DATABASE_VALIDATION": "0",  # mongod 6.0 works and is what the package above brings
     "FIFTYONE_SHOW_PROGRESS_BARS": "0",
 }
+
+
+def start(then: Callable[[Any], Any] = lambda fiftyone: None) -> tuple[Future[Any], Future[Any]]:
+    """`connect`, and what to do with the module next, in one thread: FiftyOne waits for seconds.
+
+    It is imported before the thread begins, so that no two threads import the same packages.
+    """
+    _import()
+    thread = ThreadPoolExecutor(1)
+    connected = thread.submit(connect)
+    done = thread.submit(lambda: then(connected.result()))
+    thread.shutdown(wait=False)
+    return connected, done
 
 
 def connect() -> Any:

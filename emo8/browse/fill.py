@@ -37,7 +37,12 @@ class Filled:
 
 
 def fill(
-    dataset: Any, rows: Rows, chosen: pd.DataFrame, vectors: np.ndarray, progress: Progress
+    dataset: Any,
+    rows: Rows,
+    chosen: pd.DataFrame,
+    vectors: np.ndarray,
+    pictures: PictureFiles,
+    progress: Progress,
 ) -> Filled:
     """Bring the chosen rows into `dataset`; `vectors` (N, D) belong to them in order."""
     fields.declare(dataset)
@@ -45,8 +50,6 @@ def fill(
     gone = [known[key][0] for key in set(known) - set(rows.table["key"])]
     if gone:
         dataset.delete_samples(gone)
-    pictures = PictureFiles(rows.media)
-    write_pictures(rows, chosen, pictures)
     counts = {"added": 0, "updated": 0, "missing": 0}
     stream = _stream(rows, chosen, vectors, pictures, counts, progress)
     changed: dict[str, dict[str, Any]] = {}
@@ -85,8 +88,9 @@ def _batcher() -> Any:
     return partial(StaticBatcher, batch_size=BATCH_ROWS)
 
 
-def write_pictures(rows: Rows, chosen: pd.DataFrame, pictures: PictureFiles) -> None:
-    """Make the picture files that are not there yet."""
+def write_pictures(rows: Rows, chosen: pd.DataFrame) -> PictureFiles:
+    """The picture files of the chosen rows; those that are not there yet are made."""
+    pictures = PictureFiles(rows.media)
     keys = chosen["picture_key"]
     wanted = chosen[keys.notna() & ~keys.duplicated()]  # a removed row has no key
     wanted = wanted[[pictures.find(key) is None for key in wanted["picture_key"]]]
@@ -95,6 +99,7 @@ def write_pictures(rows: Rows, chosen: pd.DataFrame, pictures: PictureFiles) -> 
     broken = sum(1 for _ in pictures.write(found))
     if broken:
         logger.info("%d rows hold no picture that can be shown", broken)
+    return pictures
 
 
 def _known(dataset: Any) -> dict[str, tuple[str, str, str]]:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from emo8.browse import app
+
+_OBJECTS = 50_000  # between two looks for garbage: importing FiftyOne and filling make little
 HELP = "a build or dataset in the FiftyOne App, with views of its interesting corners"
 DESCRIPTION = """\
 Opens the FiftyOne App (pip install 'emo8[browse]') on a build, a dataset folder, a Hub id, a
@@ -42,13 +47,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    import contextlib
+    import gc
+    import webbrowser
+
+    from emo8.browse import app
+
+    gc.set_threshold(_OBJECTS)
+    warning = app.check_address(arguments.address, arguments.port)
+    with contextlib.closing(app.Server(address=arguments.address, port=arguments.port)) as server:
+        prepared = _prepare(arguments, server)
+        if warning:
+            print(f"WARNING: {warning}", file=sys.stderr)
+        session = server.show(prepared)
+        shown = f"[{arguments.address}]" if ":" in arguments.address else arguments.address
+        page = f"http://{shown}:{arguments.port}/datasets/{prepared.dataset.name}"
+        print(f"{page}\nCtrl-C ends it; tags stay in FiftyOne's database", flush=True)
+        if not arguments.no_open:
+            webbrowser.open(page)
+        with contextlib.closing(session), contextlib.suppress(KeyboardInterrupt):
+            session.wait(-1)  # Ctrl-C is how it ends
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace, server: app.Server) -> app.Prepared:
+    """The rows in FiftyOne, while its App starts; says what changed."""
     import time
 
-    from emo8.browse import app, views
+    from emo8.browse import app
     from emo8.engine.progress import stage
 
     started = time.monotonic()
-    warning = app.check_address(arguments.address, arguments.port)
     with stage("rows into FiftyOne", 1) as counter:
         done = 0
 
@@ -63,6 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
             predicted=arguments.predictions,
             progress=progress,
+            start=server.start,
         )
         counter.advance(1, 0)
     filled = prepared.filled
@@ -74,20 +104,4 @@ def run(arguments: argparse.Namespace) -> int:
     for note in prepared.notes:
         print(f"note: {note}")
     print(f"saved views: {', '.join(prepared.views)}")
-    if warning:
-        print(f"WARNING: {warning}", file=sys.stderr)
-    shown = f"[{arguments.address}]" if ":" in arguments.address else arguments.address
-    page = f"http://{shown}:{arguments.port}/datasets/{prepared.dataset.name}"
-
-    def ready() -> None:
-        print(f"{page}\nCtrl-C ends it; tags stay in FiftyOne's database", flush=True)
-
-    app.serve(
-        prepared,
-        port=arguments.port,
-        address=arguments.address,
-        open_browser=not arguments.no_open,
-        asked=views.ASKED in prepared.views,
-        ready=ready,
-    )
-    return 0
+    return prepared

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,12 @@ from typing import Any
 import jinja2
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 
-from emo8.core.images import decode
-from emo8.core.label_set import MIKELS
-from emo8.core.taxonomy import EMOTIONS, STYLES
+from emo8.core.taxonomy import STYLES
 from emo8.core.version import __version__
 from emo8.engine.files import write_text
-from emo8.report import figures
+from emo8.report import figures, sample_grid
 
 PRETRAINED, UNTRAINED = "pretrained", "same encoder, untrained"
 
@@ -39,7 +34,7 @@ def write_report(out: Path, checks: list[tuple[str, bool, str]], *, folds: int) 
         (files("cards") / "demo_report.html").read_text(encoding="utf-8")
     )
     images = {
-        "grid": figures.sample_grid(picker(table), MIKELS),
+        "grid": sample_grid.draw(out / "build" / "dataset"),
         "funnel": figures.funnel(stats["funnel"]),
         "confidence": figures.confidence(_prob_by_style(table)),
         "losses": figures.curves(_loss_lines(steps), "step"),
@@ -69,28 +64,6 @@ def read_dataset(dataset: Path) -> pa.Table:
     return pa.concat_tables(
         pq.read_table(path) for path in sorted(dataset.glob("data/*/*.parquet"))
     )
-
-
-def picker(table: pa.Table) -> Callable[[str, str], Image.Image | None]:
-    """A function (emotion, style) -> the picture that shows the cell best, or None.
-
-    Only what people or sources named counts: a guess of CLIP's is nothing to show a label by.
-    """
-
-    def pick(emotion: str, style: str) -> Image.Image | None:
-        number = EMOTIONS.index(emotion)
-        in_cell = pc.and_(
-            pc.equal(table["emotion"], number), pc.equal(table["style"], STYLES.index(style))
-        )
-        named = pc.and_(in_cell, pc.not_equal(table["emotion_rule"], "clip"))
-        cell = table.filter(named).select(["emotion_prob", "image"])
-        if not cell.num_rows:
-            return None
-        sure = [prob[number] for prob in cell["emotion_prob"].to_pylist()]
-        best = max(range(cell.num_rows), key=sure.__getitem__)
-        return Image.fromarray(decode(cell["image"][best]["bytes"].as_py()).rgb)
-
-    return pick
 
 
 def compare(results: list[dict[str, Any]]) -> str:

@@ -9,15 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from PIL import Image
 
-from emo8.core.images import decode
 from emo8.core.label_set import NO_STYLE, LabelSet
 from emo8.core.licenses import hub_id
 from emo8.core.settings import LeaksConfig
 from emo8.core.taxonomy import SPLITS
-from emo8.dataset.shards import content_fingerprint, labels_of, list_shards, read_rows
+from emo8.dataset.shards import content_fingerprint, labels_of, read_rows
 from emo8.duplicates import fingerprints
 from emo8.engine.database import parquet, reading
 from emo8.engine.verdict_table import VERDICTS
@@ -102,39 +99,6 @@ def annotators(facts: dict[str, Any]) -> list[str]:
     rules = facts["emotion_rules"]
     words = {"human": "crowdsourced", "source": "found", "clip": "machine-generated"}
     return sorted({words.get(rule, "other") for rule in rules})
-
-
-def sample_pictures(root: Path) -> dict[tuple[str, str], Image.Image]:
-    """One picture per emotion and style: labelled by its source if any is, else CLIP's surest."""
-    labels = labels_of(root)
-    best: dict[tuple[int, int | None], tuple[tuple[bool, float], str, int]] = {}
-    for shard in list_shards(root):
-        table = pq.read_table(
-            root / shard.name,
-            columns=["emotion", "style", "emotion_rule", "emotion_prob", "published_sha256"],
-        )
-        for number, row in enumerate(table.to_pylist()):
-            if row["published_sha256"] is None or row["emotion"] is None:
-                continue
-            sure = row["emotion_prob"][row["emotion"]] if row["emotion_prob"] else 0.0
-            rank, cell = (row["emotion_rule"] != "clip", sure), (row["emotion"], row["style"])
-            if cell not in best or rank > best[cell][0]:
-                best[cell] = (rank, shard.name, number)
-    return {
-        (labels.emotions[emotion], labels.folder_of(style)): _picture(root / name, number)
-        for (emotion, style), (_, name, number) in best.items()
-    }
-
-
-def _picture(path: Path, number: int) -> Image.Image:
-    with pq.ParquetFile(path) as file:
-        for group in range(file.metadata.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if number < rows:
-                column = file.read_row_group(group, columns=["image"]).column("image")
-                return Image.fromarray(decode(column[number]["bytes"].as_py()).rgb)
-            number -= rows
-    raise IndexError(f"{path} has fewer rows")
 
 
 def _cells(table: pa.Table, labels: LabelSet) -> dict[str, dict[str, int]]:

@@ -37,10 +37,10 @@ from emo8.dataset.shards import (
 from emo8.engine import build_folder
 from emo8.engine.files import copy, damage, parquet_writer, write_text
 from emo8.engine.plan import load_plan
-from emo8.publish import card_numbers, fiftyone_file, verify, versions, votes
+from emo8.publish import fiftyone_file, verify, versions, votes
 from emo8.publish.card import CardInput, write_card
 from emo8.publish.versions import FIRST, State
-from emo8.report import figures
+from emo8.report import sample_grid
 
 GRID = "assets/grid.png"
 PUBLISHED = "published.json"  # in a build: hashes of the release notes it made public
@@ -106,12 +106,8 @@ def stage(
     stats = {**stats, "votes": votes.summary(build, num_votes)}
     fiftyone_file.write(root, name=repo or name)
     root_hash = verify.rows_root(root)
-    pictures = card_numbers.sample_pictures(root)
     (root / "assets").mkdir()
-    grid = figures.sample_grid(
-        lambda emotion, style: pictures.get((emotion, style)), labels_of(root)
-    )
-    (root / GRID).write_bytes(grid)
+    (root / GRID).write_bytes(sample_grid.draw(root))
 
     def finish(history: list[dict[str, Any]]) -> dict[str, Any]:
         version = history[-1]["version"]

@@ -13,38 +13,48 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from emo8.core.label_set import LabelSet
+from emo8.core.label_set import NO_STYLE, LabelSet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 TILE_PX = 116
 INK = "#222222"
+PANEL, SOFT_INK = "#f4f4f4", "#666666"  # a cell without a picture, and its words: 5.2:1
 
 
-def sample_grid(pick: Callable[[str, str], Image.Image | None], labels: LabelSet) -> bytes:
-    """Emotions (columns) by styles (rows); `pick(emotion, style)` gives each picture."""
-    colors = labels.emotion_colors
+def sample_grid(
+    pick: Callable[[str, str], Image.Image | str], labels: LabelSet, styles: Sequence[str] = ()
+) -> bytes:
+    """Emotions (columns) by styles (rows; by default all of `labels`).
+
+    `pick(emotion, style)` gives each picture, or the words that stand in its place.
+    """
+    colors, styles = labels.emotion_colors, styles or labels.styles
     left, top, gap = 132, 34, 6
     step = TILE_PX + gap
-    size = (left + step * len(labels.emotions), top + step * len(labels.styles))
+    size = (left + step * len(labels.emotions), top + step * len(styles))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(15)
+    font, small = ImageFont.load_default(15), ImageFont.load_default(12)
     for column, emotion in enumerate(labels.emotions):
         x = left + column * step
         draw.rectangle((x, top - 8, x + TILE_PX - 1, top - 4), fill=colors[emotion])
         draw.text((x + TILE_PX // 2, 4), emotion, fill=INK, font=font, anchor="ma")
-    for row, style in enumerate(labels.styles):
+    for row, style in enumerate(styles):
         y = top + row * step
-        label = style.replace("_", "\n")
+        label = "no style" if style == NO_STYLE else style.replace("_", "\n")
         draw.multiline_text((8, y + TILE_PX // 2), label, fill=INK, font=font, anchor="lm")
         for column, emotion in enumerate(labels.emotions):
             corner = (left + column * step, y)
             picture = pick(emotion, style)
-            if picture is None:
+            if isinstance(picture, str):
                 box = (*corner, corner[0] + TILE_PX - 1, corner[1] + TILE_PX - 1)
-                draw.rectangle(box, outline="#dddddd")
+                draw.rectangle(box, fill=PANEL)
+                middle = (corner[0] + TILE_PX // 2, corner[1] + TILE_PX // 2)
+                draw.multiline_text(
+                    middle, picture, fill=SOFT_INK, font=small, anchor="mm", align="center"
+                )
             else:
                 tile = ImageOps.fit(picture.convert("RGB"), (TILE_PX, TILE_PX))
                 sheet.paste(tile, corner)

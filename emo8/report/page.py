@@ -26,7 +26,7 @@ from emo8.engine.files import write_text
 from emo8.engine.verdict_table import VERDICTS
 from emo8.labels import calibration
 from emo8.labels.clip.calibrate import entropy
-from emo8.report import contact_sheet, figures
+from emo8.report import contact_sheet, figures, sample_grid
 from emo8.report.contact_sheet import Group, Layout, Tile
 from emo8.review import sheets as review
 from emo8.review.final_labels import parsed
@@ -158,7 +158,10 @@ def draw(build: Path, rows: pd.DataFrame, numbers: dict[str, Any]) -> dict[str, 
     claimed = rows[rows["emotion_clip"].notna()]
     prob = np.array(claimed["emotion_prob"].to_list()).reshape(-1, len(label_set.emotions()))
     by_style = {style: prob[claimed["style"].eq(style).to_numpy()] for style in label_set.styles()}
-    found = {"confidence": figures.confidence(by_style)}
+    found = {
+        "confidence": figures.confidence(by_style),
+        "grid": sample_grid.draw(build / "dataset"),
+    }
     for name, place in (("before", 0), ("after", -1)):
         counts = numbers["steps"][place]["counts"]
         names, styles = [*label_set.emotions(), "none"], _shown_styles(numbers)

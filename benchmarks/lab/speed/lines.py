@@ -189,6 +189,14 @@ def browse(found: Found) -> Iterator[Line]:
         yield Line(what=f"{rows} in FiftyOne, {words}", value=one["rows_s"], unit="s", most=most)
         yield Line(what=f"the App answers, {words}", value=one["served_s"], unit="s")
         yield Line(what=f"peak memory, {words}", value=one["peak_mb"], unit="MB")
+    if beside := found.get("compared"):
+        ours, peer = beside["ours"], beside["peer"]
+        what = f"{beside['rows']} rows, until the App answers the first time"
+        yield Line(what=what, value=beside["served_share"], unit="of its time",
+                   peer=f"4d54b67: {peer['served_s']:g} s", most=0.5)  # fmt: skip
+        yield Line(what=what, value=beside["cpu_share"], unit="of its CPU time",
+                   peer=f"4d54b67: {peer['cpu_s']:g} s")  # fmt: skip
+        yield Line(what=what, value=ours["served_s"], unit="s")
 
 
 def votes(found: Found) -> Iterator[Line]:
