@@ -177,9 +177,7 @@ class Server:
             ) from error
         dataset = prepared.dataset
         view = dataset.load_saved_view(views.ASKED) if views.ASKED in prepared.views else None
-        return fiftyone.launch_app(
-            None if view is not None else dataset, view=view, **self._how, **_QUIET
-        )
+        return fiftyone.launch_app(None if view is not None else dataset, view=view, **self._how)
 
     def close(self) -> None:
         """End the App, also one that is still starting."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from emo8.browse import app
+from emo8.browse import app, database, views
 from emo8.browse.app_style import EMOTION_COLORS
 from emo8.browse.media import file_stem
 from emo8.browse.rows import dataset_name
@@ -265,3 +266,24 @@ def test_check_address__a_taken_port_is_named() -> None:
 def test_check_address__what_cannot_be_served_is_named(address: str, port: int, words: str) -> None:
     with pytest.raises(BrowseError, match=words):
         app.check_address(address, port)
+
+
+@pytest.mark.parametrize(("asked", "opened"), [((), "dataset"), ((views.ASKED,), "view")])
+def test_server__shows_the_rows_asked_for_and_leaves_the_browser_alone(
+    asked: tuple[str, ...], opened: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fiftyone
+
+    calls: list[tuple[Any, dict[str, Any]]] = []
+    monkeypatch.setattr(
+        fiftyone, "launch_app", lambda dataset=None, **how: calls.append((dataset, how))
+    )
+    monkeypatch.setattr(database, "connect", lambda: fiftyone)
+    server = app.Server(address="127.0.0.1", port=5151)
+    assert server.start().result() is fiftyone
+    rows = SimpleNamespace(name="rows", load_saved_view=lambda name: f"view {name}")
+    server.show(SimpleNamespace(dataset=rows, views=asked))  # type: ignore[arg-type]
+    where = {"address": "127.0.0.1", "port": 5151, "remote": True, "auto": False}
+    assert calls[0] == (None, where)  # an empty one, which starts the server
+    wanted = (rows, None) if opened == "dataset" else (None, f"view {views.ASKED}")
+    assert calls[1] == (wanted[0], where | {"view": wanted[1]})
