@@ -294,13 +294,9 @@ def _agreed(number: int) -> bool:
 def _show(report: dict[str, object], *, as_json: bool) -> None:
     import json
 
+    from emo8.review import told
+
     if as_json:
         print(json.dumps(report, indent=2))
         return
-    for name, value in report.items():
-        if isinstance(value, dict):
-            print(f"{name}:")
-            for key, number in value.items():
-                print(f"  {key:<16} {number}")
-        elif value not in (None, ""):
-            print(f"{name:<24} {value}")
+    print("\n".join(told.lines(report)))
