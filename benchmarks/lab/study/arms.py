@@ -13,6 +13,7 @@ from emo8.core.errors import Emo8Error
 from emo8.core.suggest import suggest
 
 RECIPE = "study_ti8"
+CURVES_OF = ("full", "small_and_long")  # asked all the way, and put the questions of transfer
 
 
 @dataclass(frozen=True, kw_only=True)

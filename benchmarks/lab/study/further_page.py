@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.lab.study.intervals import interval, verdict
+from benchmarks.lab.study.learned_figure import Gain
 
 Run = dict[str, Any]
 PERSON_TESTS = (("person", "random crop"), ("scene + person", "scene"))
@@ -21,6 +22,18 @@ def lines(runs: list[Run]) -> list[str]:
         *_person_view([run for run in runs if "person_view" in run]),
         *_fine_tuned([run for run in full if "fine_tuned" in run]),
     ]
+
+
+def gains(runs: list[Run]) -> list[Gain]:
+    """What `full` gains over the untrained network where the whole encoder is fine-tuned."""
+    asked = [run["fine_tuned"] for run in runs if run["arm"] == "full" and "fine_tuned" in run]
+    questions = list(asked[0]["run"]) if asked else []
+    found = []
+    for question in questions:
+        gaps = _gaps([(one["run"][question], one["untrained"][question]) for one in asked])
+        within = interval(gaps, len(questions))
+        found.append((f"fine-tuned: {question}", "untrained", float(gaps.mean()), *within))
+    return found
 
 
 def _artists(runs: list[Run]) -> list[str]:

@@ -38,7 +38,6 @@ FIRST_POINT = 250  # steps; each later point has twice as many
 FIRST_OF_OTHERS = 1000  # of arms that are shown no curve
 WARMUP = 50
 DEPTH = "model.depth"
-CURVES_OF = ("full", "small_and_long")
 RESULTS = Path("benchmarks/results")
 
 
@@ -79,7 +78,7 @@ def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namesp
         found["beside"] = _beside(given.out, seed, arm) or questions.beside(caches, seed, arm)
     while found["cpu_s"] < budget:
         before = found["points"][-1]["steps"] if found["points"] else 0
-        first = FIRST_POINT if arm.name in CURVES_OF else FIRST_OF_OTHERS
+        first = FIRST_POINT if arm.name in arms.CURVES_OF else FIRST_OF_OTHERS
         steps = _next(before, found["cpu_s"], budget, first)
         if steps <= before:
             break
@@ -102,7 +101,7 @@ def further(
     opened = questions.sources(caches)
     looks = functools.cache(lambda: questions.looks_of_all(run, opened, seed, arm))
     asked: dict[str, Callable[[], Any]] = {}
-    if arm.name in CURVES_OF:
+    if arm.name in arms.CURVES_OF:
         asked["transfer"] = lambda: transfer.answers(looks(), caches, opened)
         asked["artists"] = lambda: artists.answers(looks(), opened, corpus)
     if arm.name == "full":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.lab.study.arms import CURVES_OF
 from benchmarks.results.figures import COLORS, save
 
 SIDES = (("pictures", "-", "unseen pictures"), ("families", "--", "unseen artists"))
+TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 Gain = tuple[str, str, float, float, float]  # question, against, mean, low, high
 
 
@@ -30,23 +31,23 @@ def draw(path: Path, runs: Sequence[dict[str, Any]], gains: Sequence[Gain]) -> P
 
 
 def _curves(axes: Any, runs: Sequence[dict[str, Any]]) -> None:
-    """Mean over seeds, and each seed as a thin line; arms without a student have none."""
-    arms = list(dict.fromkeys(run["arm"] for run in runs))
+    """Mean over seeds, and each seed as a thin line."""
+    arms = [arm for arm in CURVES_OF if any(run["arm"] == arm for run in runs)]
     for number, arm in enumerate(arms):
         for side, line, told in SIDES:
-            found: defaultdict[int, list[float]] = defaultdict(list)
-            for run in (run for run in runs if run["arm"] == arm):
-                points = [
+            seeds = [
+                [
                     (point["steps"], point[f"{side}_explained"])
                     for point in run["points"]
                     if f"{side}_explained" in point
                 ]
-                for steps, value in points:
-                    found[steps].append(value)
+                for run in runs
+                if run["arm"] == arm
+            ]
+            for points in seeds:
                 axes.plot(*zip(*points, strict=True), line, color=COLORS[number], lw=0.5, alpha=0.5)
-            # the last points of seeds lie at different steps: a mean is drawn where all have one
-            most = max(map(len, found.values()), default=0)
-            means = [(steps, np.mean(v)) for steps, v in sorted(found.items()) if len(v) == most]
+            # the n-th points of all seeds, which lie at nearly the same steps
+            means = [tuple(np.mean(nth, axis=0)) for nth in zip(*seeds, strict=False)]
             if means:
                 axes.plot(
                     *zip(*means, strict=True), line, color=COLORS[number], marker="o",
@@ -54,8 +55,9 @@ def _curves(axes: Any, runs: Sequence[dict[str, Any]]) -> None:
                 )  # fmt: skip
     axes.axhline(0, color="#bbbbbb", linewidth=1)
     axes.set_xscale("log")
-    asked = sorted({point["steps"] for run in runs for point in run["points"][:-1]})
-    axes.set_xticks(asked, [f"{steps:,}" for steps in asked])
+    most = max((point["steps"] for run in runs for point in run["points"]), default=0)
+    ticks = [steps for steps in TICKS if steps <= most]
+    axes.set_xticks(ticks, [f"{steps:,}" for steps in ticks])
     axes.minorticks_off()
     axes.set_xlabel("steps of 64 pictures")
     axes.set_ylabel("share of the teacher's variance explained")
@@ -75,5 +77,5 @@ def _gains(axes: Any, gains: Sequence[Gain]) -> None:
     axes.axvline(0, color="#bbbbbb", linewidth=1)
     axes.set_yticks([len(questions) - n - 0.15 for n in range(len(questions))], questions)
     axes.set_xlabel("gain in accuracy, corrected 95% interval")
-    axes.set_title("Does it transfer? full against what costs nothing", fontsize=11)
+    axes.set_title("Does it transfer? Gains of full", fontsize=11)
     axes.legend(frameon=False, fontsize=8)

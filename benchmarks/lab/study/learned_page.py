@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.lab.study import further_page, learned_figure, parts_page
+from benchmarks.lab.study.arms import CURVES_OF
 from benchmarks.lab.study.intervals import RESAMPLES, interval, verdict
 from emo8.core.errors import SourceError
 
@@ -40,21 +41,21 @@ def write(out: Path) -> Path:
         "",
         *_unfinished(runs),
         *_last(runs),
-        *_curves(runs),
-        *_tests(runs),
+        *_curves([run for run in runs if run["arm"] in CURVES_OF]),
+        *(line for arm in CURVES_OF for line in _tests(runs, arm)),
         *_added(runs),
         *further_page.lines(runs),
         *parts_page.lines(runs),
     ]
-    learned_figure.draw(out / "learning.svg", runs, gains(runs))
+    learned_figure.draw(out / "learning.svg", runs, [*gains(runs), *further_page.gains(runs)])
     path = out / "learning.md"
     path.write_text("\n".join(lines), "utf-8")
     return path
 
 
-def gains(runs: list[dict[str, Any]]) -> list[learned_figure.Gain]:
-    """What `full` gains over the untrained network and over raw pixels, on every question."""
-    full = [run for run in runs if run["arm"] == "full"]
+def gains(runs: list[dict[str, Any]], arm: str = "full") -> list[learned_figure.Gain]:
+    """What an arm gains over the untrained network and over raw pixels, on every question."""
+    full = [run for run in runs if run["arm"] == arm]
     added = [run for run in full if "transfer" in run]
     found = []
     for name in AGAINST:
@@ -133,18 +134,18 @@ def _growth(points: list[tuple[int, float]]) -> str:
     return f"; grows as steps to the power {np.polyfit(steps, values, 1)[0]:.2f}"
 
 
-def _tests(runs: list[dict[str, Any]]) -> list[str]:
-    """`full` against the untrained network and raw pixels, as planned."""
-    full = [run for run in runs if run["arm"] == "full"]
+def _tests(runs: list[dict[str, Any]], arm: str) -> list[str]:
+    """An arm against the untrained network of its size and raw pixels, as planned."""
+    full = [run for run in runs if run["arm"] == arm]
     if not full:
-        return ["## Tests", "", "`full` is not measured yet.", ""]
+        return [f"## Tests of `{arm}`", "", "It is not measured yet.", ""]
     agreed = [run["points"][-1].get("families_agreement", 0.0) for run in full]
     reached = "reached" if min(agreed) >= AGREEMENT else "missed"
     told = ", ".join(f"{value:.2f}" for value in agreed)
     return [
-        "## Tests",
+        f"## Tests of `{arm}`",
         "",
-        *_judged([gain for gain in gains(runs) if gain[0].startswith("style")]),
+        *_judged([gain for gain in gains(runs, arm) if gain[0].startswith("style")], arm),
         f"Zero-shot agreement on unseen families: {told}; the target of {AGREEMENT} is {reached}."
         + (f" {_reached_at(full)}" if reached == "missed" else ""),
         "",
@@ -190,19 +191,22 @@ def _added(runs: list[dict[str, Any]]) -> list[str]:
     for name in ("untrained", "pixels", "teacher"):
         found = asked[0]["transfer"][name]
         lines.append(_row([name, asked[0]["seed"], *_means(found, keys)]))
-    judged = [gain for gain in gains(runs) if not gain[0].startswith("style")]
-    return [*lines, "", *_judged(judged)]
+    lines.append("")
+    for arm in dict.fromkeys(run["arm"] for run in asked):
+        every = gains(runs, arm)
+        lines += _judged([gain for gain in every if not gain[0].startswith("style")], arm)
+    return lines
 
 
 def _means(found: dict[str, Any], keys: list[tuple[str, str]]) -> list[str]:
     return [f"{np.mean(found[question][n]):.3f}" for question, n in keys]
 
 
-def _judged(found: list[learned_figure.Gain]) -> list[str]:
-    """A table of gains of `full`, with what their intervals say."""
+def _judged(found: list[learned_figure.Gain], arm: str) -> list[str]:
+    """A table of an arm's gains, with what their intervals say."""
     if not found:
         return []
-    lines = ["| question | `full` against | difference | corrected interval | verdict |"]
+    lines = [f"| question | `{arm}` against | difference | corrected interval | verdict |"]
     lines += ["|---|---|---|---|---|"]
     for question, name, mean, low, high in found:
         within = f"{low:+.3f} to {high:+.3f}"
