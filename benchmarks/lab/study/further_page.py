@@ -24,9 +24,9 @@ def lines(runs: list[Run]) -> list[str]:
     ]
 
 
-def gains(runs: list[Run]) -> list[Gain]:
-    """What `full` gains over the untrained network where the whole encoder is fine-tuned."""
-    asked = [run["fine_tuned"] for run in runs if run["arm"] == "full" and "fine_tuned" in run]
+def gains(runs: list[Run], arm: str) -> list[Gain]:
+    """What an arm gains over the untrained network where the whole encoder is fine-tuned."""
+    asked = [run["fine_tuned"] for run in runs if run["arm"] == arm and "fine_tuned" in run]
     questions = list(asked[0]["run"]) if asked else []
     found = []
     for question in questions:

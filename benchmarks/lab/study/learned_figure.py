@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,19 @@ TICKS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 Gain = tuple[str, str, float, float, float]  # question, against, mean, low, high
 
 
-def draw(path: Path, runs: Sequence[dict[str, Any]], gains: Sequence[Gain]) -> Path:
-    """The SVG: two panels, side by side."""
+def draw(path: Path, runs: Sequence[dict[str, Any]], gains: Mapping[str, Sequence[Gain]]) -> Path:
+    """The SVG: curves, and beside them a panel of gains for each arm in `gains`."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
     pyplot.rcParams["svg.hashsalt"] = "emo8"
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
-    _curves(left, runs)
-    _gains(right, gains)
+    count = 1 + len(gains)
+    figure, panels = pyplot.subplots(1, count, figsize=(5 * count, 4.2), layout="constrained")
+    _curves(panels[0], runs)
+    for axes, (arm, found) in zip(panels[1:], gains.items(), strict=True):
+        _gains(axes, arm, found)
     return save(figure, path)
 
 
@@ -65,8 +67,8 @@ def _curves(axes: Any, runs: Sequence[dict[str, Any]]) -> None:
     axes.legend(frameon=False, fontsize=8)
 
 
-def _gains(axes: Any, gains: Sequence[Gain]) -> None:
-    """`full` minus the untrained network and minus raw pixels, with corrected intervals."""
+def _gains(axes: Any, arm: str, gains: Sequence[Gain]) -> None:
+    """The arm minus the untrained network and minus raw pixels, with corrected intervals."""
     questions = list(dict.fromkeys(gain[0] for gain in gains))
     for number, against in enumerate(dict.fromkeys(gain[1] for gain in gains)):
         for question, _, mean, low, high in (gain for gain in gains if gain[1] == against):
@@ -77,5 +79,5 @@ def _gains(axes: Any, gains: Sequence[Gain]) -> None:
     axes.axvline(0, color="#bbbbbb", linewidth=1)
     axes.set_yticks([len(questions) - n - 0.15 for n in range(len(questions))], questions)
     axes.set_xlabel("gain in accuracy, corrected 95% interval")
-    axes.set_title("Does it transfer? Gains of full", fontsize=11)
+    axes.set_title(f"Does it transfer? Gains of {arm}", fontsize=11)
     axes.legend(frameon=False, fontsize=8)

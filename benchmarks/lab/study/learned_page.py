@@ -47,13 +47,15 @@ def write(out: Path) -> Path:
         *further_page.lines(runs),
         *parts_page.lines(runs),
     ]
-    learned_figure.draw(out / "learning.svg", runs, [*gains(runs), *further_page.gains(runs)])
+    found = {arm: [*gains(runs, arm), *further_page.gains(runs, arm)] for arm in CURVES_OF}
+    shown = {arm: every for arm, every in found.items() if every}
+    learned_figure.draw(out / "learning.svg", runs, shown)
     path = out / "learning.md"
     path.write_text("\n".join(lines), "utf-8")
     return path
 
 
-def gains(runs: list[dict[str, Any]], arm: str = "full") -> list[learned_figure.Gain]:
+def gains(runs: list[dict[str, Any]], arm: str) -> list[learned_figure.Gain]:
     """What an arm gains over the untrained network and over raw pixels, on every question."""
     full = [run for run in runs if run["arm"] == arm]
     added = [run for run in full if "transfer" in run]
