@@ -74,9 +74,18 @@ SMALL_AND_LONG = Studied(
             (7_000, 0.657),
             (7_047, 0.659),
         ),
+        2: (
+            (250, -0.024),
+            (500, 0.263),
+            (1_000, 0.332),
+            (2_000, 0.450),
+            (4_000, 0.602),
+            (6_600, 0.672),
+            (6_686, 0.671),
+        ),
     },
-    transfer="after 7,000 steps frozen features told emotions of unseen artists and topics better "
-    "than an untrained network and raw pixels, styles from few labels not (docs/method.md)",
+    transfer="after 7,000 steps frozen features told emotions of unseen artists better than raw "
+    "pixels and an untrained network, styles not better than untrained (docs/method.md)",
 )
 ALL = {"full": FULL, "small_and_long": SMALL_AND_LONG}
 

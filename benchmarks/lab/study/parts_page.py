@@ -32,22 +32,27 @@ def lines(runs: list[Run]) -> list[str]:
         at_steps = {run["seed"]: _at_steps(run, steps) for run in full.values()}
         pairs = [(run, _at_steps(run, steps)) for run in others]
         found += [f"### After {steps:,} steps", "", *_table(arms, at_steps, pairs)]
-    spent = [run["points"][-1]["cpu_s"] for run in others]
-    pairs = [(run, _numbers(run["points"][-1])) for run in others]
-    at_time = {seed: _at_time(run, float(np.median(spent))) for seed, run in full.items()}
-    minutes = np.median(spent) / 60
-    found += [
-        f"### After {minutes:.0f} CPU minutes",
-        "",
-        "`full` is read from its own curve, by a line in the log of CPU time between its points.",
-        "",
-        *_table(arms, at_time, pairs),
-    ]
+    budgets = sorted({_minutes(run) for run in others})
+    if budgets:
+        found += [
+            "Curves are read at equal CPU time by a line in its log between their points.",
+            "",
+        ]
+    for minutes in budgets:
+        there = [run for run in others if _minutes(run) >= minutes]
+        at_time = {seed: _at_time(run, 60.0 * minutes) for seed, run in full.items()}
+        pairs = [(run, _at_time(run, 60.0 * minutes)) for run in there]
+        found += [f"### After {minutes} CPU minutes", "", *_table(arms, at_time, pairs)]
     return found
 
 
 def _of(runs: list[Run], arm: str) -> list[Run]:
     return [run for run in runs if run["arm"] == arm]
+
+
+def _minutes(run: Run) -> int:
+    """The budget of CPU time that the run has spent."""
+    return round(run["points"][-1]["cpu_s"] / 60)
 
 
 def _common(runs: list[Run]) -> int:
@@ -65,6 +70,8 @@ def _at_time(run: Run, cpu_s: float) -> Numbers:
     """The numbers at that CPU time, on lines in its logarithm between the points."""
     times = np.log([point["cpu_s"] for point in run["points"]])
     rows = [_numbers(point) for point in run["points"]]
+    if len(rows) == 1:
+        return rows[0]
     return {
         name: float(np.interp(np.log(cpu_s), times, [row[name] for row in rows]))
         for name in rows[0]
@@ -85,6 +92,8 @@ def _table(
     found.append(f"| full | | {' | '.join(means)} |")
     for arm in arms:
         mine = [(run, row) for run, row in others if run["arm"] == arm]
+        if not mine:
+            continue
         steps = np.mean([run["points"][-1]["steps"] for run, _ in mine])
         gaps = [[row[name] - full[run["seed"]][name] for run, row in mine if name in row]
                 for name in asked]  # fmt: skip

@@ -24,13 +24,13 @@ def test_parts__nothing_is_said_while_full_stands_alone() -> None:
 
 
 def test_parts__equal_steps_are_the_largest_that_every_run_reached() -> None:
-    full = run("full", 0, [(250, 100.0, 0.1), (500, 200.0, 0.2), (1000, 400.0, 0.4)])
-    mae = run("mae", 0, [(250, 50.0, 0.15), (500, 100.0, 0.25), (800, 200.0, 0.30)])
+    full = run("full", 0, [(250, 90.0, 0.1), (500, 180.0, 0.2), (1000, 360.0, 0.4)])
+    mae = run("mae", 0, [(250, 45.0, 0.15), (500, 90.0, 0.25), (800, 180.0, 0.30)])
     page = "\n".join(parts_page.lines([full, mae]))
     assert "### After 500 steps" in page and "`mae`: what mae is" in page
     assert "+0.050 (+0.050 to +0.050)" in page
     assert "### After 3 CPU minutes" in page
-    assert "| full | | 0.200" in page  # at 200 s, as measured there
+    assert "| full | | 0.200" in page  # at 180 s, as measured there
     assert "+0.100 (+0.100 to +0.100)" in page
 
 
