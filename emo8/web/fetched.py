@@ -76,7 +76,9 @@ def _from_parts(rows: Sequence[Mapping[str, Any]], build: Path) -> dict[tuple[st
                 stop = start + file.metadata.row_group(group).num_rows
                 inside = [place for place in places if start <= place < stop]
                 if inside:
-                    images = file.read_row_group(group, columns=["image.bytes"])["image"]
+                    # in this thread: one of pyarrow's pool may hold what it read last
+                    table = file.read_row_group(group, ["image.bytes"], use_threads=False)
+                    images = table["image"]
                     found |= {(name, at): images[at - start]["bytes"].as_py() for at in inside}
                 start = stop
     return found

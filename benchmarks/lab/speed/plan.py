@@ -206,8 +206,9 @@ SCRIPTS = (
         quick=("--views", VIEWS, "--peer", PEER, "--rounds", "1", "--long", "6"),
         note="ViT-Ti at 64 px, teacher cached, batch 64, as `uniemox pretrain` runs it, in turns "
         "with the commit 4d54b67. The older one lets threads spin while they wait: what that "
-        "costs depends on what else the cores do, so the ratio is larger on a busy machine. Three times "
-        "was the aim and is missed: with the same operations the matrix products alone bound it.",
+        "costs depends on what else the cores do, so the ratio is larger on a busy machine. "
+        "Three times was the aim and is missed: with the same operations the matrix products alone "
+        "bound it.",
     ),
     Script(
         name="pretrain_gpu",
