@@ -13,7 +13,9 @@ from emo8.core.errors import Emo8Error
 from emo8.core.suggest import suggest
 
 RECIPE = "study_ti8"
-CURVES_OF = ("full", "small_and_long")  # asked all the way, and put the questions of transfer
+CURVES_OF = ("full", "small_and_long")  # asked all the way
+DOMAINS = ("small_and_long", "out_of_domain", "fewer_pictures")  # one network, other pictures
+TRANSFER_OF = ("full", *DOMAINS)  # put the questions of transfer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class Arm:
     supervised: bool = False  # trained on the emotion hints with labels, no pretraining
     teacher: str = "embedded"  # or "without_emotion": see `train.TEACHERS`
     texts: str = "captions"  # what stands beside the pictures: see `data.TEXTS`
+    learned_from: str = "train"  # pictures: see `sides`
 
 
 def scratch() -> Arm:
@@ -109,6 +112,24 @@ def small_and_long() -> Arm:
     )
 
 
+def out_of_domain() -> Arm:
+    return Arm(
+        name="out_of_domain",
+        what="`small_and_long` without any picture by the artists whose faces are asked about",
+        overrides=small_and_long().overrides,
+        learned_from="out_of_domain",
+    )
+
+
+def fewer_pictures() -> Arm:
+    return Arm(
+        name="fewer_pictures",
+        what="`small_and_long` on as few pictures as `out_of_domain`, of all kinds",
+        overrides=small_and_long().overrides,
+        learned_from="fewer",
+    )
+
+
 def texts_without_emotion() -> Arm:
     return Arm(
         name="texts_without_emotion",
@@ -146,6 +167,7 @@ ARMS: dict[str, Callable[[], Arm]] = {
     for make in (
         *(scratch, mae, distillation, without_person, full),
         *(plain, light_decoder, small_and_long, without_l1, without_l2, paired),
+        *(out_of_domain, fewer_pictures),
         *(texts_without_emotion, texts_with_emotion),
         *(teacher_without_emotion, supervised_hints),
     )

@@ -13,19 +13,10 @@ import pyarrow.parquet as pq
 import torch
 
 from benchmarks.lab.learned import Seen
-from benchmarks.lab.study import questions
+from benchmarks.lab.study import data, questions
 from pretrain.data.cache import MemorySource
 
 ALL = 10**6  # labels for each emotion: as many as there are
-ARTISTS = {
-    "noto": "Google",
-    "noto-v1": "Google",
-    "fluent-emoji": "Microsoft",
-    "fluent-emoji-flat": "Microsoft",
-    "fluent-emoji-3d": "Microsoft",
-    "fxemoji": "fxemoji",
-    "dylan": "dylan",
-}  # by the last part of the source package
 SIDES = ("train", "families")
 Names = npt.NDArray[np.object_]
 
@@ -43,11 +34,11 @@ def _left_out(seen: dict[str, Seen], artists: Names, emotions: Names) -> dict[st
     labelled = (emotions != None) & (artists != None)  # noqa: E711 (element by element)
     names = sorted(set(artists[labelled]))
     found = {}
-    for artist in names if len(names) > 1 else ():
-        asked = np.flatnonzero(labelled & (artists == artist))
-        labels = np.where(labelled & (artists != artist), emotions, None)
+    for one in names if len(names) > 1 else ():
+        asked = np.flatnonzero(labelled & (artists == one))
+        labels = np.where(labelled & (artists != one), emotions, None)
         right = questions.from_few_labels(features, labels, features[asked], emotions[asked], ALL)
-        found[artist] = right.tolist()
+        found[one] = right.tolist()
     return found
 
 
@@ -59,7 +50,7 @@ def _known(corpus: Path, ids: list[str]) -> tuple[Names, Names]:
         for row in pq.read_table(
             shard, columns=["id", "source_package", "emotion_hint"]
         ).to_pylist():
-            artists[row["id"]] = ARTISTS.get(row["source_package"].rpartition("/")[2])
+            artists[row["id"]] = data.artist(row["source_package"])
             emotions[row["id"]] = row["emotion_hint"]
     return (
         np.array([artists.get(row_id) for row_id in ids], dtype=object),

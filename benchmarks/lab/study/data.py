@@ -26,6 +26,15 @@ from emo8.core.errors import SourceError
 CHOICE = ("fxemoji", "dylan")  # settings are chosen on these
 TEST = ("twemoji", "openmoji", "open-peeps")  # opened once per arm and seed, when all is chosen
 HELD_OUT = re.compile(r"/(" + "|".join((*CHOICE, *TEST)) + r")$")
+ARTISTS = {
+    "noto": "Google",
+    "noto-v1": "Google",
+    "fluent-emoji": "Microsoft",
+    "fluent-emoji-flat": "Microsoft",
+    "fluent-emoji-3d": "Microsoft",
+    "fxemoji": "fxemoji",
+    "dylan": "dylan",
+}  # by the last part of the source package
 MIN_SCENE_PX = (200, 140)  # width and height of a picture that can carry a figure
 MIN_ALPHA_SHARE = 0.05  # of a picture that must be transparent for it to count as cut out
 STYLES_OF_SCENES = ("natural", "realistic", "science_fiction")
@@ -78,6 +87,11 @@ def read(corpus: Path) -> Iterator[dict[str, Any]]:
             if not HELD_OUT.search(row["source_package"]):
                 data = row["image"]
                 yield row | {"image": data if isinstance(data, bytes) else data["bytes"]}
+
+
+def artist(source_package: str) -> str | None:
+    """Whose faces a source package holds; None for those that hold other things."""
+    return ARTISTS.get(source_package.rpartition("/")[2])
 
 
 def compose_rows(rows: list[dict[str, Any]], count: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not given.report:
             if given.corpus is None or given.work is None:
                 raise Emo8Error("--corpus and --work are needed to run an arm")
-            caches = sides.make_caches(given.corpus, given.work, given.composites)
+            learned_from = tuple(arms.get(name).learned_from for name in given.arms)
+            caches = sides.make_caches(given.corpus, given.work, given.composites, learned_from)
             for seed in given.seeds:
                 for name in given.arms:
                     run_arm(arms.get(name), seed, caches, given)
@@ -82,7 +83,7 @@ def run_arm(arm: Arm, seed: int, caches: dict[str, Path], given: argparse.Namesp
         steps = _next(before, found["cpu_s"], budget, first)
         if steps <= before:
             break
-        found["cpu_s"] += train(arm, run, caches["train"], steps, seed)
+        found["cpu_s"] += train(arm, run, caches[arm.learned_from], steps, seed)
         point = {"steps": steps, "cpu_s": round(found["cpu_s"], 1)}
         found["points"].append(point | questions.ask(run, caches))
         _write(path, found | {"machine": machine.describe()})
@@ -101,7 +102,7 @@ def further(
     opened = questions.sources(caches)
     looks = functools.cache(lambda: questions.looks_of_all(run, opened, seed, arm))
     asked: dict[str, Callable[[], Any]] = {}
-    if arm.name in arms.CURVES_OF:
+    if arm.name in arms.TRANSFER_OF:
         asked["transfer"] = lambda: transfer.answers(looks(), caches, opened)
         asked["artists"] = lambda: artists.answers(looks(), opened, corpus)
     if arm.name == "full":

@@ -1,7 +1,8 @@
-"""The three sides of the study of learning, each a cache of views: see "Data" in learning.md.
+"""The sides of the study of learning, each a cache of views: see "Data" in learning.md.
 
 `train` is learned from. `pictures` are held out by their id; composites are laid after that, so no
 held-out picture stands in a composite that is learned from. `families` are artists never seen.
+`out_of_domain` and `fewer` are parts of `train` that single arms learn from instead.
 """
 
 from __future__ import annotations
@@ -26,17 +27,22 @@ HELD_OUT_BELOW = 13  # of 256, by the first byte of SHA-256(id)
 Row = dict[str, Any]
 
 
-def make_caches(corpus: Path, work: Path, composites: int) -> dict[str, Path]:
+def make_caches(
+    corpus: Path, work: Path, composites: int, learned_from: tuple[str, ...] = ()
+) -> dict[str, Path]:
     """{side: a cache of views}, with its rows beside it as .parquet; made where it is missing."""
-    caches = {side: work / f"learning-{side}.safetensors" for side in SIDES}
-    if all(path.is_file() for path in caches.values()):
-        return caches
-    for side, rows in _sides(corpus, composites).items():
-        source = caches[side].with_suffix(".parquet")
+    caches = {
+        side: work / f"learning-{side}.safetensors" for side in dict.fromkeys(SIDES + learned_from)
+    }
+    for side, cache in caches.items():
+        if cache.is_file():
+            continue
+        source = cache.with_suffix(".parquet")
         source.parent.mkdir(parents=True, exist_ok=True)
+        rows = _rows(side, corpus, composites)
         pq.write_table(pa.Table.from_pylist(rows, schema=data.SCHEMA), source)
         command = [sys.executable, "-m", "pretrain.cli", "cache", str(source)]
-        command += ["--recipe", RECIPE, "--crops", "4", "--out", str(caches[side])]
+        command += ["--recipe", RECIPE, "--crops", "4", "--out", str(cache)]
         if subprocess.run(command, check=False).returncode:
             raise Emo8Error(f"{' '.join(command[2:])} failed; see above")
     return caches
@@ -56,14 +62,31 @@ def is_held_out(row_id: str) -> bool:
     return hashlib.sha256(row_id.encode()).digest()[0] < HELD_OUT_BELOW
 
 
-def _sides(corpus: Path, composites: int) -> dict[str, list[Row]]:
+def _rows(side: str, corpus: Path, composites: int) -> list[Row]:
+    """The pictures of one side and, but for the families, composites of them."""
     train, held_out = split(corpus)
     unseen = composites * HELD_OUT_BELOW // 256
-    return {
-        "train": _mixed(train, data.compose_rows(train, composites - unseen, 0), 0),
-        "pictures": _mixed(held_out, data.compose_rows(held_out, unseen, 1), 1),
-        "families": [_plain(row) for row in _families(corpus)],
-    }
+    if side == "families":
+        return [_plain(row) for row in _families(corpus)]
+    if side == "pictures":
+        return _mixed(held_out, data.compose_rows(held_out, unseen, 1), 1)
+    rows = {"train": _all, "out_of_domain": _out_of_domain, "fewer": _fewer}[side](train)
+    return _mixed(rows, data.compose_rows(rows, composites - unseen, 0), 0)
+
+
+def _all(train: list[Row]) -> list[Row]:
+    return train
+
+
+def _out_of_domain(train: list[Row]) -> list[Row]:
+    """Without the artists whose faces are asked about."""
+    return [row for row in train if data.artist(row["source_package"]) is None]
+
+
+def _fewer(train: list[Row]) -> list[Row]:
+    """As many as `out_of_domain` has, of all kinds, chosen by their ids."""
+    chosen = sorted(train, key=lambda row: hashlib.sha256(f"fewer:{row['id']}".encode()).digest())
+    return chosen[: len(_out_of_domain(train))]
 
 
 def _mixed(rows: list[Row], laid: Iterable[Row], seed: int) -> list[Row]:
