@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lab.study import further_page, learned_figure, parts_page
+from benchmarks.lab.study import arms, domain_page, further_page, learned_figure, parts_page
 from benchmarks.lab.study.arms import CURVES_OF
 from benchmarks.lab.study.intervals import RESAMPLES, interval, verdict
 from emo8.core.errors import SourceError
@@ -45,7 +45,8 @@ def write(out: Path) -> Path:
         *(line for arm in CURVES_OF for line in _tests(runs, arm)),
         *_added(runs),
         *further_page.lines(runs),
-        *parts_page.lines(runs),
+        *domain_page.lines(runs),
+        *parts_page.lines([run for run in runs if arms.get(run["arm"]).learned_from == "train"]),
     ]
     found = {arm: [*gains(runs, arm), *further_page.gains(runs, arm)] for arm in CURVES_OF}
     shown = {arm: every for arm, every in found.items() if every}
