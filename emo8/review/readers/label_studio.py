@@ -1,11 +1,14 @@
 """Exports of Label Studio: JSON, JSON_MIN and CSV.
 
 Cancelled annotations are passed over, and predictions are never taken for people. JSON_MIN and CSV
-hold one annotation per object or line; several choices are a list there.
+hold one annotation per object or line; several choices are a list there. A task that nobody
+annotated has a line too, and what the task brought stands among the answers, under the same name
+if they share one: then nothing tells them apart, and only JSON will do.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,6 +26,9 @@ _META = frozenset({
     "sentiment_lead_time",
 })  # fmt: skip
 OWN = "emo8_"  # data of tasks that we exported
+_DATA_TOO = "_data_"  # before data of tasks that share the name of an answer, in CSV since 2026
+_ANNOTATED = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time")
+_NUMBER = re.compile(r"0|[1-9]\d*")
 _DATA = ("id", "annotator", "time", "kind", "scale", "value", "word")
 _PLAIN = ("choices", "rating", "number", "taxonomy", "text", "datetime")
 
@@ -143,10 +149,12 @@ def _flat(file: VoteFile) -> Answers:
     asked = _flat_questions(file, table)
     used = {name: one.ours for name, one in asked.items()}
     shown = {"annotator": "annotator", "updated_at": "time"}
+    passed: Counter[str] = Counter()
     return Answers(
-        lines=_flat_lines(file, table, asked),
+        lines=_flat_lines(file, table, asked, passed),
         used=used | {name: ours for name, ours in shown.items() if name in table},
         unused=[name for name in table if name not in used and name not in shown],
+        passed_over=passed,
     )
 
 
@@ -155,7 +163,8 @@ def _flat_questions(file: VoteFile, table: dict[str, list[str]]) -> dict[str, Qu
     only names count, and the user's word; a column of emotions by any name only if it is alone.
     """
     chosen = {theirs: ours for ours, theirs in file.columns.items()}
-    names = [name for name in table if name not in _META and not name.startswith(OWN)]
+    names = [name for name in table if name not in _META and not name.startswith((OWN, _DATA_TOO))]
+    brought = _brought(table)
     asked = {}
     for name in names:
         ours = chosen.get(name) or (our_column(name) if our_column(name) not in _DATA else "")
@@ -165,31 +174,78 @@ def _flat_questions(file: VoteFile, table: dict[str, list[str]]) -> dict[str, Qu
     if not emotional:
         guesses = {name: question("", table[name], file.words) for name in names}
         emotional = [name for name, one in guesses.items() if one and one.ours == "emotion"]
+        emotional = [name for name in emotional if name not in brought] or emotional
         asked |= dict.fromkeys(emotional, Question("emotion"))
     if len(emotional) > 1:
         raise Emo8Error(
             f"vote file {file.path}: {', '.join(emotional)} all hold emotions, and some may be "
             f"data of the tasks: --columns emotion={emotional[0]} says which one is the answer"
         )
+    for name in asked:
+        if where := brought.get(name):
+            raise _shared(file, name, asked[name].ours, where)
     return asked
 
 
+def _brought(table: dict[str, list[str]]) -> dict[str, int]:
+    """Columns that say something of a task nobody annotated, and which row: data of the tasks."""
+    found: dict[str, int] = {}
+    for number, row in enumerate(lines_of(table)):
+        if not _annotated(row):
+            for name in (name for name, value in row.items() if value):
+                found.setdefault(name, number + 1)
+    return found
+
+
+def _annotated(row: Mapping[str, str]) -> bool:
+    return any(row.get(name) for name in _ANNOTATED)
+
+
+def _shared(file: VoteFile, name: str, ours: str, where: int) -> Emo8Error:
+    return Emo8Error(
+        f"vote file {file.path}: {name!r} holds data of the tasks: row {where}, which nobody "
+        "annotated, has some. Label Studio's JSON_MIN and CSV keep one value under one name, so "
+        "data and answers cannot be told apart: export the project as JSON. If no question has "
+        f"that name, --columns {ours}= passes over it"
+    )
+
+
 def _flat_lines(
-    file: VoteFile, table: dict[str, list[str]], asked: dict[str, Question]
+    file: VoteFile,
+    table: dict[str, list[str]],
+    asked: dict[str, Question],
+    passed: Counter[str],
 ) -> Iterator[tuple[str, Line]]:
     start = 2 if not file.records else 1
     what = "line" if not file.records else "object"
     for number, row in enumerate(lines_of(table), start=start):
-        data = {name: value for name, value in row.items() if name not in asked}
-        own = {name: value for name, value in data.items() if name not in _META - {"id"}}
+        if not _annotated(row):
+            passed["tasks without an annotation"] += 1
+            continue
         line: Line = {
-            "id": file.pictures.first_known(picture_texts(file, own)),
+            "id": file.pictures.first_known(_flat_texts(file, row, asked)),
             "annotator": _plain(row.get("annotator", "")) or file.annotator,
             "time": row.get("updated_at") or row.get("created_at", ""),
         }
         for name, one in asked.items():
             put(line, one, row[name])
         yield f"{what} {number}", line
+
+
+def _flat_texts(
+    file: VoteFile, row: Mapping[str, str], asked: Mapping[str, Question]
+) -> list[str]:
+    """The cells that may name the picture. A bare number is Label Studio's own number of the task
+    (JSON_MIN puts it in the place of a task's own `id`), unless the user names the column.
+    """
+    passed = {*asked, *_META - {"id"}}
+    named = file.columns.get("id")
+    data = {
+        name: value
+        for name, value in row.items()
+        if name not in passed and (name == named or not _NUMBER.fullmatch(value))
+    }
+    return picture_texts(file, data)
 
 
 def _plain(value: str) -> str:

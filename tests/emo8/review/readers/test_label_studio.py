@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from emo8.core.errors import Emo8Error
+from emo8.review.vote_files import Asked, read_file
 from tests.emo8.review.readers.conftest import Read, said
 
 
@@ -106,3 +111,74 @@ def test_json_min__data_of_the_tasks_are_no_answers(read: Read) -> None:
         read([{"hint": "fear", **row}])
     found = read([{"hint": "fear", **row}], columns={"emotion": "felt"})
     assert said(found) == [("c.png", "choice", "awe")]
+
+
+def _min(number: int, image: str, said: Any, annotation: int | None = 1) -> dict[str, Any]:
+    """An object of JSON_MIN, as its writer fills it."""
+    return {"id": number, "image": image, "emotion": said, "annotator": annotation,
+            "annotation_id": annotation, "created_at": annotation and "2026-01-31T10:00:00Z",
+            "updated_at": annotation and "2026-01-31T10:00:00Z",
+            "lead_time": annotation and 2.5}  # fmt: skip
+
+
+def test_json_min__a_task_nobody_annotated_is_no_vote(read: Read) -> None:
+    rows = [_min(1, "c.png", "awe"), _min(2, "d.png", None, annotation=None)]
+    found = read(rows)
+    assert said(found) == [("c.png", "choice", "awe")]
+    assert "1 tasks without an annotation passed over" in found.notes
+    assert found.num_unanswered == 0
+
+
+def test_json_min__data_under_the_name_of_an_answer_are_refused(read: Read) -> None:
+    """label-studio-sdk 2.1.2: `data.emotion` stands where nobody answered the control `emotion`."""
+    rows = [_min(1, "c.png", "awe"), _min(2, "d.png", "fear", annotation=None)]
+    with pytest.raises(Emo8Error, match=r"'emotion' holds data of the tasks: row 2.* as JSON"):
+        read(rows)
+    found = read([row | {"felt": row["annotator"] and "anger"} for row in rows],
+                 columns={"emotion": "felt"})  # fmt: skip
+    assert said(found) == [("c.png", "choice", "anger")]
+
+
+def test_csv__data_over_the_answers_are_refused(read: Read) -> None:
+    """label-studio-sdk up to 2.1.0: all lines hold `data.emotion`, whatever people answered."""
+    text = (
+        "annotation_id,annotator,created_at,emotion,id,image,lead_time,updated_at\n"
+        "1,ann@example.org,2026-01-31,joy,5,c.png,3.1,2026-01-31\n"
+        ",,,joy,6,d.png,,\n"
+    )
+    with pytest.raises(Emo8Error, match=r"'emotion' holds data of the tasks: row 2"):
+        read(text, "votes.csv")
+
+
+def test_csv__data_set_apart_by_name_are_no_answers(read: Read) -> None:
+    """label-studio-sdk 2.1.2 writes data that share the name of an answer as `_data_NAME`."""
+    text = (
+        "_data_felt,annotation_id,annotator,created_at,felt,id,image,lead_time,updated_at\n"
+        "fear,1,ann@example.org,2026-01-31,awe,5,c.png,3.1,2026-01-31\n"
+        "fear,2,bo@example.org,2026-01-31,,5,c.png,3.1,2026-01-31\n"
+    )
+    found = read(text, "votes.csv")
+    assert said(found) == [("c.png", "choice", "awe")]
+    assert found.num_unanswered == 1
+
+
+def test_json_min__the_number_of_a_task_names_no_picture(tmp_path: Path) -> None:
+    """Pictures named by numbers: task 2 shows 1.png, and must not become a vote on 2.png."""
+    rows = tmp_path / "BUILD" / "rows"
+    rows.mkdir(parents=True)
+    names = [f"{number}.png" for number in (1, 2, 3)]
+    columns = {"id": [f"{k:064x}" for k in range(3)], "source": ["s"] * 3, "source_path": names}
+    pq.write_table(pa.table(columns), rows / "part-00000.parquet")
+    file = tmp_path / "votes.json"
+
+    def voted(row: dict[str, Any], **asked: Any) -> str:
+        file.write_text(json.dumps([row]))
+        found = read_file(tmp_path / "BUILD", file, Asked(**asked))
+        return names[columns["id"].index(found.votes["id"][0])]
+
+    row = _min(2, "/data/upload/3/1a2b3c4d-1.png", "awe")
+    assert voted(row) == "1.png"
+    assert voted(row | {"batch": "3"}) == "1.png"
+    assert voted(row | {"stem": "3"}, columns={"id": "stem"}) == "3.png"
+    with pytest.raises(Emo8Error, match="elsewhere"):
+        voted(_min(2, "elsewhere.png", "awe"))
