@@ -232,9 +232,7 @@ def _flat_lines(
         yield f"{what} {number}", line
 
 
-def _flat_texts(
-    file: VoteFile, row: Mapping[str, str], asked: Mapping[str, Question]
-) -> list[str]:
+def _flat_texts(file: VoteFile, row: Mapping[str, str], asked: Mapping[str, Question]) -> list[str]:
     """The cells that may name the picture. A bare number is Label Studio's own number of the task
     (JSON_MIN puts it in the place of a task's own `id`), unless the user names the column.
     """
