@@ -26,7 +26,7 @@ NO_EMOTION = "none"
 _OTHER_ALPHAS = {
     f"krippendorff_alpha_{name}": f"alpha of {name}"
     for name in ("style", "valence", "arousal", "dominance", "polarity")
-}
+} | {"krippendorff_alpha_yes_no": "alpha of yes or no to a proposed emotion"}
 _NO_LICENSE = "unknown"
 _MAY_BE_EMPTY = ("caption", "license", "attribution", "source_url", "people")
 _NARROW = (

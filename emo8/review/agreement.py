@@ -80,18 +80,16 @@ def krippendorff_alpha(counts: np.ndarray, distance: np.ndarray | None = None) -
     return float(1 - observed / expected) if expected > 1e-12 else float("nan")
 
 
-def alpha_of_each(counts: np.ndarray, answers: np.ndarray | None = None) -> np.ndarray:
-    """Krippendorff's alpha (K,) of each name against all others together.
+def alpha_of_each(named: np.ndarray, asked: np.ndarray | None = None) -> np.ndarray:
+    """Krippendorff's alpha (K,) of each name against its absence.
 
-    `answers` (N,) is how many annotators answered, where one may give several names.
+    `named` (N, K) says how many annotators gave each name to each item, `asked` (N, K) how many
+    could have; without it each annotator gives one of the names.
     """
-    everything = counts.sum(axis=1) if answers is None else answers
-    return np.array(
-        [
-            krippendorff_alpha(np.stack([counts[:, k], everything - counts[:, k]], axis=1))
-            for k in range(counts.shape[1])
-        ]
-    )
+    if asked is None:
+        asked = np.broadcast_to(named.sum(axis=1, keepdims=True), named.shape)
+    pairs = np.stack([named, asked - named], axis=2)  # (N, K, 2)
+    return np.array([krippendorff_alpha(pairs[:, k]) for k in range(named.shape[1])])
 
 
 def interval_distance(values: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ Somebody who ticks k emotions gives each 1/k of a vote (`split`) or a whole one 
 ticks` says by which of the two the label is found. Rules (`[votes] rule`), over the share that each
 answer has of the votes it could have got: majority = more than half; threshold = at least
 `min_share`; distribution = more than any other; dawid_skene = posterior of at least `min_share`,
-which weighs annotators by their reliability. "None of these" and "neutral" are answers like the
+which weighs annotators by their reliability; rows that anybody was asked yes or no about follow
+threshold, for a no is no confusion of names. "None of these" and "neutral" are answers like the
 emotions: where one of them wins, people say that there is no emotion to label. "Cannot tell" is
 no vote. A tie gives no label under any rule. Styles follow the same rule, except that dawid_skene
 is threshold there: few people vote on style.
@@ -29,6 +30,15 @@ MEANS = ("valence", "arousal", "dominance")
 NO_EMOTION = ("none", "neutral")
 TIE, TOO_FEW, NO_WINNER, WON = "tie", "too_few", "no_winner", "label"
 _SAYS = ("choice", "select", "none", "neutral", "other")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Votes (N, K) for each of the `answers`."""
+
+    split: np.ndarray  # a person's ticks share one vote
+    each: np.ndarray  # every tick is a vote
+    asked: np.ndarray  # annotators who could have given the answer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +136,11 @@ def _among(keys: pd.Series, ids: pd.Series) -> np.ndarray:
 
 
 def marks_of(votes: pd.DataFrame) -> tuple[Marks, list[str], list[str]]:
-    """Answers and yes-answers as marks over `answers`, with the ids and the annotators.
+    """Free answers as marks over `answers`, with the ids and the annotators.
 
     Marks of one answer share one vote; a foreign word has its share and no mark.
     """
-    said = votes[in_favour(votes)]
+    said = votes[votes["kind"].isin(_SAYS)]
     rows, ids = pd.factorize(said["id"], sort=True)
     people, annotators = pd.factorize(said["annotator"], sort=True)
     marks = Marks(
@@ -143,9 +153,13 @@ def marks_of(votes: pd.DataFrame) -> tuple[Marks, list[str], list[str]]:
     return marks.named(), ids.tolist(), annotators.tolist()
 
 
-def in_favour(votes: pd.DataFrame) -> pd.Series:
-    """The votes that name an answer, and the yes-answers to a proposed one."""
-    return votes["kind"].isin(_SAYS) | (votes["kind"].eq("yes_no") & votes["answer"].eq(True))
+def proposals(votes: pd.DataFrame) -> np.ndarray:
+    """(Q, 2) how often yes and no was said to each emotion proposed for a row."""
+    said = votes[votes["kind"].eq("yes_no")]
+    pair = said.groupby(["id", "emotion"], sort=True).ngroup().to_numpy()
+    counts = np.zeros((int(pair.max()) + 1 if len(pair) else 0, 2))
+    np.add.at(counts, (pair, said["answer"].eq(False).to_numpy(int)), 1)
+    return counts
 
 
 def _numbers(votes: pd.DataFrame) -> np.ndarray:
@@ -163,8 +177,8 @@ def _weights(item: np.ndarray, person: np.ndarray) -> np.ndarray:
     return np.asarray(1 / size[number])
 
 
-def shares_of(votes: pd.DataFrame, item: np.ndarray, n: int) -> Shares:
-    """Shares of the votes that each answer could have got.
+def tally_of(votes: pd.DataFrame, item: np.ndarray, n: int) -> Tally:
+    """The votes for each answer, and how many it could have got.
 
     A free answer could have gone to any; a yes/no question to the one it asks about.
     """
@@ -177,17 +191,22 @@ def shares_of(votes: pd.DataFrame, item: np.ndarray, n: int) -> Shares:
     named = free & (number >= 0)
     np.add.at(split, (item[named], number[named]), weight[named])
     np.add.at(each, (item[named], number[named]), 1)
-    answered = _distinct(votes[free], item[free], n)
-    asked += answered[:, None]
+    asked += _distinct(votes[free], item[free], n)[:, None]
     about = votes["kind"].eq("yes_no").to_numpy()
     yes = about & votes["answer"].eq(True).to_numpy()
     for table in (split, each):
         np.add.at(table, (item[yes], number[yes]), 1)
     np.add.at(asked, (item[about], number[about]), 1)
-    told = free | about | votes["kind"].eq("reject").to_numpy()
+    return Tally(split=split, each=each, asked=asked)
+
+
+def shares_of(votes: pd.DataFrame, item: np.ndarray, n: int) -> Shares:
+    """Shares of the votes that each answer could have got."""
+    found = tally_of(votes, item, n)
+    told = votes["kind"].isin((*_SAYS, "yes_no", "reject")).to_numpy()
     return Shares(
-        split=split / np.maximum(asked, 1),
-        each=each / np.maximum(asked, 1),
+        split=found.split / np.maximum(found.asked, 1),
+        each=found.each / np.maximum(found.asked, 1),
         annotators=_distinct(votes[told], item[told], n),
     )
 
@@ -206,7 +225,8 @@ def _labels(
     score = shares.each if config.ticks == "each" else shares.split
     voted = score.sum(axis=1) > 0
     if config.rule == "dawid_skene" and len(votes):
-        score = _posterior(votes, item, len(score))
+        proposed = np.isin(np.arange(len(score)), item[votes["kind"].eq("yes_no").to_numpy()])
+        score = np.where(proposed[:, None], score, _posterior(votes, item, len(score)))
     top = score.argmax(axis=1)
     best = score[np.arange(len(score)), top]
     tied = (np.abs(score - best[:, None]) < 1e-9).sum(axis=1) > 1

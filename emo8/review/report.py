@@ -45,21 +45,32 @@ def _by_style(build: Path, cast: pd.DataFrame) -> dict[str, float]:
     verdicts = pq.read_table(path, columns=["id", "style"]).to_pandas().drop_duplicates("id")
     style = cast["id"].map(verdicts.set_index("id")["style"])
     alphas = {name: _of_emotions(cast[style.eq(name)]) for name in label_set.styles()}
-    return {
-        name: alpha
-        for name, found in alphas.items()
-        if (alpha := found.get("krippendorff_alpha")) is not None
-    }
+    key = "krippendorff_alpha" if counting.marks_of(cast)[1] else "krippendorff_alpha_yes_no"
+    return {name: alpha for name, found in alphas.items() if (alpha := found.get(key)) is not None}
 
 
 def _of_emotions(cast: pd.DataFrame) -> dict[str, Any]:
-    """Agreement about the emotion; sets of ticks are compared by MASI, and by Jaccard beside it."""
+    """Agreement about the emotion: of free answers, of yes and no, and about each emotion."""
+    item, keys = pd.factorize(cast["id"])
+    named = counting.tally_of(cast, item, len(keys))
+    if not named.asked.any():
+        return {}
+    each = agreement.alpha_of_each(named.each, named.asked)
+    return {
+        **_of_answers(cast),
+        **_of_proposals(cast),
+        "krippendorff_alpha_by_emotion": {
+            name: _number(each[k]) for k, name in enumerate(label_set.emotions())
+        },
+    }
+
+
+def _of_answers(cast: pd.DataFrame) -> dict[str, Any]:
+    """Agreement of free answers; sets of ticks are compared by MASI, and by Jaccard beside it."""
     marks, ids, annotators = counting.marks_of(cast)
     if not ids:
         return {}
     counts = marks.counts()
-    answers = _answers(cast, ids)
-    each = agreement.alpha_of_each(counts, answers)
     found: dict[str, Any] = {}
     if cast["kind"].eq("select").any():
         sets, given = _sets(marks)
@@ -82,9 +93,6 @@ def _of_emotions(cast: pd.DataFrame) -> dict[str, Any]:
     given_by = np.bincount(marks.person, minlength=len(annotators))
     return {
         **found,
-        "krippendorff_alpha_by_emotion": {
-            name: _number(each[k]) for k, name in enumerate(label_set.emotions())
-        },
         "annotators": {
             name: {"num_votes": int(given_by[k]), "estimated_accuracy": _number(accuracy[k])}
             for k, name in enumerate(annotators)
@@ -92,10 +100,11 @@ def _of_emotions(cast: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _answers(cast: pd.DataFrame, ids: list[str]) -> np.ndarray:
-    """(N,) annotators who answered about the emotion of each row."""
-    said = cast[counting.in_favour(cast)]
-    return said.groupby("id")["annotator"].nunique().reindex(ids).to_numpy()
+def _of_proposals(cast: pd.DataFrame) -> dict[str, Any]:
+    """Agreement of yes and no to the emotions proposed for rows, all such questions together."""
+    counts = counting.proposals(cast)
+    alpha = agreement.krippendorff_alpha(counts)
+    return {"krippendorff_alpha_yes_no": _number(alpha)} if len(counts) else {}
 
 
 def _sets(marks: Marks) -> tuple[list[frozenset[int]], np.ndarray]:

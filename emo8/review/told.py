@@ -6,6 +6,7 @@ from typing import Any
 
 _ALPHA = "krippendorff_alpha"
 _OF = {
+    f"{_ALPHA}_yes_no": "yes or no to a proposed emotion",
     f"{_ALPHA}_jaccard": "sets of ticks, by Jaccard",
     f"{_ALPHA}_style": "style",
     f"{_ALPHA}_valence": "valence",
@@ -33,28 +34,29 @@ def lines(report: dict[str, Any]) -> list[str]:
 
 
 def _agreement(report: dict[str, Any]) -> list[str]:
-    """Alpha and kappa, where two people voted on a row; 1 = always alike, 0 = as by chance."""
-    if _ALPHA not in report:
+    """Alphas and kappa, where two people voted on a row; 1 = always alike, 0 = as by chance."""
+    if not any(key.startswith(_ALPHA) for key in report):
         return []
-    alpha = report[_ALPHA]
-    if alpha is None:
-        return ["agreement  not defined: no two people voted on the same row, or all said the same"]
-    found = [f"agreement  alpha {_share(alpha)} about emotions ({report[f'{_ALPHA}_distance']}); "
-             "1 = always alike, 0 = as by chance"]  # fmt: skip
+    found = []
+    if (alpha := report.get(_ALPHA)) is not None:
+        found.append(f"alpha {_share(alpha)} about emotions ({report[f'{_ALPHA}_distance']})")
     if (kappa := report.get("fleiss_kappa")) is not None:
-        found.append(f"           kappa {_share(kappa)} (Fleiss)")
-    elif note := report.get("fleiss_kappa_note"):
-        found.append(f"           kappa: {note}")
-    found += [f"           alpha {_share(report[key])} about {what}" for key, what in _OF.items()
+        found.append(f"kappa {_share(kappa)} (Fleiss)")
+    elif (note := report.get("fleiss_kappa_note")) and alpha is not None:
+        found.append(f"kappa: {note}")
+    found += [f"alpha {_share(report[key])} about {what}" for key, what in _OF.items()
               if report.get(key) is not None]  # fmt: skip
+    if not found:
+        return ["agreement  not defined: no two people voted on the same row, or all said the same"]
     for key, what in (("emotion", "each emotion"), ("style", "emotions, in rows of each style")):
         each = report.get(f"{_ALPHA}_by_{key}", {})
         told = ", ".join(
             f"{name} {_share(value)}" for name, value in each.items() if value is not None
         )
         if told:
-            found.append(f"           alpha about {what}: {told}")
-    return found
+            found.append(f"alpha about {what}: {told}")
+    found[0] += "; 1 = always alike, 0 = as by chance"
+    return [f"{'' if place else 'agreement':<11}{line}" for place, line in enumerate(found)]
 
 
 def _annotators(report: dict[str, Any]) -> list[str]:

@@ -90,6 +90,8 @@ class Words:
             listed = _listed(text)
             if listed is not None:
                 return listed
+            if text[:1] == "{":  # shares or strengths, which are no ticks
+                return [text]
         if not re.search(r"[;|,\n\t]", text) or self.knows(text):
             return [text]
         return [word for part in re.split(r"[;|,\n\t]", text) if (word := part.strip(" '\""))]
@@ -112,6 +114,8 @@ def _listed(text: str) -> list[str] | None:
         if len(value) == 1 and isinstance(next(iter(value.values())), list):
             value = next(iter(value.values()))
         else:
+            if not {str(ticked).strip().lower() for ticked in value.values()} <= YES | NO | {""}:
+                return None
             value = [word for word, ticked in value.items() if is_yes(str(ticked))]
     if isinstance(value, list):
         flat = [item for one in value for item in (one if isinstance(one, list) else [one])]

@@ -13,7 +13,7 @@ from typing import Any
 from emo8.core.json_text import parse_json
 from emo8.review.readers.base import Answers, Line, VoteFile, text
 from emo8.review.readers.label_studio import picture_texts
-from emo8.review.readers.questions import Question, put, question
+from emo8.review.readers.questions import Question, put, questions
 
 NAME = "argilla"
 ABOUT = "records of Argilla"
@@ -40,7 +40,8 @@ def read(file: VoteFile) -> Answers:
     for record in records:
         for name, _, _, answer in _responses(record):
             said.setdefault(name, []).append(answer)
-    asked = {name: _question(file, name, answers) for name, answers in said.items()}
+    named = {theirs: Question(ours) for ours, theirs in file.columns.items() if theirs in said}
+    asked = {**questions(said, file.words), **named}
     known = {name: one for name, one in asked.items() if one}
     passed: Counter[str] = Counter()
     return Answers(
@@ -66,13 +67,6 @@ def _value(cell: str) -> Any:
         return parse_json(cell)
     except ValueError:
         return cell
-
-
-def _question(file: VoteFile, name: str, answers: list[str]) -> Question | None:
-    for ours, theirs in file.columns.items():
-        if theirs == name:
-            return Question(ours)
-    return question(name, answers, file.words)
 
 
 def _responses(record: Mapping[str, Any]) -> Iterator[Response]:

@@ -15,12 +15,14 @@ from emo8.core import label_set
 from emo8.review.columns import our_column
 from emo8.review.readers.base import Answers, Line, VoteFile
 from emo8.review.readers.questions import Question, put
-from emo8.review.readers.table import add_word
-from emo8.review.words import NO, YES, is_yes
+from emo8.review.readers.table import add_word, is_tick_box
+from emo8.review.words import is_yes
 
 NAME = "cvat"
 ABOUT = "an export of CVAT (for images 1.1)"
 _MACHINE = ("auto", "semi-auto")
+_UNDEFINED = "__undefined__"  # an attribute that nobody set
+_TICK = "a tick of its own name"
 
 
 def recognises(file: VoteFile) -> bool:
@@ -38,6 +40,8 @@ def read(file: VoteFile) -> Answers:
     tags = [tag for image in root.iter("image") for tag in image.iter("tag")]
     names = dict.fromkeys(a.get("name", "") for tag in tags for a in tag.iter("attribute"))
     used = {name: ours for name in names if (ours := _column(file, name))}
+    for name in _ticked(file, tags):
+        used[name] = _TICK
     passed: Counter[str] = Counter()
     return Answers(
         lines=_lines(file, root, used, passed),
@@ -45,6 +49,17 @@ def read(file: VoteFile) -> Answers:
         unused=[name for name in names if name not in used],
         passed_over=passed,
     )
+
+
+def _ticked(file: VoteFile, tags: list[Any]) -> list[str]:
+    """The attributes that are tick boxes named like emotions: all of them, or none."""
+    said: dict[str, list[str]] = {}
+    for tag in tags:
+        for one in tag.iter("attribute"):
+            name, value = one.get("name", ""), (one.text or "").strip()
+            if file.words.knows(name) and value != _UNDEFINED:
+                said.setdefault(name, []).append(value)
+    return list(said) if all(map(is_tick_box, said.values())) else []
 
 
 def _column(file: VoteFile, name: str) -> str:
@@ -82,9 +97,9 @@ def _add_tag(
     emotion = label if file.words.knows(label) else ""
     for name, value in said.items():
         ours = used.get(name, "")
-        if not ours or ours == "annotator" or value == "__undefined__":
+        if not ours or ours == "annotator" or value == _UNDEFINED:
             continue
-        if value.lower() in YES | NO and file.words.knows(name):
+        if ours == _TICK:
             if is_yes(value):
                 line["emotion"] = add_word(line.get("emotion", ""), name)
         elif ours == "intensity" and emotion:

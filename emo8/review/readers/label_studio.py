@@ -17,7 +17,7 @@ from emo8.core.errors import Emo8Error
 from emo8.core.json_text import parse_json
 from emo8.review.columns import RATED, our_column
 from emo8.review.readers.base import Answers, Line, VoteFile, lines_of, text
-from emo8.review.readers.questions import Question, put, question
+from emo8.review.readers.questions import Question, put, question, questions
 
 NAME = "label-studio"
 ABOUT = "an export of Label Studio"
@@ -55,12 +55,13 @@ def read(file: VoteFile) -> Answers:
 
 
 def _full(file: VoteFile) -> Answers:
-    questions: dict[str, list[str]] = {}
+    answers: dict[str, list[str]] = {}
     for task in file.records:
         for annotation in _annotations(task):
             for result in annotation.get("result") or []:
-                questions.setdefault(result.get("from_name", ""), []).append(_said(result))
-    asked = {name: _question(file, name, said) for name, said in questions.items()}
+                answers.setdefault(result.get("from_name", ""), []).append(_said(result))
+    guessed = questions(answers, file.words)
+    asked = {name: _question(file, name, said, guessed[name]) for name, said in answers.items()}
     known = {name: one for name, one in asked.items() if one}
     passed: Counter[str] = Counter()
     return Answers(
@@ -86,12 +87,13 @@ def _said(result: Mapping[str, Any]) -> str:
     return ""
 
 
-def _question(file: VoteFile, name: str, answers: list[str]) -> Question | None:
-    """What a control asks: by the user's word, its name, or its answers."""
+def _question(
+    file: VoteFile, name: str, answers: list[str], one: Question | None
+) -> Question | None:
+    """What a control asks: by the user's word, its name, or its answers; `one` is the guess."""
     for ours, theirs in file.columns.items():
         if theirs == name:
             return Question(ours)
-    one = question(name, answers, file.words)
     if one and one.ours in ("id", "annotator", "time"):
         one = question("", answers, file.words)
     words = name.lower().replace("-", "_").split("_")

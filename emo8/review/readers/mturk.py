@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from emo8.core.errors import Emo8Error
-from emo8.review.columns import map_columns, our_column
+from emo8.review.columns import map_columns
 from emo8.review.find_rows import looks_like_picture
 from emo8.review.readers.base import Answers, Line, VoteFile
-from emo8.review.readers.questions import Question, forms, put, question
+from emo8.review.readers.questions import Question, forms, put, questions
 
 NAME = "mturk"
 ABOUT = "batch results of Mechanical Turk"
@@ -43,7 +43,7 @@ def read(file: VoteFile) -> Answers:
         )
     passed: Counter[str] = Counter()
     return Answers(
-        lines=_lines(table, asked, pictures, passed),
+        lines=_lines(table, asked, pictures, _fields(file, table), passed),
         used={name: f"{one.ours}{' of picture ' + one.number if one.number else ''}"
               for name, one in asked.items()},
         unused=[name for name in table if name not in asked and name != _FORM],
@@ -56,8 +56,10 @@ def _questions(file: VoteFile, table: dict[str, list[str]]) -> dict[str, Questio
     asked = {"WorkerId": Question("annotator")}
     if "SubmitTime" in table:
         asked["SubmitTime"] = Question("time")
-    for name, values in table.items():
-        one = question(name, values, file.words)
+    shown = {name: values for name, values in table.items() if name.startswith("Input.")}
+    said = {name: values for name, values in table.items() if name.startswith("Answer.")}
+    for name, one in (questions(shown, file.words) | questions(said, file.words)).items():
+        values = table[name]
         if name.startswith("Input."):
             known = any(file.pictures.knows(value) for value in values[:50])
             if known or (one and one.ours == "id" and any(map(looks_like_picture, values))):
@@ -66,6 +68,20 @@ def _questions(file: VoteFile, table: dict[str, list[str]]) -> dict[str, Questio
         elif name.startswith("Answer.") and name != _FORM and one and one.ours != "id":
             asked[name] = one
     return asked
+
+
+def _fields(file: VoteFile, table: dict[str, list[str]]) -> dict[str, Question | None]:
+    """Field of the forms -> what it asks; None for what is no answer about a picture."""
+    said: dict[str, list[str]] = {}
+    for cell in filter(None, table.get(_FORM, [])):
+        for form in forms(cell):
+            for name, answer in form.items():
+                said.setdefault(name, []).append(answer)
+    asked = questions(said, file.words)
+    return {
+        name: None if one and one.ours in ("id", "annotator", "time") else one
+        for name, one in asked.items()
+    }
 
 
 def question_number(name: str) -> str:
@@ -77,6 +93,7 @@ def _lines(
     table: dict[str, list[str]],
     asked: dict[str, Question],
     pictures: dict[str, str],
+    fields: dict[str, Question | None],
     passed: Counter[str],
 ) -> Iterator[tuple[str, Line]]:
     columns = list(table)
@@ -96,18 +113,9 @@ def _lines(
             for name, one in asked.items():
                 if one.ours != "id" and one.ours not in shared and one.number in ("", key):
                     put(line, one, row[name])
-            _put_forms(line, sent, place, key, len(pictures))
+            form = sent[place] if len(sent) == len(pictures) else sent[0] if sent else {}
+            for name, answer in form.items():
+                field = fields[name]
+                if field and field.number in ("", key):
+                    put(line, field, answer)
             yield f"line {number}", line
-
-
-def _put_forms(
-    line: Line, sent: list[dict[str, str]], place: int, key: str, num_pictures: int
-) -> None:
-    """The fields of the form that are about this picture: by number, or one form per picture."""
-    form = sent[place] if len(sent) == num_pictures else sent[0] if sent else {}
-    for name, answer in form.items():
-        number = question_number(name)
-        if number in ("", key):
-            base = name[: len(name) - len(number)].rstrip("_.- ")
-            if ours := our_column(base):
-                line[ours] = answer

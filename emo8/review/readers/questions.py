@@ -1,13 +1,14 @@
 """Questions of a survey: a column or field per question, several pictures on one line.
 
 A question is known by its name (`Answer.valence2` asks for the valence of picture 2), or else by
-its answers: where all are words for emotions, it asks for the emotion.
+its answers: where all are words for emotions, it asks for the emotion. Questions named like
+emotions are all tick boxes or all ratings: on a scale from 0 to 5, some get no answer but 0 and 1.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from emo8.core import label_set
 from emo8.core.json_text import parse_json
 from emo8.review.columns import our_column
 from emo8.review.readers.base import Line, text
-from emo8.review.readers.table import add_word
+from emo8.review.readers.table import add_word, is_tick_box
 from emo8.review.words import Words, is_yes, number_of
 
 
@@ -27,17 +28,34 @@ class Question:
     number: str = ""
 
 
-def question(name: str, answers: Iterable[str], words: Words) -> Question | None:
-    """What a column asks; None for one that no vote can be made of."""
+def questions(said: Mapping[str, Sequence[str]], words: Words) -> dict[str, Question | None]:
+    """What each of the columns of a form asks, by their answers; None as in `question`."""
+    rated = rates_emotions(said)
+    return {name: question(name, answers, words, rated) for name, answers in said.items()}
+
+
+def rates_emotions(said: Mapping[str, Sequence[str]]) -> bool:
+    """Whether any column named like an emotion holds more than ticks."""
+    named = (list(answers) for name, answers in said.items()
+             if our_column(_numbered(name)[0]) in label_set.emotions())  # fmt: skip
+    return not all(map(is_tick_box, named))
+
+
+def question(
+    name: str, answers: Sequence[str], words: Words, rated: bool = False
+) -> Question | None:
+    """What a column asks; None for one that no vote can be made of.
+
+    `rated` says that the form rates how strong emotions are, and ticks none.
+    """
     base, number = _numbered(name)
     ours = our_column(base)
     head, _, last = name.rpartition(".")
     given = list(dict.fromkeys(answer for answer in answers if answer))
-    if head and words.knows(last) and all(one.lower() in _TICKS for one in given):
+    if head and not rated and words.knows(last) and is_tick_box(given):
         return Question(f"tick:{last}", _numbered(head)[1])
     if ours in label_set.emotions():
-        ticks = all(one.lower() in _TICKS for one in given)
-        return Question(f"tick:{ours}" if ticks else f"intensity:{ours}", number)
+        return Question(f"intensity:{ours}" if rated else f"tick:{ours}", number)
     if ours:
         return Question(ours, number)
     if given and all(_is_emotion(one, words) for one in given):
@@ -80,9 +98,6 @@ def forms(answer: str) -> list[dict[str, str]]:
     """The forms in a cell of JSON, one per picture; ValueError for what is none."""
     value = parse_json(answer)
     return [flat(one) for one in (value if isinstance(value, list) else [value])]
-
-
-_TICKS = frozenset({"yes", "no", "true", "false", "1", "0", "on", "off"})
 
 
 def _numbered(name: str) -> tuple[str, str]:

@@ -2,19 +2,20 @@
 
 Qualtrics writes three header lines: names, the questions' texts, and import ids. A column belongs
 to the picture that its name or its question mentions. Previews and unfinished answers are passed
-over.
+over, and so is what Qualtrics takes for spam.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from emo8.core.errors import Emo8Error
 from emo8.review.columns import RATED, our_column
 from emo8.review.readers import table as plain
-from emo8.review.readers.base import Answers, Line, VoteFile
+from emo8.review.readers.base import Answers, Line, VoteFile, lines_of
 from emo8.review.readers.questions import Question, put, question
 from emo8.review.words import is_yes
 
@@ -22,6 +23,8 @@ NAME = "survey"
 ABOUT = "answers of a Qualtrics or Prolific survey"
 _OURS = {"responseid", "recordeddate", "prolific_pid", "prolificpid", "startdate"}
 _WHO = ("PROLIFIC_PID", "PROLIFIC_ID", "prolific_id", "ProlificID", "ResponseId", "ResponseID")
+_UNREAL = re.compile("preview|test|spam")
+_UNREAL_BITS = 1 | 2 | 8  # the same where Qualtrics exports numbers: 9 is a preview and spam
 _WHEN = ("RecordedDate", "EndDate", "StartDate")
 
 
@@ -36,14 +39,16 @@ def read(file: VoteFile) -> Answers:
     wording = {name: " ".join(values[:head]) for name, values in table.items()}
     body = {name: values[head:] for name, values in table.items()}
     pictures = {name: found for name in body if (found := _picture(file, name, wording[name]))}
+    passed: Counter[str] = Counter()
     if not pictures:  # a picture per line
-        return plain.read_columns(file, body, start=2 + head)
+        answers = plain.read_columns(file, body, start=2 + head)
+        lines = _real_lines(answers.lines, body, passed)
+        return dataclasses.replace(answers, lines=lines, passed_over=passed)
     who = file.columns.get("annotator") or next((name for name in _WHO if name in body), "")
     if not who and not file.annotator:
         raise Emo8Error(f"vote file {file.path} says nowhere who answered: --columns annotator=…")
     asked = {name: _asked(file, name, wording[name], body[name]) for name in pictures}
     when = next((name for name in _WHEN if name in body), "")
-    passed: Counter[str] = Counter()
     known = {name: one for name, one in asked.items() if one}
     used = {name: f"{one.ours} of {pictures[name]}" for name, one in known.items()}
     used |= {who: "annotator"} if who else {}
@@ -54,6 +59,27 @@ def read(file: VoteFile) -> Answers:
         unused=[name for name in table if name not in used],
         passed_over=passed,
     )
+
+
+def _real_lines(
+    lines: Iterable[tuple[str, Line]], body: dict[str, list[str]], passed: Counter[str]
+) -> Iterator[tuple[str, Line]]:
+    """The lines of participants who finished; `lines` are those of `body`, one each."""
+    for found, row in zip(lines, lines_of(body), strict=True):
+        if why := _why_not(row):
+            passed[why] += 1
+        else:
+            yield found
+
+
+def _why_not(row: Mapping[str, str]) -> str:
+    """Why a participant's answers do not count; "" where they do."""
+    status = row.get("Status", "").lower()
+    unreal = int(status) & _UNREAL_BITS if status.isdigit() else _UNREAL.search(status)
+    if unreal or "preview" in row.get("DistributionChannel", "").lower():
+        return "previews, tests and spam"
+    unfinished = row.get("Finished") and not is_yes(row["Finished"])
+    return "unfinished answers" if unfinished else ""
 
 
 def _header_lines(table: dict[str, list[str]]) -> int:
@@ -95,11 +121,8 @@ def _lines(
     who, when, start = places
     for number, values in enumerate(zip(*body.values(), strict=True)):
         row = dict(zip(body, values))
-        if "preview" in row.get("Status", row.get("DistributionChannel", "")).lower():
-            passed["previews"] += 1
-            continue
-        if row.get("Finished") and not is_yes(row["Finished"]):
-            passed["unfinished answers"] += 1
+        if why := _why_not(row):
+            passed[why] += 1
             continue
         base: Line = {"annotator": row.get(who, "") or file.annotator, "time": row.get(when, "")}
         shown: dict[str, Line] = {}

@@ -1,13 +1,13 @@
 """Any table: CSV, TSV, Excel, parquet, JSON lines. One answer per line, columns known by name.
 
-`--columns id=Input.image_url,emotion=Answer.emotion` names columns that are called otherwise. A
-column named like an emotion holds its ticks (yes, 1, TRUE), or how strong it is.
+`--columns id=Input.image_url,emotion=Answer.emotion` names columns that are called otherwise.
+Columns named like emotions hold ticks (yes, 1, TRUE) or, where any holds more, how strong each is.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from emo8.core import label_set
@@ -50,13 +50,13 @@ def read_columns(file: VoteFile, table: dict[str, list[str]], *, start: int) -> 
 
 def _lines(file: VoteFile, columns: dict[str, list[str]], start: int) -> Iterator[tuple[str, Line]]:
     boxes = [name for name in label_set.emotions() if name in columns]
-    ticked = [name for name in boxes if is_tick_box(columns[name])]
+    ticked = all(is_tick_box(columns[name]) for name in boxes)
     for number, line in enumerate(lines_of(columns), start=start):
         if "annotator" not in line:
             line["annotator"] = file.annotator
         for name in boxes:
             value = line.pop(name)
-            if name in ticked:
+            if ticked:
                 if is_yes(value):
                     line["emotion"] = add_word(line.get("emotion", ""), name)
             elif value:
@@ -64,7 +64,7 @@ def _lines(file: VoteFile, columns: dict[str, list[str]], start: int) -> Iterato
         yield f"line {number}", line
 
 
-def is_tick_box(values: list[str]) -> bool:
+def is_tick_box(values: Iterable[str]) -> bool:
     """Whether a column holds ticks, and no numbers on a scale."""
     return {value.lower() for value in values} <= YES | NO | {""}
 

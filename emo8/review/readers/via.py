@@ -12,7 +12,7 @@ from typing import Any
 
 from emo8.core.json_text import parse_json
 from emo8.review.readers.base import Answers, Line, VoteFile, text
-from emo8.review.readers.questions import Question, put, question
+from emo8.review.readers.questions import Question, put, questions
 from emo8.review.words import is_yes
 
 NAME = "via"
@@ -40,9 +40,8 @@ def read(file: VoteFile) -> Answers:
     for _, _, attributes in entries:
         for name, answer in attributes.items():
             said.setdefault(name, []).append(answer)
-    named = {theirs: Question(ours) for ours, theirs in file.columns.items()}
-    asked = {name: named.get(name) or question(name, given, file.words)
-             for name, given in said.items()}  # fmt: skip
+    named = {theirs: Question(ours) for ours, theirs in file.columns.items() if theirs in said}
+    asked = {**questions(said, file.words), **named}
     known = {name: one for name, one in asked.items() if one}
     return Answers(
         lines=_lines(file, entries, known),

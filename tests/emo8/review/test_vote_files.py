@@ -11,6 +11,7 @@ import pytest
 
 from emo8.core.errors import Emo8Error
 from emo8.core.schema import VOTES
+from emo8.review import told
 from emo8.review.report import vote_report
 from emo8.review.sheets import write_votes_file
 from emo8.review.vote_files import import_votes, undo
@@ -231,3 +232,21 @@ def test_vote_report__alpha_kappa_and_annotators(build: Path) -> None:
     import_votes(build, _file(build, f"id,annotator,emotion\n{IDS[0]},C,awe\n", "c.csv"))
     assert vote_report(build)["fleiss_kappa"] is None
     assert "use alpha" in vote_report(build)["fleiss_kappa_note"]
+
+
+def test_vote_report__a_no_is_an_answer_too(build: Path) -> None:
+    said = {IDS[0]: "yes yes no no", IDS[1]: "yes no yes no", IDS[2]: "no no no yes"}
+    lines = [
+        f"{key},{who},{'awe' if key != IDS[2] else 'fear'},{answer}"
+        for key, answers in said.items()
+        for who, answer in zip("ABCD", answers.split())
+    ]
+    import_votes(build, _file(build, "id,annotator,emotion,answer\n" + "\n".join(lines) + "\n"))
+    report = vote_report(build)
+    # 12 answers, 5 yes: Do = (8 + 8 + 6) / 3 / 12, De = 2 * 5 * 7 / (12 * 11)
+    assert report["krippendorff_alpha_yes_no"] == pytest.approx(
+        1 - (22 / 36) / (70 / 132), abs=1e-4
+    )
+    assert report["krippendorff_alpha_by_emotion"]["awe"] == pytest.approx(-1 / 6, abs=1e-4)
+    assert "krippendorff_alpha" not in report
+    assert "yes or no to a proposed emotion; 1 = always" in "\n".join(told.lines(report))

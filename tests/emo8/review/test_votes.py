@@ -67,6 +67,14 @@ def test_human_labels__copies_of_a_row_get_the_same_label() -> None:
     assert found["emotion"].tolist() == ["awe", "awe"]
 
 
+def test_human_labels__one_yes_of_six_is_no_label_under_any_rule() -> None:
+    votes = _votes(*(_vote("x", f"a{k}", "awe", kind="yes_no", answer=k < 1) for k in range(6)))
+    others = _votes(*(_vote("y", f"a{k}", "fear") for k in range(6)))
+    for rule in ("majority", "threshold", "dawid_skene"):
+        found = _labels(pd.concat([votes, others]), ["x", "y"], rule=rule)
+        assert found["emotion"].tolist() == [None, "fear"], rule
+
+
 def test_human_labels__yes_no_counts_the_yes_among_those_asked() -> None:
     yes = [_vote("x", f"a{k}", "awe", kind="yes_no", answer=k < 8) for k in range(10)]
     no = [_vote("y", f"a{k}", "awe", kind="yes_no", answer=k < 3) for k in range(10)]

@@ -52,6 +52,16 @@ def test_mturk__the_form_as_json(read: Read) -> None:
     assert said(found) == [("c.png", "choice", "fear"), ("c.png", "valence", 0.5)]
 
 
+def test_mturk__boxes_and_ratings_named_like_emotions_in_the_form(read: Read) -> None:
+    head = "HITId,AssignmentId,WorkerId,Input.image,Input.awe,Answer.taskAnswers\n"
+    ticks = '"[{""awe"":true,""fear"":false}]"'
+    found = read(f"{head}h,1,W1,c.png,0.3,{ticks}\n", "batch.csv")
+    assert said(found) == [("c.png", "choice", "awe")]
+    rated = '"[{""awe"":1,""fear"":4}]"'
+    found = read(f"{head}h,1,W1,c.png,0.3,{rated}\n", "rated.csv", scale="0-4")
+    assert said(found) == [("c.png", "intensity", "awe"), ("c.png", "intensity", "fear")]
+
+
 def test_mturk__columns_by_the_user(read: Read) -> None:
     text = "AssignmentId,WorkerId,Input.stim,Answer.q\n1,W1,c.png,awe\n"
     assert said(read(text, "b.csv", columns={"id": "Input.stim", "emotion": "Answer.q"})) == [
@@ -83,9 +93,28 @@ def test_survey__a_column_per_picture(read: Read) -> None:
         ("cats/b.jpg", "choice", "fear"),
         ("cats/b.jpg", "valence", 0.5),
     ]
-    assert "1 previews passed over" in found.notes
+    assert "1 previews, tests and spam passed over" in found.notes
     assert "1 unfinished answers passed over" in found.notes
     assert found.used["PROLIFIC_PID"] == "annotator"
+
+
+@pytest.mark.parametrize("head", ["R_1,{0},{1},c.png,awe", None])
+@pytest.mark.parametrize(
+    ("status", "finished", "counts"),
+    [("0", "1", 1), ("16", "1", 1), ("1", "1", 0), ("9", "1", 0), ("40", "1", 0), ("0", "0", 0),
+     ("Survey Test", "True", 0), ("Spam", "True", 0), ("IP-Adresse", "True", 1)],
+)  # fmt: skip
+def test_survey__numbers_for_words_and_whatever_is_no_participant(
+    read: Read, head: str | None, status: str, finished: str, counts: int
+) -> None:
+    if head:
+        text = f"ResponseId,Status,Finished,image,emotion,StartDate\nR_2,0,1,d.png,awe,\n{head},\n"
+        text = text.format(status, finished)
+    else:
+        text = (
+            SURVEY + f"2026-01-31,0,1,R_2,p2,,awe,\n2026-01-31,{status},{finished},R_1,p1,awe,,\n"
+        )
+    assert len(read(text, "survey.csv").votes) == 1 + counts
 
 
 def test_survey__a_picture_per_line(read: Read) -> None:

@@ -65,6 +65,20 @@ def test_table__a_column_per_emotion(read: Read) -> None:
     assert found.votes["value"].tolist() == [0.5, 1.0]
 
 
+def test_table__a_column_of_ratings_that_holds_only_0_and_1_holds_no_ticks(read: Read) -> None:
+    lines = "c.png,ann,1,0\nd.png,ann,0,4\n"
+    found = read("id,annotator,awe,fear\n" + lines, "v.csv", scale="0-4")
+    assert set(found.votes["kind"]) == {"intensity"}
+    assert found.votes.set_index(["id", "emotion"])["value"].tolist() == [0.25, 0, 0, 1]
+
+
+def test_table__shares_of_emotions_are_no_ticks(read: Read) -> None:
+    with pytest.raises(Emo8Error, match=r"0\.7"):
+        read([{"id": "c.png", "annotator": "ann", "emotion": {"awe": 0.7, "fear": 1}}])
+    ticks = [{"id": "c.png", "annotator": "ann", "emotion": {"awe": 0, "fear": 1}}]
+    assert said(read(ticks)) == [("c.png", "choice", "fear")]
+
+
 def test_table__none_neutral_and_cannot_tell_are_three_answers(read: Read) -> None:
     lines = "".join(f"c.png,{who},{word}\n" for who, word in zip("abcd", (
         "None of these", "neutral", "I don't know", "Can\u2019t tell")))  # fmt: skip

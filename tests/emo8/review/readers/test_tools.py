@@ -42,6 +42,18 @@ def test_cvat__tags_and_their_attributes(read: Read) -> None:
     assert found.votes["annotator"].nunique() == 2
 
 
+def test_cvat__ratings_of_0_and_1_are_no_ticks(read: Read) -> None:
+    tags = "".join(
+        f'<image name="{name}"><tag label="feelings" source="manual">'
+        f'<attribute name="awe">{awe}</attribute><attribute name="fear">{fear}</attribute>'
+        "</tag></image>"
+        for name, awe, fear in (("c.png", 1, 0), ("d.png", 1, 4))
+    )
+    found = read(f"<annotations>{tags}</annotations>", "a.xml", annotator="ann", scale="0-4")
+    assert set(found.votes["kind"]) == {"intensity"}
+    assert sorted(found.votes["value"]) == [0, 0.25, 0.25, 1]
+
+
 def test_cvat__the_zip_it_comes_in(read: Read) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
