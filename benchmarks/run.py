@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks import counting, overlap, protocols, scoring
-from benchmarks.adapters import registry
+from benchmarks import counting, overlap, protocols, run_config, scoring
+from benchmarks.adapters import maps, registry
 from benchmarks.adapters.base import LabelledRows
 from benchmarks.counting import COUNTED_RULES, Counted
 from benchmarks.features import backbones, features
 from benchmarks.features.backbones import Backbone
 from benchmarks.features.features import Progress
 from benchmarks.features.pictures import Pictures
-from benchmarks.features.views import DEFAULT_CROP, VIEWS
+from benchmarks.features.views import DEFAULT_CROP
 from benchmarks.people import votes
 from benchmarks.people.beside import Beside
 from benchmarks.problem import folds
@@ -26,39 +25,8 @@ from benchmarks.problem.folds import FoldPlan
 from benchmarks.problem.tasks import Targets
 from benchmarks.results.predictions import Predictions
 from benchmarks.results.result import describe
-from emo8.core.errors import Emo8Error, ModelError, SourceError
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """What one call of `emo8-bench run` measures."""
-
-    models: tuple[str, ...]
-    data: str  # dataset folder, Hub id, registered name, TOML, parquet file or tree of folders
-    protocols: tuple[str, ...]
-    path: Path | None = None  # where a registered benchmark lies
-    train_on: str | None = None  # learn from this dataset, test on `data`
-    train_path: Path | None = None  # where that one lies
-    label_map: str | None = None  # brings the labels of both to one set
-    split_list: Path | None = None  # CSV with file and split in place of the dataset's own split
-    split_seed: int = 0  # of the convention that stands in for a missing official split
-    task: str | None = None  # None = the dataset's own
-    leave_out: tuple[str, ...] = ()  # labels whose rows do not count
-    view: str = "scene"  # what the model sees: scene, person or both
-    group: str | None = None  # column: leave each of its values out in turn
-    cluster: str | None = None  # column: its equal values never train and test together
-    seeds: tuple[int, ...] = (0,)
-    folds: int | None = None  # None = own split where usable, else 5; 0 = own split
-    labels: str = "counted"  # "counted" = by human or source; "all" = also a model's own
-    shots: tuple[int, ...] = (5,)  # few_shot: pictures per emotion
-    draws: int = 10  # few_shot: times that pictures are drawn
-    set: tuple[str, ...] = ()  # settings of protocols as NAME=VALUE
-    save: Path | None = None  # finetune: where the classifier goes
-    votes: Path | None = None  # votes of single people, where the dataset has none beside it
-    seen: str = "warn"  # test pictures that the model was trained on: warn, refuse or ignore
-    cache: Path = field(default_factory=features.default_cache)
-    image_column: str = "image"
-    emotion_column: str = "emotion"
+from benchmarks.run_config import RunConfig
+from emo8.core.errors import Emo8Error, SourceError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +49,10 @@ def run(
     config: RunConfig, progress: Progress | None = None
 ) -> Iterator[tuple[dict[str, Any], Predictions]]:
     """One result after the other, with its predictions; mistakes are found before work starts."""
-    _check(config)
+    run_config.check(config)
     rows = _read(config)
     targets = tasks_.targets(rows, config.task, config.leave_out)
-    _check_task(config, rows, targets)
+    run_config.check_task(config, rows, targets)
     counted = counting.count(
         rows,
         targets,
@@ -117,10 +85,16 @@ def _people(config: RunConfig, rows: LabelledRows, targets: Targets, counted: Co
     """The votes of single people on the rows that count, where the question is the one they had."""
     ids = counting.row_ids(rows, counted.index, counted.digests)
     if targets.task not in ("single", "dominant"):
+        if config.votes:
+            raise Emo8Error(
+                f"--votes {config.votes}: people vote for a label, not for --task {targets.task}."
+            )
         return Beside(None, ids)
     strata = counting.take(targets.strata, counted.index)
     names = tuple(sorted({name for name in strata if name}))
-    return Beside(votes.find(votes.of_rows(rows, counted.index), ids, names, config.votes), ids)
+    renamed = maps.load(config.label_map) if config.label_map else None
+    own = votes.of_rows(rows, counted.index)
+    return Beside(votes.find(own, ids, names, config.votes, renamed), ids)
 
 
 def _read(config: RunConfig) -> LabelledRows:
@@ -146,50 +120,6 @@ def _read(config: RunConfig) -> LabelledRows:
     return rows
 
 
-def _check(config: RunConfig) -> None:
-    unknown = sorted(set(config.protocols) - set(protocols.PROTOCOLS))
-    if unknown:
-        known = ", ".join(protocols.PROTOCOLS)
-        raise Emo8Error(f"--protocol {unknown[0]}: not there. Known: {known}.")
-    for name in config.models:
-        backbones.check(name)
-        if "zero_shot" in config.protocols and not backbones.has_text(name):
-            raise ModelError(
-                f"zero_shot asks a model in words, and --model {name} has no text side: "
-                "use embedded or open_clip:NAME/TAG."
-            )
-    if config.group and config.folds is not None and not config.cluster:
-        raise Emo8Error(
-            f"--folds {config.folds} with --group {config.group}: leaving one group out makes its "
-            "own folds. Drop --folds, or add --cluster COLUMN to leave its values out too."
-        )
-    if min(config.shots) < 1 or config.draws < 1:
-        raise Emo8Error("--shots and --draws must be at least 1.")
-    if config.view not in VIEWS:
-        raise Emo8Error(f"--view {config.view}: choose one of {', '.join(VIEWS)}.")
-    if config.task is not None and config.task not in tasks_.TASKS:
-        raise Emo8Error(f"--task {config.task}: choose one of {', '.join(tasks_.TASKS)}.")
-    if config.train_on and config.group:
-        raise Emo8Error("--train-on and --group both say what is learnt from: drop one of them.")
-    if config.save and config.protocols != ("finetune",):
-        raise Emo8Error("--save keeps the classifier of --protocol finetune: ask for that alone.")
-    list(_settings(config))  # a mistake in --set is found now
-
-
-def _check_task(config: RunConfig, rows: LabelledRows, targets: Targets) -> None:
-    if config.view != "scene" and not any(rows.boxes or ()):
-        raise SourceError(
-            f"--view {config.view}: {rows.origin} gives no person boxes; use --view scene."
-        )
-    if targets.task == "regression":
-        for name in ("zero_shot", "few_shot"):
-            if name in config.protocols:
-                raise Emo8Error(
-                    f"--protocol {name} needs labels, and --task regression has numbers: "
-                    "use knn, linear, attentive or finetune."
-                )
-
-
 def _results(
     case: _Case, progress: Progress | None
 ) -> Iterator[tuple[dict[str, Any], Predictions]]:
@@ -209,7 +139,7 @@ def _results(
         rows=rows, index=case.index, digests=case.digests, view=config.view,
         cache=config.cache, progress=progress, crop=case.backbone.crop,
     )  # fmt: skip
-    for protocol, settings in _settings(config):
+    for protocol, settings in run_config.settings(config):
         module = protocols.load(protocol)
         for plan in _plans(config, data, groups, module.LEARNS, case.seed):
             work = scoring.Work(
@@ -259,17 +189,6 @@ def _asked(case: _Case, protocol: str, settings: Any, plan: FoldPlan) -> dict[st
         if case.backbone.crop != DEFAULT_CROP:
             asked["person_crop"] = asdict(case.backbone.crop)
     return asked
-
-
-def _settings(config: RunConfig) -> Iterator[tuple[str, Any]]:
-    for name in config.protocols:
-        settings = protocols.with_options(protocols.load(name).Settings(), name, config.set)
-        if name == "few_shot":
-            for shots in config.shots:
-                yield name, replace(settings, shots=shots, draws=config.draws)
-        else:
-            yield name, settings
-    protocols.require_used(config.protocols, config.set)
 
 
 def _plans(

@@ -17,6 +17,7 @@ from benchmarks.protocols.base import Prob, Problem
 from benchmarks.results import metrics, number_metrics
 from benchmarks.results.predictions import Predictions
 from benchmarks.results.result import baselines
+from emo8.core.errors import ModelError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,11 @@ def score(work: Work) -> tuple[dict[str, Any], Predictions]:
     for fold in work.plan.folds:
         part = replace(problem, train=fold.train, valid=fold.valid, test=fold.test)
         prediction = work.module.predict(part, work.settings)
+        if not np.isfinite(prediction.prob).all():
+            raise ModelError(
+                f"{work.backbone.name}: the answers of this protocol are not all numbers, so "
+                "training diverged: try a lower lr with --set."
+            )
         prob.append(prediction.prob)
         chosen.append(prediction.chosen)
         notes += prediction.notes

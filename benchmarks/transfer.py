@@ -6,17 +6,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from benchmarks.adapters import maps
-from benchmarks.adapters.base import LabelledRows
+from benchmarks.adapters.base import LabelledRows, Numbers
+from benchmarks.adapters.maps import LabelMap
 from emo8.core.errors import SourceError
 
 
 def relabelled(rows: LabelledRows, label_map: str) -> LabelledRows:
-    """The rows with mapped labels; those that the map does not list count no more, with a note."""
+    """The rows with mapped labels, shares and votes; what the map does not list counts no more."""
     known = maps.load(label_map)
-    emotion = [None if e is None else known.labels.get(e) for e in rows.emotion]
+    emotion = [known.get(e) for e in rows.emotion]
     lost = Counter(e for e, new in zip(rows.emotion, emotion) if e is not None and new is None)
-    if not any(emotion):
+    shares, votes = (_mapped(numbers, known) for numbers in (rows.shares, rows.votes))
+    if not any(emotion) and (any(rows.emotion) or shares is None):
         raise SourceError(
             f"--map {known.name} lists no label of {rows.origin} "
             f"({', '.join(sorted(lost)) or 'it has none'}); it knows {', '.join(known.labels)}."
@@ -24,7 +28,38 @@ def relabelled(rows: LabelledRows, label_map: str) -> LabelledRows:
     note = f"labels of {rows.name} by {known.name}"
     if lost:
         note += "; not in it: " + ", ".join(f"{name} {count}" for name, count in lost.items())
-    return replace(rows, emotion=emotion, notes=(*rows.notes, note))
+    return replace(
+        rows, emotion=emotion, shares=shares, votes=votes, notes=(*rows.notes, note),
+        several=_several(rows, known),
+        several_names=_names(rows.several_names, known),
+    )  # fmt: skip
+
+
+def _of(clusters: Sequence[str | None], side: str) -> list[str | None]:
+    return [None if cluster is None else f"{side} {cluster}" for cluster in clusters]
+
+
+def _names(names: Sequence[str], known: LabelMap) -> tuple[str, ...]:
+    """What the labels are called by the map, each name once."""
+    mapped = (known.get(name) for name in names)
+    return tuple(dict.fromkeys(name for name in mapped if name is not None))
+
+
+def _several(rows: LabelledRows, known: LabelMap) -> list[tuple[str, ...] | None] | None:
+    if rows.several is None:
+        return None
+    return [None if own is None else _names(own, known) for own in rows.several]
+
+
+def _mapped(numbers: Numbers | None, known: LabelMap) -> Numbers | None:
+    """Shares or votes with those of equal names added up; None where the map lists no name."""
+    if numbers is None or not (names := _names(numbers.names, known)):
+        return None
+    values = np.zeros((len(numbers.values), len(names)))
+    for column, name in enumerate(numbers.names):
+        if (new := known.get(name)) is not None:
+            values[:, names.index(new)] += numbers.values[:, column]
+    return Numbers(names=names, values=values)
 
 
 def joined(source: LabelledRows, target: LabelledRows, label_map: str | None) -> LabelledRows:
@@ -48,7 +83,10 @@ def joined(source: LabelledRows, target: LabelledRows, label_map: str | None) ->
         return [(source.images([i]) if i < size else target.images([i - size]))[0] for i in wanted]
 
     def column(name: str) -> list[str | None]:
-        return [*source.column(name), *target.column(name)]
+        own, other = source.column(name), target.column(name)
+        if name == "cluster":  # numbers that each dataset has given for itself
+            own, other = _of(own, "learnt"), _of(other, "tested")
+        return [*own, *other]
 
     has_own = "test" in set(target.split) and "train" in set(target.split)
     to_test = ["test" if s == "test" or not has_own else None for s in target.split]

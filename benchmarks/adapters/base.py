@@ -92,19 +92,20 @@ def emotion_names(labels: Sequence[str | None]) -> tuple[list[str | None], tuple
 
     A name outside the eight emotions stays, in lower case: a benchmark may have its own set.
     """
-    spelling = {label: _emotion_name(label) for label in set(labels) if label is not None}
+    spelled = {label: spelling(label) for label in set(labels) if label is not None}
     merged: dict[str, list[str]] = {}
-    for label, name in spelling.items():
+    for label, name in spelled.items():
         merged.setdefault(name, []).append(label)
     notes = tuple(
         f"labels {', '.join(map(repr, sorted(found)))} were read as one emotion, {name!r}"
         for name, found in sorted(merged.items())
         if len(found) > 1
     )
-    return [None if label is None else spelling[label] or None for label in labels], notes
+    return [None if label is None else spelled[label] or None for label in labels], notes
 
 
-def _emotion_name(label: str) -> str:
+def spelling(label: str) -> str:
+    """A label as results spell it: one of the eight by any alias, another in lower case."""
     try:
         return parse_emotion(label)
     except ValueError:

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.adapters import files, splits, tree
-from benchmarks.adapters.base import Benchmark, Box, LabelledRows, Numbers
+from benchmarks.adapters.base import Benchmark, Box, LabelledRows, Numbers, split_name
 from emo8.core.errors import SourceError
 from emo8.core.inside import files_below
 from emo8.core.suggest import suggest
@@ -168,7 +168,7 @@ def _from_csv(path: Path, root: Path, d: Description) -> LabelledRows:
         emotion = _numbered([line[str(columns["emotion"])] or None for line in lines], d)
     split = None
     if "split" in columns:
-        split = [line[str(columns["split"])].lower() or None for line in lines]
+        split = [split_name(line[str(columns["split"])]) or None for line in lines]
     numbers = {
         kind: np.array(
             [

@@ -25,7 +25,7 @@ PLACEHOLDER_REPEATS = 5  # the same bytes this often are no photograph
 
 def read(root: Path, seed: int = 0) -> LabelledRows:
     """The rows of the tree; its own split folders win over the convention."""
-    if any(folder.name.lower() in tree.SPLITS for folder in files.folders(root)):
+    if tree.has_splits(root):
         return tree.read(root, name=INFO.name)
     pairs = [(f.name, n) for f in files.folders(root) for n in files.pictures(f, root)]
     if len({emotion for emotion, _ in pairs}) < 2:

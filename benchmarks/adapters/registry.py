@@ -70,6 +70,17 @@ def read(
     return hub.read(found, image=image, emotion=emotion)
 
 
+def options(data: str) -> frozenset[str]:
+    """What reading `data` takes: "columns" (names of them), "split" (the seed of one we cut)."""
+    from emo8.dataset.open import find
+
+    name = data.partition(":")[0]
+    if data in BENCHMARKS or data.endswith(".toml") or name in BENCHMARKS:
+        return frozenset({"split"} if info(data if data.endswith(".toml") else name)
+                         .split.startswith("convention") else ())  # fmt: skip
+    return frozenset() if find(data).form == "pictures" else frozenset({"columns"})
+
+
 def names() -> tuple[str, ...]:
     """The registered names, for `emo8.dataset.open`, which reads NAME:PATH in every command."""
     return BENCHMARKS

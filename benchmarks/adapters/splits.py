@@ -18,6 +18,7 @@ from pathlib import Path
 
 from benchmarks.adapters.base import LabelledRows, split_name
 from emo8.core.errors import SourceError
+from emo8.core.taxonomy import SPLITS
 
 
 def by_rule(
@@ -88,16 +89,7 @@ def write_list(rows: LabelledRows, out: Path) -> int:
 def apply_list(rows: LabelledRows, path: Path) -> LabelledRows:
     """The rows with the split of a CSV with the columns file and split; others have none."""
     files = rows.require("file", "--split-list: column")
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            lines = list(csv.DictReader(stream))
-        side = {line["file"]: split_name(line["split"]) for line in lines}
-    except OSError as error:
-        raise SourceError(f"--split-list {path} cannot be read: {error.strerror}.") from error
-    except (KeyError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"--split-list {path}: a CSV with the columns file and split is needed ({error!r})."
-        ) from error
+    side = _read_list(path)
     known = {file for file in files if file in side}
     if not known:
         raise SourceError(
@@ -108,5 +100,28 @@ def apply_list(rows: LabelledRows, path: Path) -> LabelledRows:
     note = f"split by the list {path.name} (sha256 {digest}…): {len(known)} files"
     if len(side) > len(known):
         note += f", {len(side) - len(known)} of its lines are not in the dataset"
+    if unnamed := len({file for file in files if file not in side}):
+        note += f", {unnamed} files of the dataset are not in it and are in no split"
     split = [side.get(file) if file else None for file in files]
     return replace(rows, split=split, notes=(*rows.notes, note))
+
+
+def _read_list(path: Path) -> dict[str, str | None]:
+    """{file: split} of a list; SourceError for what is no split, and for a file in two of them."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            lines = [(line["file"], split_name(line["split"])) for line in csv.DictReader(stream)]
+    except OSError as error:
+        raise SourceError(f"--split-list {path} cannot be read: {error.strerror}.") from error
+    except (KeyError, UnicodeDecodeError) as error:
+        raise SourceError(
+            f"--split-list {path}: a CSV with the columns file and split is needed ({error!r})."
+        ) from error
+    side: dict[str, str | None] = {}
+    for place, (file, split) in enumerate(lines, start=2):
+        where = f"--split-list {path}, line {place}: {file}"
+        if split not in (*SPLITS, "", None):
+            raise SourceError(f"{where} is in {split!r}; known: {', '.join(SPLITS)}, or nothing.")
+        if side.setdefault(file, split) != split:
+            raise SourceError(f"{where} is in {split!r}, and in {side[file]!r} on a line before.")
+    return side

@@ -21,7 +21,7 @@ INFO = Benchmark(
 
 def read(root: Path, seed: int = 0) -> LabelledRows:
     """The rows of the tree, with the column `concept`; its own split folders win."""
-    if any(folder.name.lower() in tree.SPLITS for folder in files.folders(root)):
+    if tree.has_splits(root):
         return tree.read(root, name=INFO.name)
     names, emotion, concept = [], [], []
     for folder in files.folders(root):

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from benchmarks.adapters.base import Box, LabelledRows
 from benchmarks.features.backbones import Backbone, Features
 from benchmarks.features.views import DEFAULT_CROP, PersonCrop, person_view
+from emo8.core.errors import ModelError
 
 logger = logging.getLogger(__name__)
 BATCH = 32  # pictures decoded together and given to the model in one call
@@ -114,12 +115,22 @@ def _compute(
         skipped.update(reason for reason in batch if isinstance(reason, str))
         usable[done : done + len(batch)] = [not isinstance(p, str) for p in batch]
         if pictures:
-            found.append(np.asarray(backbone.features(pictures), dtype=np.float32))
+            found.append(_finite(backbone, np.asarray(backbone.features(pictures), np.float32)))
         done += len(batch)
         if progress:
             progress(f"features of {backbone.name}", done, len(index))
     features = np.concatenate(found) if found else np.zeros((0, 1), dtype=np.float32)
     return Table(features=features, usable=usable, skipped=dict(sorted(skipped.items())))
+
+
+def _finite(backbone: Backbone, features: Features) -> Features:
+    """The features; ModelError where the model gives what is no number, for no metric survives."""
+    if not np.isfinite(features).all():
+        raise ModelError(
+            f"{backbone.name} gives features that are NaN or infinite: its weights are damaged, or "
+            "its precision is too low for them."
+        )
+    return features
 
 
 def _decoded(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from benchmarks.features.backbones import Backbone
 from benchmarks.features.pictures import Pictures
+from benchmarks.features.views import DEFAULT_CROP
 from emo8.core.errors import Emo8Error, ModelError
 from emo8.engine.files import appearing, new_array
 
@@ -32,6 +33,7 @@ def extract(backbone: Backbone, pictures: Pictures) -> Tokens:
         )
     parts = [backbone.sha256, "tokens 1", pictures.view, *pictures.digests]
     if pictures.view != "scene":
+        parts += [str(pictures.crop)] if pictures.crop != DEFAULT_CROP else []
         parts += [str(pictures.box(i)) for i in range(len(pictures.index))]
     name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     path = pictures.cache / f"{name}.tokens.npy"
@@ -49,7 +51,13 @@ def _compute(backbone: Backbone, pictures: Pictures, path: Path) -> None:
         for start in range(0, total, BATCH):
             which = range(start, min(start + BATCH, total))
             views = [backbone.tokens(pictures.pixels(which, view)) for view in pictures.views]
-            tokens = np.concatenate(views, axis=1).astype(np.float16)
+            with np.errstate(over="ignore"):  # looked at on the next line
+                tokens = np.concatenate(views, axis=1).astype(np.float16)
+            if not np.isfinite(tokens).all():
+                raise ModelError(
+                    f"{backbone.name} gives tokens that are no numbers, or too large for half "
+                    "precision (65504): use --protocol linear."
+                )
             if store is None:
                 shape = (total, *tokens.shape[1:])
                 _require_space(path.parent, 2 * int(np.prod(shape)))

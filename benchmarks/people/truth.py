@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.adapters import registry
+from benchmarks.adapters import maps, registry
 from benchmarks.adapters.base import LabelledRows, Numbers
 from benchmarks.counting import COUNTED_RULES
 from benchmarks.people import votes as votes_
@@ -102,6 +102,7 @@ def read(
             f"{rows.origin}: no row has a label by a person or a source ({why}); --labels all "
             "counts a model's labels too."
         )
+    known_map = maps.load(label_map) if label_map else None
     names = label_set({str(names_of[row]) for row in index})
     ids = _ids(rows, index)
     return Truth(
@@ -111,7 +112,7 @@ def read(
         names=names,
         label=np.array([names.index(str(names_of[row])) for row in index]),
         left_out=dict(sorted(left_out.items())),
-        votes=votes_.find(votes_.of_rows(rows, index), ids, names, votes),
+        votes=votes_.find(votes_.of_rows(rows, index), ids, names, votes, known_map),
     )
 
 

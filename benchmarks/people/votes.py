@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.adapters.base import LabelledRows, emotion_names
+from benchmarks.adapters.maps import LabelMap
 from emo8.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -73,15 +74,20 @@ def of_rows(rows: LabelledRows, index: Sequence[int]) -> LabelledRows:
 
 
 def find(
-    rows: LabelledRows, ids: list[str], names: tuple[str, ...], file: Path | None = None
+    rows: LabelledRows,
+    ids: list[str],
+    names: tuple[str, ...],
+    file: Path | None = None,
+    labels: LabelMap | None = None,
 ) -> Votes | None:
     """The votes on the pictures called `ids`, for labels `names`; None where there are none.
 
-    Labels that were voted for and are not in `names` are added behind them.
+    `labels` renames those of a file, as a label map has renamed those of the rows. Labels that were
+    voted for and are not in `names` are added behind them.
     """
     path = file or _beside(Path(rows.origin))
     if path is not None:
-        return _from_table(_table(path), str(path), ids, names)
+        return _from_table(_table(path), str(path), ids, names, labels)
     if rows.votes is None:
         return None
     known = np.isfinite(rows.votes.values).all(axis=1)
@@ -140,7 +146,11 @@ def _one_each(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 
 def _from_table(
-    table: pd.DataFrame, origin: str, ids: list[str], names: tuple[str, ...]
+    table: pd.DataFrame,
+    origin: str,
+    ids: list[str],
+    names: tuple[str, ...],
+    labels: LabelMap | None,
 ) -> Votes | None:
     missing = [name for name in NEEDED if name not in table.columns]
     if missing:
@@ -160,6 +170,10 @@ def _from_table(
     if ticks:
         notes.append(f"{ticks} people ticked several labels of a picture: one is drawn for each")
     spelled, _ = emotion_names(table["emotion"].astype(str).tolist())
+    if labels is not None:
+        spelled = [labels.get(name) for name in spelled]
+        lost = sum(name is None for name in spelled)
+        notes += [f"{lost} votes are for labels that --map does not list"] if lost else []
     place = {key: number for number, key in enumerate(ids)}
     item = table["id"].astype(str).map(place)
     order = list(dict.fromkeys([*names, *sorted({s for s in spelled if s})]))

@@ -1,7 +1,7 @@
 """Which rows train and which test: a dataset's own split, k folds, or one group left out.
 
-Rows are numbered 0 .. N-1 among the counted rows. Copies (rows of one `cluster`, or of the same
-bytes where no cluster is known) never stand on both sides of a fold or of a left-out group.
+Rows are numbered 0 .. N-1 among the counted rows. Copies (rows of one `cluster` or of the same
+bytes) never stand on both sides of a fold or of a left-out group.
 """
 
 from __future__ import annotations
@@ -56,10 +56,24 @@ class FoldPlan:
 
 
 def numbered(values: Sequence[str | None], fallback: Sequence[str]) -> Index:
-    """Equal numbers for equal values; where a value is None, for equal fallbacks."""
-    keys = [("", f) if v is None else ("v", v) for v, f in zip(values, fallback, strict=True)]
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
-    return np.array([numbers[key] for key in keys], dtype=np.int64)
+    """Equal numbers for rows that equal values or equal fallbacks link, directly or by others."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    places: dict[tuple[str, str], int] = {}
+    links = [
+        (row, places.setdefault(key, len(values) + len(places)))
+        for row, both in enumerate(zip(values, fallback, strict=True))
+        for key in zip(("value", "fallback"), both, strict=True)
+        if key[1] is not None
+    ]
+    if not links:
+        return np.zeros(0, dtype=np.int64)
+    row, place = np.array(links).T
+    size = len(values) + len(places)
+    graph = coo_array((np.ones(len(links)), (row, place)), shape=(size, size))
+    found: Index = connected_components(graph, directed=False)[1][: len(values)].astype(np.int64)
+    return found
 
 
 def untrained(rows: Rows, groups: Sequence[str] | None) -> list[FoldPlan]:
@@ -95,6 +109,11 @@ def own_or_kfold(rows: Rows, num_folds: int | None, seed: int) -> FoldPlan:
         unseen = sorted(set(rows.emotion[test]) - set(rows.emotion[train]))
         unseen = unseen if rows.has_classes else []
         notes = [f"no training rows of {', '.join(unseen)}: always wrong there"] if unseen else []
+        known = ("train", "val", "test", "")
+        other = Counter(split for split in rows.split.tolist() if split not in known)
+        if other:
+            there = ", ".join(f"{name} {count}" for name, count in sorted(other.items()))
+            notes.append(f"rows in neither train, val nor test are not used: {there}")
         copies = int(np.isin(rows.cluster[test], rows.cluster[train]).sum())
         if copies:
             notes.append(f"{copies} test rows have a copy among the training rows")

@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.adapters import maps
-from benchmarks.adapters.base import LabelledRows
+from benchmarks.adapters.base import LabelledRows, spelling
 from emo8.core.errors import Emo8Error
+from emo8.core.suggest import suggest
 
 TASKS = ("single", "dominant", "polarity", "multi_label", "distribution", "regression")
 CLASS_TASKS = ("single", "dominant", "polarity")
@@ -44,25 +45,42 @@ class Targets:
 def targets(rows: LabelledRows, task: str | None, leave_out: Sequence[str] = ()) -> Targets:
     """The targets of `rows` for `task`, by default the dataset's own; Emo8Error if it has none.
 
-    Rows of the labels in `leave_out` do not count; shares are made to sum to one without them.
+    Rows of the labels in `leave_out` do not count; shares are made to sum to one without them, and
+    of several labels at once they are not asked about.
     """
     task = task or rows.task
-    if task == "polarity":
-        return _polarity(rows)
-    if task == "single":
-        gone = set(leave_out)
-        return Targets(task=task, strata=[None if e in gone else e for e in rows.emotion])
+    gone = _gone(rows, task, leave_out)
+    if task in ("dominant", "distribution"):
+        return _shares(rows, task, gone)
     if task == "multi_label":
-        return _multi_label(rows)
+        return _multi_label(rows, gone)
+    kept = [None if e in gone else e for e in rows.emotion]
+    if task == "polarity":
+        return _polarity(rows, kept)
     if task == "regression":
-        return _regression(rows)
-    return _shares(rows, task, leave_out)
+        return _regression(rows, [e is None or e not in gone for e in rows.emotion])
+    return Targets(task=task, strata=list(kept))
 
 
-def _polarity(rows: LabelledRows) -> Targets:
+def _gone(rows: LabelledRows, task: str, leave_out: Sequence[str]) -> frozenset[str]:
+    """The labels of `leave_out` as the dataset spells them; Emo8Error where it has no such one."""
+    known = {e for e in rows.emotion if e}
+    if task in ("dominant", "distribution") and rows.shares is not None:
+        known = set(rows.shares.names)
+    if task == "multi_label":
+        known = set(rows.several_names)
+    spelled = {spelling(name): name for name in known}
+    for name in leave_out:
+        if spelling(name) not in spelled:
+            told = suggest(name, sorted(known))
+            raise Emo8Error(f"--leave-out {name}: {rows.origin} has no such label; {told}")
+    return frozenset(spelled[spelling(name)] for name in leave_out)
+
+
+def _polarity(rows: LabelledRows, emotion: Sequence[str | None]) -> Targets:
     known = maps.polarity()
-    strata = [None if e is None else known.labels.get(e) for e in rows.emotion]
-    lost = Counter(e for e, p in zip(rows.emotion, strata) if e is not None and p is None)
+    strata = [None if e is None else known.get(e) for e in emotion]
+    lost = Counter(e for e, p in zip(emotion, strata, strict=True) if e is not None and p is None)
     if lost and not any(strata):
         raise Emo8Error(
             f"--task polarity: {rows.origin} has no label whose polarity {known.name} knows: "
@@ -75,10 +93,9 @@ def _polarity(rows: LabelledRows) -> Targets:
     return Targets(task="polarity", strata=strata, notes=(note,))
 
 
-def _shares(rows: LabelledRows, task: str, leave_out: Sequence[str]) -> Targets:
+def _shares(rows: LabelledRows, task: str, gone: frozenset[str]) -> Targets:
     if rows.shares is None:
         raise _lacking(rows, task, "shares of votes over labels")
-    gone = set(leave_out)
     keep = [i for i, name in enumerate(rows.shares.names) if name not in gone]
     names = tuple(rows.shares.names[i] for i in keep)
     values = rows.shares.values[:, keep]
@@ -92,27 +109,31 @@ def _shares(rows: LabelledRows, task: str, leave_out: Sequence[str]) -> Targets:
     return Targets(task=task, strata=_merged(top), names=names, values=values, notes=notes)
 
 
-def _multi_label(rows: LabelledRows) -> Targets:
+def _multi_label(rows: LabelledRows, gone: frozenset[str]) -> Targets:
     if rows.several is None:
         raise _lacking(rows, "multi_label", "several labels at once")
-    names = rows.several_names
+    names = tuple(name for name in rows.several_names if name not in gone)
     place = {name: i for i, name in enumerate(names)}
+    own = [None if s is None else [n for n in s if n not in gone] for s in rows.several]
     values = np.zeros((len(rows), len(names)))
-    for row, labels in enumerate(rows.several):
+    for row, labels in enumerate(own):
         values[row, [place[label] for label in labels or ()]] = 1
     counts = values.sum(axis=0)
     strata = [
         None if labels is None else min(labels, key=lambda n: counts[place[n]], default="none")
-        for labels in rows.several
+        for labels in own
     ]
-    return Targets(task="multi_label", strata=_merged(strata), names=names, values=values)
+    notes = (f"without {', '.join(sorted(gone))}",) if gone else ()
+    return Targets(
+        task="multi_label", strata=_merged(strata), names=names, values=values, notes=notes
+    )
 
 
-def _regression(rows: LabelledRows) -> Targets:
+def _regression(rows: LabelledRows, counts: Sequence[bool]) -> Targets:
     if rows.scales is None:
         raise _lacking(rows, "regression", "numbers on scales")
     values = rows.scales.values
-    known = np.isfinite(values).all(axis=1)
+    known = np.isfinite(values).all(axis=1) & np.array(counts, dtype=bool)
     edges = np.quantile(values[known, 0], (0.25, 0.5, 0.75)) if known.any() else np.zeros(3)
     quarter = np.searchsorted(edges, np.nan_to_num(values[:, 0]))
     first = rows.scales.names[0]

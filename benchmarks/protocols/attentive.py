@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.features import tokens as tokens_
 from benchmarks.problem.folds import Index
-from benchmarks.protocols.base import Prediction, Prob, Problem, inner_folds
+from benchmarks.protocols.base import Prediction, Prob, Problem, inner_folds, require_positive
 from benchmarks.protocols.training import Goal, batches, rate_at, right, without_unlearnt
 
 LEARNS = True
@@ -34,6 +34,9 @@ class Settings:
     warmup_share: float = 0.1  # of all steps
     heads: int = 4  # of the attention; fewer where the width is not a multiple
     inner_folds: int = 5  # one of them is looked at
+
+    def __post_init__(self) -> None:
+        require_positive(self, or_zero=("weight_decay", "warmup_share"))
 
 
 def predict(problem: Problem, settings: Settings) -> Prediction:

@@ -6,7 +6,7 @@ Shapes: N counted rows, D feature width, K emotions, M test rows, R repeats.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,18 @@ class Prediction:
     prob: Prob  # (R, M, K)
     chosen: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def require_positive(settings: Any, *, or_zero: Sequence[str] = ()) -> None:
+    """Nothing, where every number of `settings` is above 0 (or 0, if named); ValueError else."""
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, int | float) or isinstance(number, bool):
+                continue
+            if not np.isfinite(number) or number < 0 or (number == 0 and one.name not in or_zero):
+                least = "at least 0" if one.name in or_zero else "above 0"
+                raise ValueError(f"{one.name}={number}: must be {least}")
 
 
 def inner_folds(problem: Problem, num_folds: int) -> list[tuple[Index, Index]]:

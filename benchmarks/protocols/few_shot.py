@@ -13,7 +13,14 @@ import numpy as np
 
 from benchmarks.problem.folds import Index
 from benchmarks.protocols import regression
-from benchmarks.protocols.base import Prediction, Problem, few_threads, spread, unit
+from benchmarks.protocols.base import (
+    Prediction,
+    Problem,
+    few_threads,
+    require_positive,
+    spread,
+    unit,
+)
 
 LEARNS = True
 
@@ -24,6 +31,9 @@ class Settings:
     draws: int = 10  # times that pictures are drawn
     c: float = 1.0  # scikit-learn's C
     max_iterations: int = 1000
+
+    def __post_init__(self) -> None:
+        require_positive(self)
 
 
 def predict(problem: Problem, settings: Settings) -> Prediction:

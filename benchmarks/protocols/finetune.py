@@ -59,6 +59,10 @@ class Settings:
             raise ValueError(f"recipe={self.recipe}: choose one of {', '.join(RECIPES)}")
         if self.epochs == 0 or self.batch_size in (0, 1):
             raise ValueError("epochs must be at least 1 and batch_size at least 2")
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high and not (value == -1 and name in RECIPES[self.recipe]):
+                raise ValueError(f"{name}={value}: must be from {low:g} to {high:g}")
 
     def resolved(self) -> Settings:
         """The settings with the recipe's values in place of -1."""
@@ -79,6 +83,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "epochs": 100, "batch_size": 16, "base_lr": 1e-3, "warmup_epochs": 5.0,
         "layer_decay": 1.0, "drop_path": 0.2, "ema": 0.0,
     },
+}  # fmt: skip
+
+
+RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (1, 1e6), "batch_size": (2, 1e6), "base_lr": (1e-12, 1e3), "weight_decay": (0, 1e3),
+    "warmup_epochs": (0, 1e6), "layer_decay": (1e-3, 1), "drop_path": (0, 0.999), "mixup": (0, 1e3),
+    "cutmix": (0, 1e3), "smoothing": (0, 0.999), "erase_prob": (0, 1), "crop_scale": (1e-3, 1),
+    "ema": (0, 0.9999999), "crop_pct": (1e-3, 1),
 }  # fmt: skip
 
 
@@ -148,7 +160,7 @@ def _step(
     pixels: Tensor,
     wanted: Tensor,
 ) -> None:
-    if mix is not None and len(pixels) % 2 == 0:
+    if mix is not None:
         pixels, wanted = mix(pixels, wanted.to(pixels.device))
     loss = goal.loss(network(pixels), wanted)
     if not torch.isfinite(loss):

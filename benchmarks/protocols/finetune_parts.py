@@ -147,10 +147,11 @@ def evaluation(model: Model, s: Settings) -> Callable[[Image.Image], Tensor]:
     return made  # type: ignore[no-any-return]
 
 
-def mixing(s: Settings, outputs: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
-    """timm's mixup and cutmix of pictures, and the same mix of their shares (B, K)."""
-    if not s.mixup and not s.cutmix:
-        return None
+def mixing(s: Settings, outputs: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """timm's mixup and cutmix of pictures, and the same mix of their smoothed shares (B, K).
+
+    A batch of odd length, which cannot be mixed, is smoothed only.
+    """
     from timm.data import Mixup
 
     mixer: Any = Mixup(
@@ -159,8 +160,10 @@ def mixing(s: Settings, outputs: int) -> Callable[[Tensor, Tensor], tuple[Tensor
     )  # fmt: skip
 
     def mix(pixels: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        share = mixer._mix_batch(pixels)  # in place; timm's public call takes class numbers only
         soft = wanted * (1 - s.smoothing) + s.smoothing / outputs
+        if len(pixels) % 2 or not (s.mixup or s.cutmix):
+            return pixels, soft
+        share = mixer._mix_batch(pixels)  # in place; timm's public call takes class numbers only
         return pixels, soft * share + soft.flip(0) * (1 - share)
 
     return mix

@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.features.backbones import Features
 from benchmarks.problem.folds import Index
-from benchmarks.protocols.base import Prediction, Prob, Problem, unit
+from benchmarks.protocols.base import Prediction, Prob, Problem, require_positive, unit
 from benchmarks.protocols.regression import goodness
 
 LEARNS = True
@@ -33,6 +33,9 @@ class Settings:
     neighbours: tuple[int, ...] = (1, 5, 10, 20, 50)  # candidates for k
     temperature: float = 0.07
     choose_rows: int = 10_000  # training rows asked when choosing k, drawn by the seed
+
+    def __post_init__(self) -> None:
+        require_positive(self)
 
 
 def predict(problem: Problem, settings: Settings) -> Prediction:

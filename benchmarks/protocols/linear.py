@@ -16,7 +16,14 @@ import numpy as np
 from benchmarks.features.backbones import Features
 from benchmarks.problem.folds import Index
 from benchmarks.protocols import regression
-from benchmarks.protocols.base import Prediction, Problem, few_threads, inner_folds, spread
+from benchmarks.protocols.base import (
+    Prediction,
+    Problem,
+    few_threads,
+    inner_folds,
+    require_positive,
+    spread,
+)
 
 LEARNS = True
 
@@ -27,6 +34,9 @@ class Settings:
     inner_folds: int = 4  # folds of the training rows for the search
     one_fold_above_rows: int = 20_000  # with more training rows than this one inner fold is enough
     max_iterations: int = 500
+
+    def __post_init__(self) -> None:
+        require_positive(self)
 
 
 def predict(problem: Problem, settings: Settings) -> Prediction:

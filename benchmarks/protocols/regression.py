@@ -56,7 +56,9 @@ def search(
 
 
 def goodness(problem: Problem, rows: Index, said: Prob) -> float:
-    """The task's main metric, signed so that more is better."""
+    """The task's main metric, signed so that more is better; answers that are no numbers lose."""
+    if not np.isfinite(said).all():
+        return -np.inf
     measured = number_metrics.main(problem.task, problem.wanted[rows], said)
     if not np.isfinite(measured):
         return 0.0

@@ -68,7 +68,7 @@ def right(problem: Problem, rows: Index, said: Prob) -> float:
     """How good answers (B, K) for `rows` are by the task's main metric; more is better."""
     from benchmarks.protocols.regression import goodness
 
-    if problem.values is not None:
+    if problem.values is not None or not np.isfinite(said).all():
         return goodness(problem, rows, said)
     return float((said.argmax(axis=1) == problem.target[rows]).mean())
 

@@ -19,18 +19,19 @@ import pyarrow as pa
 
 from benchmarks.problem.tasks import CLASS_TASKS
 from benchmarks.results import predictions, table
+from benchmarks.results.cases import cases, group_column, unseen
 from emo8.core.errors import SourceError
 from emo8.core.stats import bootstrap_mean, holm, paired_test
 
 BY = ("emotion", "style", "people")
-Case = tuple[str, str, str]  # dataset, protocol, group column
+Question = tuple[str, str, str]  # dataset, protocol, group column
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """One model against the base, on the pictures both answered about."""
 
-    case: Case
+    case: Question
     base: str
     other: str
     n: int
@@ -64,9 +65,11 @@ def compare(
     read = [(r, predictions.read(results, r["config_hash"])[0]) for r in _labelled(results)]
     found = differences(read, base=base, by=by, across=across)
     if not found:
+        there = dict.fromkeys(f"{c.model} ({c.dataset}, {c.protocol})" for c in
+                              cases([result for result, _ in read]))  # fmt: skip
         raise SourceError(
             f"{results}: nothing to compare: no two models share dataset, protocol and groups. "
-            "--across compares models over protocols."
+            f"--across compares models over protocols. There are: {'; '.join(there)}."
         )
     return found
 
@@ -89,7 +92,7 @@ def differences(
 ) -> list[Difference]:
     """The differences between results, each given with its table of predictions."""
     found: list[Difference] = []
-    for case, asked in sorted(_cases(results, across).items()):
+    for case, asked in sorted(_questions(results, across).items()):
         if len(asked.right) < 2:
             continue
         right = {m: {k: float(np.mean(v)) for k, v in p.items()} for m, p in asked.right.items()}
@@ -112,14 +115,15 @@ def differences(
     return found
 
 
-def _cases(results: Iterable[tuple[dict[str, Any], pa.Table]], across: bool) -> dict[Case, _Asked]:
-    cases: dict[Case, _Asked] = defaultdict(_Asked)
-    for result, said in results:
-        shots = result.get("settings", {}).get("shots")
-        protocol = result["protocol"] + (f" ({shots} shots)" if shots else "")
-        model = f"{result['model']}, {protocol}" if across else result["model"]
-        group_column = str(result.get("group_column") or "")
-        asked = cases[result["dataset"], "all" if across else protocol, group_column]
+def _questions(
+    results: Iterable[tuple[dict[str, Any], pa.Table]], across: bool
+) -> dict[Question, _Asked]:
+    asked_of: dict[Question, _Asked] = defaultdict(_Asked)
+    results = list(results)
+    for case, (result, said) in zip(cases([r for r, _ in results]), results, strict=True):
+        model = f"{case.model}, {case.protocol}" if across else case.model
+        column = f"{group_column(result)}{unseen(result)}" if result.get("group") else ""
+        asked = asked_of[case.dataset, "all" if across else case.protocol, column]
         for row in said.drop_columns(["probs", "target"]).to_pylist():
             picture = f"{row['group'] or ''}/{row['id']}"
             asked.right[model][picture].append(_right(row))
@@ -127,7 +131,7 @@ def _cases(results: Iterable[tuple[dict[str, Any], pa.Table]], across: bool) -> 
             people = None if shown is None else str(shown) if shown < 3 else "3 or more"
             parts = (row["label"], row.get("style"), people)
             asked.parts[picture] = tuple("unknown" if p is None else p for p in parts)
-    return cases
+    return asked_of
 
 
 def _right(row: dict[str, Any]) -> float:
@@ -147,7 +151,7 @@ def _divisions(asked: _Asked, by: Sequence[str]) -> list[dict[str, set[str]]]:
 
 
 def _pair(
-    case: Case,
+    case: Question,
     base: str,
     other: str,
     right: dict[str, dict[str, float]],

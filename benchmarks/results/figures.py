@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.problem.tasks import CLASS_TASKS
 from benchmarks.results import predictions
+from benchmarks.results.cases import Case, by_case
 from emo8.core.errors import SourceError
 from emo8.core.stats import ECE_BINS, bins_of, wilson
 
@@ -155,10 +156,12 @@ def _intervals(results: Sequence[dict[str, Any]], path: Path) -> Path:
     """
     from matplotlib import pyplot
 
+    found_of = by_case(results)
+    models = list(dict.fromkeys(case.model for case in found_of))
     cases: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for result in results:
-        cases.setdefault(_case(result), {}).setdefault(result["model"], []).append(result)
-    models = list(dict.fromkeys(result["model"] for result in results))
+    for case, runs in found_of.items():
+        for run in runs:
+            cases.setdefault(_case(case, run), {}).setdefault(case.model, []).append(run)
     gap, marked = min(0.24, 0.8 / len(models)), set[str]()
     height = len(cases) * max(0.3, 0.14 * len(models)) + 1.3
     figure, axes = pyplot.subplots(figsize=(8, height), layout="constrained")
@@ -202,13 +205,10 @@ def _mark(axes: Any, runs: Sequence[dict[str, Any]], at: float, color: str) -> N
     axes.plot(mean, at, "o", color=color, markersize=4, clip_on=False)
 
 
-def _case(result: dict[str, Any]) -> str:
+def _case(case: Case, result: dict[str, Any]) -> str:
     """What one line of the intervals is about: all but model and seed."""
-    shots = result.get("settings", {}).get("shots")
-    protocol = result["protocol"] + (f" ({shots} shots)" if shots else "")
-    parts = [result["dataset"], *([result["group"]] if result.get("group") else []), protocol]
-    parts += [result[key] for key in ("task", "view") if result.get(key)]
-    return f"{', '.join(map(str, parts))} (n {result['n']})"
+    parts = [part for part in (case.dataset, case.group, case.protocol) if part]
+    return f"{', '.join(parts)} (n {result['n']})"
 
 
 def save(figure: Any, path: Path) -> Path:

@@ -6,12 +6,13 @@ import html
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from benchmarks.problem.tasks import CLASS_TASKS
+from benchmarks.results.cases import Case, by_case, cases, group_column, unseen
 from emo8.core.errors import SourceError
 
 HEADER = (
@@ -66,7 +67,7 @@ def tables(results: Sequence[dict[str, Any]]) -> list[Table]:
     for task in sorted({r["task"] for r in results if r not in labelled}):
         mine = [r for r in results if r.get("task") == task]
         names = list(mine[0]["metrics"])
-        lines = [_number_line(r, names) for r in mine]
+        lines = [_number_line(c, r, names) for c, r in zip(cases(mine), mine, strict=True)]
         header = ("dataset", "group", "protocol", "model", *(f"{n} [95%]" for n in names),
                   "constant", "n", "seed")  # fmt: skip
         if any(map(trained_on, mine)):
@@ -103,13 +104,13 @@ def published(datasets: set[str], path: Path = PUBLISHED_FILE) -> list[Table]:
     return [Table(title=title, header=PUBLISHED, lines=lines)] if lines else []
 
 
-def _number_line(result: dict[str, Any], names: list[str]) -> tuple[str, ...]:
+def _number_line(case: Case, result: dict[str, Any], names: list[str]) -> tuple[str, ...]:
     cells = []
     for name in names:
         cells.append(_with_interval(result["metrics"].get(name), result["interval95"].get(name)))
     constant = next(iter(result.get("baselines", {}).values()), None)
     shown = "" if constant is None else f"{constant:.3f}"
-    return (*_key(result), *cells, shown, str(result["n"]), str(result["seed"]))
+    return (*astuple(case), *cells, shown, str(result["n"]), str(result["seed"]))
 
 
 def _with_interval(value: float | None, ends: Sequence[float | None] | None) -> str:
@@ -126,11 +127,9 @@ def _main(results: Sequence[dict[str, Any]]) -> Table:
     more = [name for name in MORE if any(MORE[name](result) for result in results)]
     lines = rows(results)
     if more:
-        beside: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-        for result in results:
-            beside.setdefault(_key(result), []).append(result)
+        beside = {astuple(case): members[0] for case, members in by_case(results).items()}
         lines = [
-            (*line, *(MORE[name](beside.get(line[:4], [{}])[0]) for name in more)) for line in lines
+            (*line, *(MORE[name](beside.get(line[:4], {})) for name in more)) for line in lines
         ]
     return Table(title="", header=(*HEADER, *more), lines=lines)
 
@@ -202,44 +201,20 @@ def show(found: Sequence[Table], form: str) -> str:
 
 
 def rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
-    """One line of texts per dataset, group, protocol and model; seeds are averaged.
+    """One line of texts per case (dataset, group, protocol, model); seeds are averaged.
 
     With several seeds, the ends of the interval are averaged too: it is the interval over
     pictures of one seed. Where groups were left out, a last line holds the mean over groups.
     """
-    cells: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for result in results:
-        cells.setdefault(_key(result), []).append(result)
+    cells = {astuple(case): members for case, members in by_case(results).items()}
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for (dataset, group, *rest), members in cells.items():
         if group:
-            mean = f"mean of {_column(members[0])}{_unseen(members[0])}"
+            mean = f"mean of {group_column(members[0])}{unseen(members[0])}"
             groups.setdefault((dataset, mean, *rest), []).extend(members)
     lines = [_line(key, members, with_interval=True) for key, members in cells.items()]
     lines += [_line(key, members, with_interval=False) for key, members in groups.items()]
     return lines
-
-
-def _key(result: dict[str, Any]) -> tuple[str, str, str, str]:
-    group = ""
-    if result.get("group"):
-        group = f"{_column(result)}={result['group']}{_unseen(result)}"
-    shots = result.get("settings", {}).get("shots")
-    protocol = result["protocol"] + (f" ({shots} shots)" if shots else "")
-    marks = "" if result.get("labels") != "all" else " (all labels)"
-    if result.get("task", "single") in ("dominant", "polarity"):
-        marks += f" ({result['task']})"
-    view = f" ({result['view']} view)" if result.get("view") else ""
-    return f"{result['dataset']}{marks}", group, protocol + view, result["model"]
-
-
-def _unseen(result: dict[str, Any]) -> str:
-    """Marks results whose test clusters no training row of any group has shown."""
-    return f", unseen {result['cluster_column']}" if result.get("cluster_column") else ""
-
-
-def _column(result: dict[str, Any]) -> str:
-    return str(result.get("group_column") or "group")
 
 
 def _line(

@@ -14,11 +14,26 @@ from emo8.core import inside
 from emo8.core.errors import SourceError
 from emo8.core.formats import SUFFIXES
 from emo8.core.taxonomy import COUNTED_RULES, class_name, split_name
-from emo8.dataset.find_data import ALL, FoundData, find, pictures_below, short_name
+from emo8.dataset.find_data import (
+    ALL,
+    FoundData,
+    find,
+    folder_split,
+    pictures_below,
+    short_name,
+)
 from emo8.dataset.open_forms import OPENERS
 
 __all__ = ["ALL", "COUNTED_RULES", "SUFFIXES", "FoundData", "OpenPicture", "find"]
-__all__ += ["choose_split", "label_column", "label_text", "open_split", "pictures_below", "read"]
+__all__ += [
+    "choose_split",
+    "folder_split",
+    "label_column",
+    "label_text",
+    "open_split",
+    "pictures_below",
+    "read",
+]
 __all__ += ["short_name"]
 
 LABELS = ("emotion", "label", "labels")

@@ -4,6 +4,8 @@ name = "polarity-1"            # goes into results; raise the number when a line
 source = "where it comes from"
 [labels]
 joy = "positive"               # a label that is not listed is left out, and counted
+
+Names on both sides may be spelled as anywhere: `Sad` is `sadness`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.adapters.base import spelling
 from emo8.core.errors import Emo8Error
 from emo8.core.suggest import suggest
 
@@ -24,7 +27,11 @@ class LabelMap:
 
     name: str
     source: str
-    labels: dict[str, str]
+    labels: dict[str, str]  # both sides as results spell labels
+
+    def get(self, label: str | None) -> str | None:
+        """What the map calls a label in any spelling; None where it does not list it."""
+        return None if label is None else self.labels.get(spelling(label))
 
 
 def names() -> list[str]:
@@ -44,11 +51,16 @@ def load(name: str) -> LabelMap:
         raise Emo8Error(f"--map {name}: no such label map; {suggest(name, names())}")
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
-        found = LabelMap(name=raw["name"], source=raw["source"], labels=dict(raw["labels"]))
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        pairs = dict(raw["labels"])
+        labels = {spelling(key): spelling(value) for key, value in pairs.items()}
+        found = LabelMap(name=raw["name"], source=raw["source"], labels=labels)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise Emo8Error(
             f"--map {path}: a label map has name, source and a table [labels] ({error!r})."
         ) from error
-    if not all(isinstance(value, str) for value in found.labels.values()):
-        raise Emo8Error(f"--map {path}: every line of [labels] maps a name to a name.")
+    for key, value in pairs.items():
+        if labels[spelling(key)] != spelling(value):
+            raise Emo8Error(
+                f"--map {path}: {key!r} is one label with another key that maps elsewhere."
+            )
     return found

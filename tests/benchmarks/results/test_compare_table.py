@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import cli
 from benchmarks.results import compare, figures, predictions, table
+from benchmarks.results.cases import cases
 from emo8.core.errors import SourceError
 from tests.benchmarks.conftest import NAMES, face, write
 
@@ -82,7 +83,7 @@ def test_table__mistakes_are_one_line(results, faces, tmp_path, capsys):
 
 def test_figures__one_line_per_case_and_a_colour_per_model(results, tmp_path):
     found = table.read_results([results])
-    assert len({figures._case(r) for r in found}) == 2
+    assert len({figures._case(c, r) for c, r in zip(cases(found), found, strict=True)}) == 2
     drawn = figures.draw(found, [results], tmp_path / "f")
     text = (tmp_path / "f" / "intervals.svg").read_text()
     assert all(color.lower() in text for color in figures.COLORS[:2])
