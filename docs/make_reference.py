@@ -199,11 +199,17 @@ def _fields(cls: type, only: list[str] | None = None) -> str:
         if dataclasses.is_dataclass(base) and base is not settings.Thresholds:
             said |= help.comments(base)
     rows = [
-        (each.name, _default(each), _spelled(said.get(each.name, "")))
+        (each.name, _default(each), _kinds(each) + _spelled(said.get(each.name, "")))
         for each in dataclasses.fields(cls)
         if only is None or each.name in only
     ]
     return _table(("key", "default", "what it is"), rows)
+
+
+def _kinds(each: dataclasses.Field[Any]) -> str:
+    """The kinds of sources that a key is for, where it is not for all."""
+    kinds = each.metadata.get("kinds", ())
+    return f"{', '.join(kinds)}: " if kinds else ""
 
 
 def _spelled(text: str) -> str:

@@ -184,9 +184,8 @@ def source_kinds() -> tuple[str, ...]:
 
 
 def _check_source(source: SourceConfig, names: LabelSet, where: str) -> None:
+    _check_keys(source, where)
     parse_networks(source.allow_networks, where)
-    if source.allow_networks and source.kind != "urls":
-        raise RecipeError(f'{where}: allow_networks is for kind = "urls", not {source.kind!r}')
     if source.layout == "auto" and source.kind != "folder":
         raise RecipeError(f'{where}: layout = "auto" is for kind = "folder", not {source.kind!r}')
     for word in source.layout.split("/") if source.layout not in ("", "auto") else ():
@@ -207,6 +206,37 @@ def _check_source(source: SourceConfig, names: LabelSet, where: str) -> None:
             if value not in known:
                 hint = suggest(value, known)
                 raise RecipeError(f"{where}: {option}.{name} = {value!r}; {hint}")
+    for name, value in source.emotions.items():
+        if not value and name in names.emotions:
+            raise RecipeError(
+                f'{where}: emotions.{name} = "": {name} is one of the emotions and stays one; '
+                "to let CLIP decide, leave the emotions out (no emotion_from, no column emotion)"
+            )
+
+
+def _check_keys(source: SourceConfig, where: str) -> None:
+    """Raise RecipeError for a key that would say nothing: not this kind's, or said otherwise."""
+    for each in dataclasses.fields(source):
+        kinds = each.metadata.get("kinds", (source.kind,))
+        if getattr(source, each.name) and source.kind not in kinds:
+            known = " or ".join(f'"{kind}"' for kind in kinds)
+            raise RecipeError(f"{where}: {each.name} is for kind = {known}, not {source.kind!r}")
+    levels, columns = source.layout.split("/"), source.columns
+    said = [
+        ("style", source.style not in ("", "clip"), "style_from", bool(source.style_from)),
+        ("style", source.style not in ("", "clip"), "layout", "style" in levels),
+        ("style", source.style not in ("", "clip"), "columns", "style" in columns),
+        ("emotion_from", source.emotion_from == "name", "layout", "emotion" in levels),
+    ]
+    if source.kind != "folder":  # there, folder names win over the sidecar's columns
+        said += [
+            (f"{claim}_from", word not in ("", columns.get(claim, word)), "columns", True)
+            for claim, word in (("style", source.style_from), ("emotion", source.emotion_from))
+        ]
+    for one, is_said, other, is_said_too in said:
+        if is_said and is_said_too:
+            both = f"{one} = {getattr(source, one)!r} and {other} = {getattr(source, other)!r}"
+            raise RecipeError(f"{where}: {both} say two things: keep one")
 
 
 def _check_styles(decide: DecideConfig, names: LabelSet, where: str) -> None:

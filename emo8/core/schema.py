@@ -173,7 +173,7 @@ PUBLISHED: dict[str, Column] = {
     ),
     "emotion_source": Column(
         pa.string(),
-        "what the source claims, null where it claims nothing",
+        "what the source claims, in our spelling where it is one of ours; null where nothing",
         "rows",
         shown=("labels", "label"),
     ),

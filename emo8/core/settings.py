@@ -18,6 +18,7 @@ from emo8.core.checks import registered
 from emo8.core.label_set import MIKELS, LabelSet
 
 LAYOUT_WORDS = ("split", "style", "emotion", "*")
+_WITH_COLUMNS = ("folder", "table", "urls", "hub", "webdataset")  # kinds; a folder: its sidecar
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 Claimant = Literal["human", "source", "clip"]
 CLAIMANTS: tuple[Claimant, ...] = get_args(Claimant)
@@ -34,9 +35,17 @@ NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
 
+def _of(*kinds: str) -> Any:
+    """A text of `[[source]]` that these kinds alone understand."""
+    return field(default="", metadata={"kinds": kinds})
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """One `[[source]]`: where pictures come from and what the source claims about them."""
+    """One `[[source]]`: where pictures come from and what the source claims about them.
+
+    A key that the source's kind does not understand is refused, as are two that say two things.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -47,25 +56,27 @@ class SourceConfig:
     style: str = ""  # one style for the whole source, or "clip" to let CLIP decide
     style_from: str = ""  # "folder" = first folder below path, or a column of the table
     emotion_from: str = ""  # "folder" = the picture's own, "name" = start of its name, or a column
-    # folder, archive: what each folder names, e.g. "split/emotion" or "*/emotion"; folder: "auto"
-    # sees which of Emo8's released forms it is, keeps its splits, lets CLIP claim missing styles
-    layout: str = ""
+    # what each folder names, e.g. "split/emotion" or "*/emotion"; of a folder, "auto" sees which of
+    # Emo8's released forms it is, keeps its splits, lets CLIP claim missing styles
+    layout: str = _of("folder", "archive")
     styles: dict[str, str] = field(default_factory=dict)  # the source's name -> one of ours
     # the source's name -> one of ours; "" keeps the name as a claim and lets CLIP decide
     emotions: dict[str, str] = field(default_factory=dict)
     splits: dict[str, str] = field(default_factory=dict)  # the source's name -> train, val or test
-    # table, hub, webdataset: what lists of four numbers in `people` are: "xyxy", "xywh" or
-    # "cxcywh"; "" = corners as fractions, and lists in pixels are not used
-    boxes: Literal["", "xyxy", "xywh", "cxcywh"] = ""
+    # what lists of four numbers in `people` are: "xyxy", "xywh" or "cxcywh"; "" = corners as
+    # fractions, and lists in pixels are not used
+    boxes: Literal["", "xyxy", "xywh", "cxcywh"] = _of(*_WITH_COLUMNS)
     keep_splits: bool = False  # True: rows stay in the split the source gives them
-    images: str = ""  # table: folder its image paths start from, relative to the table's own
-    config: str = ""  # hub: which configuration of the dataset
-    sidecar: str = ""  # folder: a CSV, JSONL or parquet inside it whose `file` names the picture
+    images: str = _of("table")  # folder its image paths start from, relative to the table's own
+    config: str = _of("hub")  # which configuration of the dataset
+    sidecar: str = _of("folder")  # a CSV, JSONL or parquet in it whose `file` names the picture
     license: str = ""  # licence of every picture that brings none of its own
     attribution: str = ""  # credit of every picture that brings none of its own
-    columns: dict[str, str] = field(default_factory=dict)  # our name -> the table's name
-    # urls: private and other closed networks its links may lead to, e.g. ["127.0.0.0/8"]
-    allow_networks: tuple[str, ...] = ()
+    columns: dict[str, str] = field(  # our name -> the table's name
+        default_factory=dict, metadata={"kinds": _WITH_COLUMNS}
+    )
+    # private and other closed networks its links may lead to, e.g. ["127.0.0.0/8"]
+    allow_networks: tuple[str, ...] = field(default=(), metadata={"kinds": ("urls",)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -183,12 +183,12 @@ def _label(
     whose: Mapping[str, str],
     notes: list[Note],
 ) -> str | None:
-    """A source's word for an emotion or a style, as the recipe maps it."""
+    """A source's word for an emotion or a style, as the recipe maps it: our name, or its own."""
     if word is None:
         return None
     topic, label = _topic(name), mapping.get(word) or word
     try:
-        {"emotion": label_set.parse_emotion, "style": label_set.parse_style}[name](label)
+        label = {"emotion": label_set.parse_emotion, "style": label_set.parse_style}[name](label)
         origin = whose.get(name)
         notes.append((topic, f"named by {origin}" if origin else "named by the recipe"))
     except ValueError:

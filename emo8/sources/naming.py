@@ -34,20 +34,19 @@ def is_image_name(path: str) -> bool:
 
 
 def path_claims(path: str, source: SourceConfig) -> dict[str, str]:
-    """Split, style and emotion that a path inside the source names, as far as asked for.
+    """The words for split, style and emotion in a path inside the source, as far as asked for.
 
-    A folder that names nothing known is an error for a picture; for any other file (a readme
-    beside the folders) it is not, because that file leaves as `not_an_image` anyway.
+    They stay as they are written; `claims_from` maps them, as it does those of tables. A folder
+    that names nothing known is an error for a picture; for any other file (a readme beside the
+    folders) it is not, because that file leaves as `not_an_image` anyway.
     """
     claims: dict[str, str] = {}
     for what, word in _words(path, source).items():
         try:
-            claims[what] = _claim(what, word, source)
+            claims[what] = _known(what, word, source)
         except ValueError as error:
             if is_image_name(path):
                 raise SourceError(_explain(what, path, source, error)) from None
-    if not source.keep_splits:
-        claims.pop("split", None)
     return claims
 
 
@@ -86,13 +85,14 @@ def _words(path: str, source: SourceConfig) -> dict[str, str | None]:
     return words
 
 
-def _claim(what: str, word: str | None, source: SourceConfig) -> str:
+def _known(what: str, word: str | None, source: SourceConfig) -> str:
+    """The word, where the recipe maps it or it is one of ours; ValueError otherwise."""
     if word is None:
         raise ValueError(f"the picture lies in no folder that could name its {what}")
     mapping = {"style": source.styles, "emotion": source.emotions, "split": source.splits}[what]
-    if word in mapping:
-        return mapping[word] or word
-    return _PARSERS[what](word)
+    if word not in mapping:
+        _PARSERS[what](word)
+    return word
 
 
 def _explain(what: str, path: str, source: SourceConfig, error: ValueError) -> str:

@@ -112,7 +112,7 @@ def emotic(root: Path) -> tuple[dict[str, Any], Claims]:
     options = {"kind": "table", "path": "emotic/*.csv", "keep_splits": True, "style": "realistic"}
     columns = {"image": "Path", "emotion": "Category"}
     return {**options, "columns": columns, "emotions": {"Doubt/Confusion": ""}}, {
-        "mscoco/images/a.jpg": ("train", "Sadness"),  # parsed when labels are decided
+        "mscoco/images/a.jpg": ("train", "sadness"),
         "framesdb/images/b.jpg": ("val", "Doubt/Confusion"),
     }
 

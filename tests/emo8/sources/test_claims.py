@@ -64,6 +64,15 @@ def test_claims_from__labels_are_names_or_nothing(cell: object, emotion: str | N
     )
 
 
+@pytest.mark.parametrize(
+    ("word", "emotion"), [("Fear", "fear"), (" afraid ", "fear"), ("Envy", "Envy")]
+)
+def test_claims_from__labels_of_ours_have_our_spelling_and_others_their_own(
+    word: str, emotion: str
+) -> None:
+    assert claims_from({"emotion": word}, source()).emotion == emotion
+
+
 def test_claims_from__notes_say_whose_word_a_label_is_and_what_was_not_used() -> None:
     whose = {"emotion": "column mood"}
     assert ("labels", "named by column mood") in claims_from(

@@ -117,6 +117,7 @@ def test_table__emotion6_list_names_pictures_in_another_folder(
         ({"layout": "split/emotoin"}, ["emotoin"]),
         ({"styles": {"x": "natrual"}}, ["natrual", "'natural'"]),
         ({"emotions": {"joy": "joyful"}}, ["joyful"]),
+        ({"emotions": {"fear": ""}}, ["emotions.fear", "stays one"]),
     ],
 )
 def test_recipe__mappings_to_unknown_names_are_errors(
@@ -127,6 +128,54 @@ def test_recipe__mappings_to_unknown_names_are_errors(
         candidates(kind="folder", path="p", style="natural", **options)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"kind": "table", "sidecar": "x.csv"}, "sidecar is for kind = \"folder\", not 'table'"),
+        ({"kind": "archive", "boxes": "xyxy"}, "boxes is for kind"),
+        ({"kind": "archive", "columns": {"emotion": "e"}}, "columns is for kind"),
+        ({"kind": "folder", "images": "y"}, 'images is for kind = "table"'),
+        ({"kind": "folder", "config": "z"}, 'config is for kind = "hub"'),
+        ({"kind": "table", "layout": "split/emotion"}, 'kind = "folder" or "archive", not'),
+        ({"kind": "hub", "allow_networks": ("10.0.0.0/8",)}, 'kind = "urls"'),
+        ({"kind": "folder", "style_from": "folder"}, "style = 'natural' and style_from = 'folder'"),
+        ({"kind": "table", "columns": {"style": "s"}}, "say two things"),
+        ({"kind": "archive", "layout": "*/style"}, "layout = '.*/style' say two things"),
+        ({"kind": "folder", "emotion_from": "name", "layout": "emotion"}, "say two things"),
+        ({"kind": "urls", "emotion_from": "e", "columns": {"emotion": "mood"}}, "say two things"),
+    ],
+)
+def test_recipe__keys_that_would_say_nothing_are_errors(
+    candidates: Read, options: dict[str, object], words: str
+) -> None:
+    with pytest.raises(RecipeError, match=words):
+        candidates(path="p", style="natural", **options)
+
+
+def test_folder__names_are_mapped_once_also_where_a_mapping_swaps_them(
+    tmp_path: Path, candidates: Read
+) -> None:
+    put(tmp_path, "set/test/joy/1.jpg", "set/val/contentment/2.jpg")
+    found = candidates(
+        kind="folder", path="set", style="natural", layout="split/emotion", keep_splits=True,
+        splits={"val": "test", "test": "val"},
+        emotions={"joy": "contentment", "contentment": "awe"},
+    )  # fmt: skip
+    assert claims(found) == {
+        "test/joy/1.jpg": ("val", "natural", "contentment"),
+        "val/contentment/2.jpg": ("test", "natural", "awe"),
+    }
+
+
+def test_folder__splits_in_its_layout_that_are_not_kept_are_said(
+    tmp_path: Path, candidates: Read
+) -> None:
+    put(tmp_path, "set/val/awe/1.jpg")
+    (one,) = candidates(kind="folder", path="set", style="natural", layout="split/emotion")
+    assert one.claims.split is None
+    assert ("splits", "not kept: drawn anew, as keep_splits is not set") in one.claims.notes
 
 
 def test_folder__hint_about_a_column_is_one_the_program_takes(

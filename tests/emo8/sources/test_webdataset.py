@@ -58,7 +58,7 @@ def test_webdataset__samples_with_claims_from_json_txt_and_fields(
     by_name = {candidate.source_path: candidate for candidate in found}
     first = by_name["train-000.tar!a/0.jpg"]
     assert first.data == encoded(picture(0))
-    assert (first.claims.caption, first.claims.style) == ("a storm", "sci-fi")
+    assert (first.claims.caption, first.claims.style) == ("a storm", "science_fiction")
     assert (first.claims.license, first.claims.emotion) == ("CC0-1.0", "awe")
     assert (first.claims.url, first.claims.split) == ("https://x.test/1", "train")
     assert by_name["train-000.tar!a/1.png"].claims.caption == "a calm lake"
