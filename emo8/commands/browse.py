@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from emo8.commands import at_least
 
 if TYPE_CHECKING:
     from emo8.browse import app
@@ -36,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="default: 127.0.0.1, this machine alone; there is no password",
     )
     parser.add_argument("--no-open", action="store_true", help="serve without opening a browser")
-    parser.add_argument("--limit", type=int, default=0, metavar="N", help="the first N rows")
+    parser.add_argument(
+        "--limit", type=partial(at_least, 0), default=0, metavar="N", help="the first N rows"
+    )
     parser.add_argument("--where", default="", metavar="EXPR", help="only rows for which it holds")
     parser.add_argument(
         "--predictions",

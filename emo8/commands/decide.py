@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from emo8.commands import at_least, refuse_unread
 
 if TYPE_CHECKING:
     from emo8.pipeline.try_thresholds import Trial
@@ -19,6 +22,8 @@ part.
   emo8 decide BUILD
   emo8 decide BUILD --try min_side_px=128 --try style.cartoon.min_sharpness=20
 """
+
+DEEDS = {"settings": ("sheet", "examples", "json"), "": ("json",)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the example pictures go (default: BUILD/report/decide.png)",
     )
     parser.add_argument(
-        "--examples", type=int, default=12, metavar="N", help="pictures per group (default: 12)"
+        "--examples",
+        type=partial(at_least, 0),
+        default=12,
+        metavar="N",
+        help="pictures per group (default: 12)",
     )
     parser.add_argument("--json", action="store_true", help="for scripts")
 
@@ -46,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from emo8.pipeline import try_thresholds
 
+    refuse_unread(arguments, "settings" if arguments.settings else "", DEEDS)
     config = try_thresholds.thresholds_of(arguments.build)
     wanted = try_thresholds.changed(config, arguments.settings)
     with try_thresholds.numbers_of(arguments.build) as db:

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from emo8.commands import refuse_unread
+
 VENUES = ("neurips",)  # see emo8/publish/submission.py
 HELP = "check a finished build and publish it to a folder or the Hub"
 DESCRIPTION = """\
@@ -32,6 +34,13 @@ nothing is.
 Exit code 2: the gate or the Hub found something for you to mend; 1: run it again.
 """
 
+DEEDS = {
+    "diff": ("json",),
+    "audit": ("check",),
+    "check": ("audit",),
+    "": ("to", "private", "tag", "dry_run", "allow_missing_license"),
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", metavar="BUILD")
@@ -54,6 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    deed = next((name for name in DEEDS if name and getattr(arguments, name)), "")
+    refuse_unread(arguments, deed, DEEDS)
     if arguments.diff:
         return _diff(arguments)
     if arguments.audit or arguments.check:

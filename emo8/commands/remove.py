@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emo8.commands import refuse_unread
+
 if TYPE_CHECKING:
     from emo8.dataset.removal_proof import Place
 
@@ -34,6 +36,8 @@ same; the start of an id or a path that fits none, or several, is not.
 """
 _SHOWN = 5  # matching rows that are named
 
+DEEDS = {"prove": ("builds", "places"), "": ("key", "reason", "builds")}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("key", nargs="*", metavar="ID|URL|HASH|PATH", help="which pictures")
@@ -54,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import Emo8Error
 
+    refuse_unread(arguments, "prove" if arguments.prove else "", DEEDS)
     if arguments.prove:
         return _prove(arguments.prove, arguments.builds, arguments.places)
     if not arguments.key:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
+
+from emo8.commands import at_least, refuse_unread
 
 HELP = "one page about a build's labels: balance, confidence, agreement, calibration, samples"
 DESCRIPTION = """\
@@ -14,15 +17,20 @@ sample sheet per style and emotion in BUILD/report/samples.
 were close and stayed: BUILD/report/duplicates/index.html and PNG files.
 """
 
+DEEDS = {"duplicates": ("out", "most"), "": ()}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", type=Path, metavar="BUILD")
     parser.add_argument("--duplicates", action="store_true", help="sheets of clusters of copies")
     parser.add_argument("-o", "--out", type=Path, help="folder of the sheets")
-    parser.add_argument("--most", type=int, default=200, help="clusters and pairs shown of each")
+    parser.add_argument(
+        "--most", type=partial(at_least, 1), default=200, help="clusters and pairs shown of each"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    refuse_unread(arguments, "duplicates" if arguments.duplicates else "", DEEDS)
     return _duplicates(arguments) if arguments.duplicates else _report(arguments)
 
 

@@ -6,8 +6,11 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from emo8.commands import at_least, refuse_unread
 
 if TYPE_CHECKING:
     from emo8.review.parse import ReadVotes
@@ -37,6 +40,19 @@ cannot tell are answers too. In the App tag emotion:awe, style:cartoon, reject:b
 or emotion:no; emotion:awe@ann says who. What has any mistake is refused whole, with every mistake
 and its place. An import shows what it would change first, and asks where it can.
 """
+
+_SHEETS = ("annotator", "format", "pick", "limit", "yes_no", "claims", "links", "blind")
+_OF_FILES = ("format", "columns", "scale", "skip_unknown")
+DEEDS = {
+    "export": _SHEETS,
+    "import_": ("annotator", *_OF_FILES, "dry_run", "yes"),
+    "serve": ("ask", "port"),
+    "undo": (),
+    "export_votes": (),
+    "assign": ("overlap", "limit"),
+    "json": (),
+    "": (),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for --import: what the file is, where that is not seen from its content; "
         "for --export: csv (default), label-studio, cvat or argilla",
     )
-    _add_export(parser.add_argument_group("for --export, --assign and --serve").add_argument)
+    _add_export(parser.add_argument_group("for --export, or where it says so").add_argument)
     _add_import(parser.add_argument_group("for --import").add_argument)
 
 
@@ -83,20 +99,32 @@ def _add_export(add: Callable[..., Any]) -> None:
         metavar="ROWS",
         help="queue (by expected value; default), errors, unsure, unlabelled or all",
     )
-    add("--limit", type=int, default=0, metavar="N", help="at most N rows")
-    add("--yes-no", action="store_true", help="propose the label, ask for an answer")
-    add("--claims", action="store_true", help="with CLIP's claims as predictions")
+    add(
+        "--limit",
+        type=partial(at_least, 0),
+        default=0,
+        metavar="N",
+        help="at most N rows; also --assign",
+    )
+    add("--yes-no", action="store_true", help="csv: propose the label, ask for an answer")
+    add("--claims", action="store_true", help="tools: with CLIP's claims as predictions")
     add(
         "--links",
         action="store_true",
-        help="pictures by their address on the web, if any",
+        help="tools: pictures by their address on the web, if any",
     )
     add(
         "--blind",
         action=argparse.BooleanOptionalAction,
         help="without labels, claims and paths; default where --annotator is given",
     )
-    add("--overlap", type=int, default=1, metavar="K", help="--assign: annotators per row")
+    add(
+        "--overlap",
+        type=partial(at_least, 1),
+        default=1,
+        metavar="K",
+        help="--assign: annotators per row",
+    )
     add(
         "--ask",
         default="emotion",
@@ -129,6 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
     from emo8.review import journal, queue, report, sheets, vote_files
 
     build = arguments.build
+    deed = next((name for name in DEEDS if name and getattr(arguments, name)), "")
+    refuse_unread(arguments, deed, DEEDS)
     build_folder.require_build(build)
     if arguments.export:
         return _export(arguments)
@@ -164,6 +194,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _import(arguments: argparse.Namespace) -> int:
     """Read votes, show what they change, and add them unless that was all, or the user says no."""
+    from emo8.core.errors import Emo8Error
     from emo8.engine import build_folder
     from emo8.review import journal, preview, vote_files
 
@@ -171,6 +202,9 @@ def _import(arguments: argparse.Namespace) -> int:
     with build_folder.writing(build):
         journal.settle(build)
         if arguments.import_ == _APP:
+            if unread := [name for name in _OF_FILES if getattr(arguments, name)]:
+                option = unread[0].replace("_", "-")
+                raise Emo8Error(f"--{option} is about a vote file, and --import names none")
             new = _from_app(build, arguments.annotator)
         else:
             new = vote_files.read_file(build, arguments.import_, _asked(arguments))
@@ -193,27 +227,25 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     """Write rows to vote on: a sheet of ours, or another tool's tasks with their pictures."""
-    from emo8.core.errors import Emo8Error
     from emo8.engine import derived
     from emo8.review import sheets
     from emo8.review.writers import writer
     from emo8.review.writers.tasks import pictures_folder, tasks_of
 
     build, tool = arguments.build, arguments.format
+    chosen = writer(tool) if tool not in ("", "csv") else None
+    _check_export(arguments, chosen)
     rows = sheets.chosen_rows(
         build, pick=arguments.pick, limit=arguments.limit, annotator=arguments.annotator
     )
     blind = arguments.blind
     if blind is None:  # who was asked to vote is asked for an own opinion
         blind = bool(arguments.annotator) and not (arguments.yes_no or arguments.claims)
-    chosen = writer(tool) if tool not in ("", "csv") else None
     file = arguments.export
     if file == _APP:
         file = Path(f"tasks{chosen.SUFFIX if chosen else '.csv'}")
     advice = ""
     if chosen:
-        if blind and arguments.claims:
-            raise Emo8Error("--blind hides what --claims shows: use one of them")
         links = arguments.links and getattr(chosen, "LINKS", True)
         advice = "\n" + chosen.write(
             tasks_of(build, rows, file, links=links), file, claims=arguments.claims
@@ -229,6 +261,23 @@ def _export(arguments: argparse.Namespace) -> int:
         derived.note("pictures of a review sheet", pictures, build)
     print(f"{len(rows)} rows to vote on in {file}{advice}")
     return 0
+
+
+def _check_export(arguments: argparse.Namespace, chosen: Any) -> None:
+    """Raise Emo8Error for an option that the chosen form of the tasks has no place for."""
+    from emo8.core.errors import Emo8Error
+
+    tool = arguments.format
+    if arguments.annotator and arguments.pick != "queue":
+        raise Emo8Error("--annotator exports the rows assigned to that person: leave --pick out")
+    if arguments.blind and arguments.claims:
+        raise Emo8Error("--blind hides what --claims shows: use one of them")
+    if chosen and arguments.yes_no:
+        raise Emo8Error(f"--yes-no is for a sheet, and {tool} asks for the emotion: leave it out")
+    for option in ("claims", "links"):
+        if getattr(arguments, option) and not (chosen and getattr(chosen, option.upper(), True)):
+            what = f"has no place in {tool}" if chosen else "is for tasks of other tools"
+            raise Emo8Error(f"--{option} {what}: --format label-studio, for example")
 
 
 def _serve(arguments: argparse.Namespace) -> int:

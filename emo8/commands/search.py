@@ -24,6 +24,12 @@ allows more.
 Providers of other packages are found by the entry point group emo8.search.
 """
 
+_OF_QUERIES = ("vocabulary", "language", "show_vocabulary")
+_OF_LINKS = (
+    "queries", "per_query", "max_requests", "option", "endpoint", "user_agent", "delay_s",
+    "allow_network",
+)  # fmt: skip
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("provider", metavar="PROVIDER", help="openverse; or queries: terms only")
@@ -59,9 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     terms_only = arguments.provider == "queries"
+    _refuse(arguments, _OF_LINKS if terms_only else _OF_QUERIES)
     if arguments.per_cell is None:
         arguments.per_cell = 30 if terms_only else 50
     return _queries(arguments) if terms_only else _links(arguments)
+
+
+def _refuse(arguments: argparse.Namespace, options: tuple[str, ...]) -> None:
+    from emo8.core.errors import Emo8Error
+
+    for name in options:
+        if getattr(arguments, name) != arguments.parser.get_default(name):
+            raise Emo8Error(f"--{name.replace('_', '-')} is not read by {arguments.provider}")
 
 
 def _queries(arguments: argparse.Namespace) -> int:

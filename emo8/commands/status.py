@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from emo8.commands import at_least, refuse_unread
 
 if TYPE_CHECKING:
     from emo8.engine.plan import Plan
@@ -32,6 +35,13 @@ what it can make anew; votes and earlier splits must come from a copy.
 """
 _NUMBERS = ("parts_total", "parts_done", "parts_reused", "parts_stale", "parts_failed")
 
+DEEDS = {
+    "left": ("reason", "csv", "top", "json"),
+    "failures": ("csv", "top", "json"),
+    "check": ("json",),
+    "": ("json",),
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("build", type=Path, metavar="BUILD")
@@ -40,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--left", action="store_true", help="which files left, and why")
     parser.add_argument("--reason", default="", metavar="NAME", help="with --left: this one alone")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="all lines into a CSV file")
-    parser.add_argument("--top", type=int, default=30, metavar="N", help="lines shown (default 30)")
+    parser.add_argument(
+        "--top", type=partial(at_least, 0), default=30, metavar="N", help="lines shown (default 30)"
+    )
     parser.add_argument(
         "--check",
         action="store_true",
@@ -49,9 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.left or arguments.reason:
+    arguments.left |= bool(arguments.reason)
+    arguments.failures |= bool(arguments.csv) and not arguments.left
+    deed = next((name for name in DEEDS if name and getattr(arguments, name)), "")
+    refuse_unread(arguments, deed, DEEDS)
+    if arguments.left:
         return _left(arguments)
-    return _failures(arguments) if arguments.failures or arguments.csv else _status(arguments)
+    return _failures(arguments) if arguments.failures else _status(arguments)
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -111,3 +111,44 @@ def test_renamed_command__answers_with_its_new_name(
     assert cli.main([name, "anything"]) == 2
     assert f"`emo8 {name}` is now: {cli.RENAMED[name]}" in capsys.readouterr().err
     assert name not in cli.COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("review B --undo 1a2b --dry-run", "--dry-run is not read by emo8 review --undo"),
+        ("review B --assign ann --pick errors", "--pick is not read by emo8 review --assign"),
+        ("review B --limit 3", "it goes with --export, --assign"),
+        ("review B --export --claims", "--claims is for tasks of other tools"),
+        ("review B --export --format cvat --yes-no", "--yes-no is for a sheet"),
+        ("review B --export --annotator ann --pick errors", "leave --pick out"),
+        ("review B --import --scale 1-9", "--scale is about a vote file"),
+        ("status B --left --check", "--check is not read by emo8 status --left: use one"),
+        ("status B --top 3", "--top is not read by emo8 status alone"),
+        ("report B -o sheets", "--out is not read by emo8 report alone; it goes with --dupl"),
+        ("decide B --sheet a.png", "--sheet is not read by emo8 decide alone"),
+        ("publish A B --diff --dry-run", "--dry-run is not read by emo8 publish --diff"),
+        ("publish A --audit --to DIR", "--to is not read by emo8 publish --audit"),
+        ("remove ID --prove OTHER --from B", "KEY is not read by emo8 remove --prove"),
+        ("remove ID --reason asked --in DIR", "--in is not read by emo8 remove alone"),
+        ("search openverse -o a.csv --language de", "--language is not read by openverse"),
+        ("verify D --prove ID --root R", "--root is not read by emo8 verify --prove"),
+    ],
+)
+def test_option__that_the_deed_does_not_read_is_refused(
+    small: Path, line: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(small / "BUILD") if word == "B" else word for word in line.split()]
+    assert main(words) == 2
+    assert says.replace("KEY", "ID|URL|HASH|PATH") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "line", ["review B --export --limit -1", "status B --left --top -1", "decide B --examples 1.5"]
+)
+def test_option__that_counts_is_no_negative_number(
+    line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(line.split())
+    assert "use a whole number, 0 or more" in capsys.readouterr().err

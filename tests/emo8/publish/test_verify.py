@@ -88,6 +88,15 @@ def test_verify__damaged_and_foreign(
     assert main(["verify", "neither/here/nor"]) == 2
 
 
+def test_verify__a_folder_for_the_root_that_is_meant(
+    released: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = verify.verify(released).root
+    assert main(["verify", str(released), "--root", root.upper()]) == 0
+    assert main(["verify", str(released), "--root", "0" * 64]) == 1
+    assert "is that of another version" in capsys.readouterr().out
+
+
 def test_verify__proofs_of_presence_and_of_absence_after_removal(
     small: Path, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
