@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import datasets
 
 ALLOWED_LOADERS = ("parquet", "arrow", "csv", "json", "imagefolder")
+# Its loader takes the types and fields of all samples from the first five: 0.5 becomes 0 after
+# whole numbers, and what begins later is left out.
+_ADVICE = {"webdataset": '. Download the tar shards and read them with kind = "webdataset"'}
 TIMEOUT_S = 30
 
 
@@ -158,9 +161,10 @@ def _load(where: str, revision: str, config: str, source_name: str) -> _Loaded:
         builder = datasets.load_dataset_builder(where, config or None, revision=revision or None)
         loader = type(builder).__module__.split(".")[-1]
         if loader not in ALLOWED_LOADERS:
+            advice = _ADVICE.get(loader, "")
             raise SourceError(
                 f"source {source_name!r}: {where} needs the loader {loader!r}; "
-                f"allowed: {', '.join(ALLOWED_LOADERS)}"
+                f"allowed: {', '.join(ALLOWED_LOADERS)}{advice}"
             )
         files = (builder.config.data_files or {}).values()
         inside.check_own_files(where, [str(file) for part in files for file in part])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -76,12 +75,21 @@ def _has_picture(fields: Fields) -> bool:
 
 
 def _samples(path: Path) -> Iterator[tuple[str, list[tuple[str, Entry]]]]:
-    """(key, members as field and entry) of every sample; members of one lie side by side."""
-    for key, members in groupby(list_members(path), key=lambda member: _split_name(member)[0]):
-        yield (
-            key,
-            [(_split_name(m)[1], (m.name, m.position, m.size, m.kind)) for m in members],
-        )
+    """(key, members as field and entry) of every sample, in the order of their first members.
+
+    A plain `tar` of a folder stores files as the disk lists them: a sample's members need not lie
+    side by side. A second member of the same name begins another sample.
+    """
+    found: list[tuple[str, Fields]] = []
+    latest: dict[str, Fields] = {}
+    for member in list_members(path):
+        key, field = _split_name(member)
+        if field in latest.setdefault(key, {}) or not latest[key]:
+            latest[key] = {}
+            found.append((key, latest[key]))
+        latest[key][field] = (member.name, member.position, member.size, member.kind)
+    for key, fields in found:
+        yield key, list(fields.items())
 
 
 def _inputs(
@@ -106,7 +114,6 @@ def _inputs(
             yield key, {**texts, **named, "image": entry}
         elif field == main:
             yield key, {**texts, "image": entry}
-            main = ""  # a second member of that name is another picture
         else:
             yield key, {"image": entry, BESIDE: entry}
     for entry in refused:

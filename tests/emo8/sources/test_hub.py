@@ -1,8 +1,10 @@
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -151,6 +153,20 @@ def server(released: Path) -> Iterator[str]:
         threading.Thread(target=hub.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{hub.server_port}"
         hub.shutdown()
+
+
+@pytest.mark.usefixtures("cache")
+def test_hub__tar_shards_are_sent_to_the_reader_of_shards(tmp_path: Path, candidates: Read) -> None:
+    """`datasets` 5.2 takes types and fields from the first five samples: later ones are changed."""
+    with tarfile.open(tmp_path / "train-000.tar", "w") as tar:
+        for k in range(7):
+            said = {"awe": 1 if k < 6 else 0.5}
+            for name, data in (("jpg", encoded(picture(k))), ("json", json.dumps(said).encode())):
+                info = tarfile.TarInfo(f"{k}.{name}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    with pytest.raises(SourceError, match=r"'webdataset'; .* read them with kind = \"webdataset\""):
+        candidates(kind="hub", path=".", style="natural")
 
 
 def test_hub__build_from_a_tag_of_a_hub_dataset(server: str, tmp_path: Path) -> None:

@@ -153,3 +153,31 @@ def test_webdataset__kept_splits_that_nobody_names_are_told(
     assert 'splits = { "minival" = "train" }' in (found.detail or "")
     (found,) = candidates(**options, splits={"minival": "val"})
     assert found.claims.split == "val"
+
+
+def test_webdataset__members_of_a_sample_lie_anywhere_in_the_shard(
+    tmp_path: Path, candidates: Read
+) -> None:
+    """As `tar cf` stores a folder: by the disk's list, not by name."""
+    pictures = {f"{key}.jpg": encoded(picture(key)) for key in range(7)}
+    texts: dict[str, bytes | str] = {f"{key}.cls": b"awe" for key in (6, 2, 0)}
+    shard(tmp_path / "a.tar", {**pictures, **texts, "6.txt": b"the first caption of all"})
+    found = candidates(
+        kind="webdataset", path="a.tar", style="natural", columns={"emotion": "cls"}
+    )
+    assert [candidate.source_path for candidate in found] == [f"a.tar!{k}.jpg" for k in range(7)]
+    assert [c.claims.emotion for c in found] == ["awe", None, "awe", None, None, None, "awe"]
+    assert found[6].claims.caption == "the first caption of all"
+
+
+def test_webdataset__the_same_key_again_is_another_sample(tmp_path: Path, candidates: Read) -> None:
+    """Shards put together with `tar -A` may each count from 0."""
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for seed, caption in ((0, b"one"), (1, b"two")):
+            for name, data in (("0.jpg", encoded(picture(seed))), ("0.txt", caption)):
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    found = candidates(kind="webdataset", path="a.tar", style="natural")
+    assert [candidate.data for candidate in found] == [encoded(picture(k)) for k in (0, 1)]
+    assert [candidate.claims.caption for candidate in found] == ["one", "two"]
