@@ -162,9 +162,7 @@ def test_webdataset__members_of_a_sample_lie_anywhere_in_the_shard(
     pictures = {f"{key}.jpg": encoded(picture(key)) for key in range(7)}
     texts: dict[str, bytes | str] = {f"{key}.cls": b"awe" for key in (6, 2, 0)}
     shard(tmp_path / "a.tar", {**pictures, **texts, "6.txt": b"the first caption of all"})
-    found = candidates(
-        kind="webdataset", path="a.tar", style="natural", columns={"emotion": "cls"}
-    )
+    found = candidates(kind="webdataset", path="a.tar", style="natural", columns={"emotion": "cls"})
     assert [candidate.source_path for candidate in found] == [f"a.tar!{k}.jpg" for k in range(7)]
     assert [c.claims.emotion for c in found] == ["awe", None, "awe", None, None, None, "awe"]
     assert found[6].claims.caption == "the first caption of all"
