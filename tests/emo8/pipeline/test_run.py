@@ -220,6 +220,28 @@ def test_build__unusable_sources_name_value_place_and_fix(
     assert not (tmp_path / "BUILD").exists()
 
 
+def test_build__black_drawings_on_transparent_ground_are_no_copies(tmp_path: Path) -> None:
+    """Without their alpha all of them are one black square."""
+    (tmp_path / "pictures").mkdir()
+    for name in ("face", "tree", "house"):
+        art = Image.new("RGBA", (160, 160), (0, 0, 0, 0))
+        drawn = ImageDraw.Draw(art)
+        if name == "face":
+            drawn.ellipse((15, 15, 145, 145), outline="black", width=7)
+            drawn.arc((50, 50, 110, 110), 0, 180, fill="black", width=7)
+        elif name == "tree":
+            drawn.polygon([(80, 8), (144, 120), (16, 120)], fill="black")
+        else:
+            drawn.rectangle((32, 72, 128, 152), fill="black")
+            drawn.line((16, 72, 80, 16, 144, 72), fill="black", width=8)
+        art.save(tmp_path / "pictures" / f"{name}.png")
+    recipe = write_recipe(
+        tmp_path, '[[source]]\nkind = "folder"\npath = "pictures"\nstyle = "cartoon"\n'
+    )
+    result = build(recipe, tmp_path / "BUILD", workers=1)
+    assert result.funnel["kept"] == 3 and result.understood["grounds"] == {"white": 3}
+
+
 def test_build__white_art_on_transparent_ground_stays_and_says_its_ground(tmp_path: Path) -> None:
     art = Image.new("RGBA", (160, 120), (255, 255, 255, 0))
     drawn = ImageDraw.Draw(art)
