@@ -153,10 +153,7 @@ def _check(recipe: Recipe, where: str) -> None:
             f'{where}: labels.style_rule = {list(recipe.labels.style_rule)}: end it with "clip", '
             "so that rows for which nobody else has a style get one"
         )
-    for word, emotion in recipe.votes.words.items():
-        if emotion not in ("", *names.emotions):
-            hint = suggest(emotion, names.emotions)
-            raise RecipeError(f"{where}: votes.words.{word} = {emotion!r}; {hint}")
+    _check_votes(recipe.votes, names, where)
     _check_user_agent(recipe.fetch.user_agent, where)
     try:
         recipe.engine.memory_bytes()
@@ -237,6 +234,18 @@ def _check_keys(source: SourceConfig, where: str) -> None:
         if is_said and is_said_too:
             both = f"{one} = {getattr(source, one)!r} and {other} = {getattr(source, other)!r}"
             raise RecipeError(f"{where}: {both} say two things: keep one")
+
+
+def _check_votes(votes: VotesConfig, names: LabelSet, where: str) -> None:
+    for word, emotion in votes.words.items():
+        if emotion not in ("", *names.emotions):
+            hint = suggest(emotion, names.emotions)
+            raise RecipeError(f"{where}: votes.words.{word} = {emotion!r}; {hint}")
+    if votes.rule in ("majority", "distribution") and votes.min_share != VotesConfig.min_share:
+        raise RecipeError(
+            f"{where}: votes.min_share = {votes.min_share} is not read by rule = {votes.rule!r}: "
+            'write rule = "threshold" (or "dawid_skene"), or leave it out'
+        )
 
 
 def _check_styles(decide: DecideConfig, names: LabelSet, where: str) -> None:

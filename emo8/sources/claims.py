@@ -28,7 +28,13 @@ CLAIM_COLUMNS = (
 TABLE_COLUMNS = ("image", *CLAIM_COLUMNS)
 _TEXTS = tuple(name for name in CLAIM_COLUMNS if name != "people")
 # How programs write that there is nothing: pandas, Excel, R, SQL, Python.
-NOTHING = frozenset(("", "nan", "none", "null", "n/a", "na", "#n/a", "<na>", "nat", "nil"))
+NOTHING = frozenset(
+    ("", "nan", "none", "null", "n/a", "n.a.", "na", "#n/a", "<na>", "nat", "nil", "(none)")
+)
+_PLACEHOLDER = re.compile(r"[-\u2010-\u2015\u2026?._*/\s]+")  # and how people do: "-", "?", "..."
+_NO_LICENSE = frozenset(
+    ("unknown", "unspecified", "undetermined", "not specified", "not known", "tbd", "todo")
+)
 _CAPTION_KEYS = ("raw", "caption", "text")  # of captions that are objects, as COCO's are
 _MAX_LIST_CHARS = 100_000  # of a text that may be a list
 Note = tuple[str, str]  # topic and words: "labels", "named by folders"
@@ -67,7 +73,7 @@ def claims_from(
     values["emotion"] = _label("emotion", values["emotion"], source.emotions, whose, notes)
     values["style"] = _label("style", values["style"], source.styles, whose, notes)
     values["split"] = _kept_split(values["split"], source, notes)
-    values["license"] = values["license"] or source.license or None
+    values["license"] = values["license"] or _text("license", source.license, [])
     values["attribution"] = values["attribution"] or source.attribution or None
     if values["caption"]:
         notes.append(("captions", "given"))
@@ -100,6 +106,8 @@ def _text(name: str, value: Any, notes: list[Note]) -> str | None:
     if name == "caption" and isinstance(value, dict):
         value = next((value[key] for key in _CAPTION_KEYS if key in value), value)
     text = _plain(value)
+    if name == "license" and text is not None and text.lower() in _NO_LICENSE:
+        text = None
     if text is None:
         if note := _why_nothing(name, value):
             notes.append((_topic(name), note))
@@ -129,7 +137,7 @@ def _plain(value: Any) -> str | None:
     if _is_nothing(value) or not isinstance(value, str | int | float):
         return None
     text = str(value).strip()
-    return None if text.lower() in NOTHING else text
+    return None if text.lower() in NOTHING or _PLACEHOLDER.fullmatch(text) else text
 
 
 def _is_nothing(value: Any) -> bool:
@@ -186,7 +194,13 @@ def _label(
     """A source's word for an emotion or a style, as the recipe maps it: our name, or its own."""
     if word is None:
         return None
-    topic, label = _topic(name), mapping.get(word) or word
+    topic = _topic(name)
+    if word not in mapping:
+        word = _class_number(word)
+        if word.startswith("-") and word[1:].isdigit():
+            notes.append((topic, f"{word} means no label"))
+            return None
+    label = mapping.get(word) or word
     try:
         label = {"emotion": label_set.parse_emotion, "style": label_set.parse_style}[name](label)
         origin = whose.get(name)
@@ -195,6 +209,12 @@ def _label(
         why = "as the recipe says" if word in mapping else "none of ours"
         notes.append((topic, f"{label[:40]!r} is left to CLIP ({why})"))
     return label
+
+
+def _class_number(word: str) -> str:
+    """A class number as whole, where a text file has `3.0` or `3,0`; any other word as it is."""
+    found = re.fullmatch(r"(-?\d+)[.,]0+", word)
+    return found[1] if found else word
 
 
 # --- splits -------------------------------------------------------------------------------------

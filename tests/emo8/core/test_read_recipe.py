@@ -37,6 +37,7 @@ def test_parse_recipe__defaults_and_style_overrides() -> None:
             {"source": [FOLDER], "decide": {"style": {"natural": {"min_sid_px": 1}}}},
             ["min_side_px"],
         ),
+        ({"source": [FOLDER], "votes": {"min_share": 0.9}}, ["min_share", "majority", "threshold"]),
         ({"source": [FOLDER], "labels": {"clip": []}}, ["labels.clip", "embedded"]),
         ({"source": [FOLDER], "labels": {"precision": "bf61"}}, ["precision", "'bf16'"]),
         ({"name": "x"}, ["[[source]]"]),

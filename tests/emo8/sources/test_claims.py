@@ -11,6 +11,8 @@ from emo8.sources import boxes
 from emo8.sources.claims import claims_from, parse_split, with_picture
 from tests.conftest import encoded, picture
 
+KNOWN = {"Happy": "amusement", "7": "anger"}
+
 
 def source(**options: Any) -> SourceConfig:
     return SourceConfig(kind="table", path="t.csv", **options)
@@ -47,21 +49,27 @@ def test_claims_from__a_caption_is_a_text_or_nothing(cell: object, caption: str 
         caption.encode()
 
 
-@pytest.mark.parametrize("word", ["nan", "None", "N/A", "null", "", "#N/A", float("nan"), None])
+@pytest.mark.parametrize(
+    "word",
+    ["nan", "None", "N/A", "null", "", "#N/A", float("nan"), None, "-", "--", "\u2014", "?", "...",
+     "Unknown", "not specified", "TBD"],
+)  # fmt: skip
 def test_claims_from__no_licence_by_any_word_is_no_licence(word: object) -> None:
     assert claims_from({"license": word}, source()).license is None
     assert claims_from({"license": word}, source(license="CC0-1.0")).license == "CC0-1.0"
+    if isinstance(word, str):
+        assert claims_from({}, source(license=word)).license is None
 
 
 @pytest.mark.parametrize(
     ("cell", "emotion"),
     [(-1, None), (-1.0, None), (3, "3"), (3.0, "3"), (["fear"], "fear"), (["fear", "awe"], None),
-     ("Happy", "amusement"), ("3", "3"), (True, "True")],
+     ("Happy", "amusement"), ("3", "3"), (True, "True"),
+     ("7.0", "anger"), ("7,0", "anger"), ("7", "anger"), ("-1", None), ("-1.0", None),
+     ("?", None), ("\u2014", None)],
 )  # fmt: skip
 def test_claims_from__labels_are_names_or_nothing(cell: object, emotion: str | None) -> None:
-    assert (
-        claims_from({"emotion": cell}, source(emotions={"Happy": "amusement"})).emotion == emotion
-    )
+    assert claims_from({"emotion": cell}, source(emotions=KNOWN)).emotion == emotion
 
 
 @pytest.mark.parametrize(
