@@ -79,12 +79,8 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
     check_answers(given.publish)
     counted = card_numbers.count(root)
     funnel, labels = given.stats["funnel"], counted["labels"]
-    in_styles = f" in {len(counted['counts'])} styles ({', '.join(counted['counts'])})"
-    if labels.styles == (NO_STYLE,):
-        in_styles = ""
     summary = (
-        f"{counted['num_rows']} images labelled with one of {_in_words(len(labels.emotions))} "
-        f"emotions{in_styles}, with label "
+        f"{_labelled(counted)}{_in_styles(counted)}, with label "
         "distributions, texts, person boxes, provenance and a licence for each."
     )
     return {
@@ -118,6 +114,21 @@ def context(root: Path, given: CardInput) -> dict[str, Any]:
         "cite_as": _citation(given),
         "columns": {name: column.meaning for name, column in schema.PUBLISHED.items()},
     }
+
+
+def _labelled(counted: dict[str, Any]) -> str:
+    emotions = f"labelled with one of {_in_words(len(counted['labels'].emotions))} emotions"
+    rows, unlabelled = counted["num_rows"], counted["unlabelled"]
+    return f"{rows} images{f', {rows - unlabelled} of them' if unlabelled else ''} {emotions}"
+
+
+def _in_styles(counted: dict[str, Any]) -> str:
+    """The styles that rows have; rows without one are not counted among them."""
+    names = [name for name in counted["counts"] if name != NO_STYLE]
+    if not names:
+        return ""
+    known = "style" if len(names) == 1 else "styles"
+    return f" in {len(names)} {known} ({', '.join(names)})"
 
 
 def _in_words(number: int) -> str:

@@ -72,6 +72,7 @@ def count(root: Path) -> dict[str, Any]:
         "smallest": ranked[-1],
         "withheld": table["published_sha256"].null_count,
         "unlabelled": unlabelled,
+        "unstyled": table["style"].null_count,
         "voted": _where(table, "num_votes", lambda column: pc.greater(column, 0)),
         "blur_asked": table.num_rows - table["faces_blurred"].null_count,
         "blurred": _where(table, "faces_blurred", lambda column: pc.greater(column, 0)),

@@ -30,6 +30,22 @@ def test_card__numbers_are_those_of_the_rows(released: Path) -> None:
     assert "| `too_small` | 1 | the shorter side is under decide.min_side_px" in text
 
 
+def test_card__says_how_many_rows_lack_an_emotion_or_a_style(
+    small: Path, spoiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = card_numbers.count(spoiled)
+    rows = {**dict.fromkeys(EMOTIONS, 0), "none": 2}
+    counts = {"cartoon": {**rows, "awe": 30, "none": 0}, "any": rows}
+    part = {"num_rows": 32, "unlabelled": 2, "unstyled": 3, "counts": counts}
+    monkeypatch.setattr(card_numbers, "count", lambda root: counted | part)
+    write_card(spoiled, given(small))
+    text = (spoiled / "README.md").read_text()
+    assert "32 images, 30 of them labelled with one of eight emotions in 1 style (cartoon)" in text
+    assert "All but 3 have one of five styles, all but 2 one of eight emotions." in text
+    assert "cartoon 30, any 2." in text
+    assert "Eight categories are few" in text and "or kept where a source names them" in text
+
+
 def test_card__every_question_is_answered_or_named_as_the_publishers(released: Path) -> None:
     text = (released / "README.md").read_text()
     sheet, _, open_questions = text.partition("### To be filled by the publisher")
