@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import logging
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from emo8.core import schema
+from emo8.core import label_set, schema
 from emo8.dataset.shards import CROISSANT, LABELS, VOTES, list_shards, sha256
 from emo8.engine.files import write_text
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _PARQUET = "application/x-parquet"
 _RAI = "croissant_rai.toml"
 _REPO = "repo"
+_ENUMERATION = "https://schema.org/Enumeration"
 VERSION = "http://mlcommons.org/croissant/1.1"
 # What mlcroissant's own context lacks of version 1.1: without it `containedIn` is not read.
 _CONTEXT: dict[str, Any] = {
@@ -55,6 +56,7 @@ def write_croissant(root: Path, numbers: dict[str, Any], render: Render) -> None
     if (root / VOTES).is_dir():
         distribution += _source(mlc, base, "votes-files", VOTES, "*.parquet")
         record_sets.append(_record_set(mlc, VOTES, "votes-files", schema.votes_schema()))
+    record_sets += [_names_of(mlc, column, names) for column, names in _class_names().items()]
     if base:
         distribution.insert(0, _folder(mlc, _REPO, f"{base}/tree/refs%2Ftags%2F{numbers['tag']}"))
     names = [shard.name for shard in list_shards(root)]
@@ -204,6 +206,27 @@ def _record_set(mlc: Any, name: str, files: str, columns: pa.Schema) -> mlcroiss
     return mlc.RecordSet(id=name, name=name, fields=fields)
 
 
+def _class_names() -> dict[str, tuple[str, ...]]:
+    """The names behind the numbers of the columns that are ClassLabels in the shards."""
+    return {"emotion": label_set.emotions(), "style": label_set.styles()}
+
+
+def _names_of(mlc: Any, column: str, names: Sequence[str]) -> mlcroissant.RecordSet:
+    """The names of a column's classes as records of this file: number and name."""
+    key = f"{column}_names"
+    kinds = {"number": mlc.DataType.INTEGER, "name": mlc.DataType.TEXT}
+    return mlc.RecordSet(
+        id=key,
+        name=key,
+        description=f"what the numbers in the field {column} mean",
+        data_types=[_ENUMERATION],
+        key=f"{key}/number",
+        fields=[mlc.Field(id=f"{key}/{one}", name=one, data_types=[kind])
+                for one, kind in kinds.items()],
+        data=[{f"{key}/number": number, f"{key}/name": name} for number, name in enumerate(names)],
+    )  # fmt: skip
+
+
 def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Field:
     meanings = schema.PUBLISHED_VOTES if files == "votes-files" else schema.PUBLISHED
     is_list = pa.types.is_list(column.type)
@@ -224,13 +247,20 @@ def _field(mlc: Any, key: str, files: str, column: pa.Field) -> mlcroissant.Fiel
     return mlc.Field(
         id=key,
         name=column.name,
-        description=meanings[column.name].meaning,
+        description=_meaning(meanings[column.name].meaning, column),
         data_types=[] if members else [kind],
         is_array=True if is_list else None,
         array_shape="-1" if is_list else None,
         source=None if members else _column(mlc, files, column.name, "bytes" if is_image else ""),
         sub_fields=members,
     )
+
+
+def _meaning(meaning: str, column: pa.Field) -> str:
+    """The meaning of a column, with the names of its classes where it holds numbers of them."""
+    names = _class_names().get(column.name, ()) if pa.types.is_integer(column.type) else ()
+    numbered = ", ".join(f"{number} = {name}" for number, name in enumerate(names))
+    return f"{meaning}; {numbered}" if names else meaning
 
 
 def _column(mlc: Any, files: str, column: str, member: str) -> mlcroissant.Source:

@@ -21,7 +21,7 @@ from emo8.publish.release import verify_folder
 from emo8.publish.send import to_folder
 from tests.emo8.pipeline.test_run import tree_hash
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 Row = dict[str, Any]
 
 
@@ -233,7 +233,12 @@ def test_docs__recipes_for_readers_run_without_our_code(released: Path, tmp_path
         "assert found_6['batch']['pixels'].shape == (4, 3, 96, 96)",
         "assert len(found_7['frame']) == found_8['table'].num_rows > 20",
         "assert all(len(row) == 3 for row in found_9['sure'])",
-        "assert 'labels/id' in found_10['first']",
+        "import pyarrow.parquet as pq; labels = pq.read_table(DIR + '/labels').to_pylist()",
+        "assert found_10['people'] == sum(len(row['people'] or []) for row in labels) > 0",
+        "rules = [row['emotion_rule'] for row in labels]",
+        "trusted = rules.count('human') + rules.count('source')",
+        "assert found_10['trusted'].total() == trusted > 0",
+        "assert set(found_10['trusted']) <= set(found_3['cartoons'].features['emotion'].names)",
         "import sys; assert 'emo8' not in sys.modules",
     ]
     environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_DATASETS_CACHE": str(tmp_path)}
@@ -250,7 +255,8 @@ def test_croissant__has_every_column_and_reads_boxes_and_copies(released: Path) 
     from emo8.core import schema
 
     content = json.loads((released / "croissant.json").read_text())
-    for record_set in content["recordSet"]:
+    shown = [one for one in content["recordSet"] if "data" not in one]
+    for record_set in shown:
         named = {field["name"] for field in record_set["field"]}
         assert named == set(schema.published_schema(images=record_set["name"] != "labels").names)
     dataset = mlcroissant.Dataset(str(released / "croissant.json"))
@@ -266,6 +272,25 @@ def test_croissant__has_every_column_and_reads_boxes_and_copies(released: Path) 
             assert found["labels/also_from/source"].decode() == copy["source"]
             assert found["labels/also_from/source_url"] is copy["source_url"] is None
     assert not wanted and boxes >= 12 and copies >= 1
+
+
+def test_croissant__says_which_number_is_which_class(released: Path) -> None:
+    """Numbers of classes reach readers of Croissant without the names that the shards have."""
+    import datasets
+    import mlcroissant
+
+    features = datasets.load_dataset_builder(str(released), "labels").info.features
+    dataset = mlcroissant.Dataset(str(released / "croissant.json"))
+    content = json.loads((released / "croissant.json").read_text())
+    fields = {field["@id"]: field for one in content["recordSet"] for field in one["field"]}
+    for column in ("emotion", "style"):
+        numbered = dict(enumerate(features[column].names))
+        key = f"{column}_names"
+        records = dataset.records(key)
+        assert {one[f"{key}/number"]: one[f"{key}/name"] for one in records} == numbered
+        for shown in ("default", "labels"):
+            described = fields[f"{shown}/{column}"]["description"]
+            assert described.endswith(", ".join(f"{k} = {name}" for k, name in numbered.items()))
 
 
 def test_readers__duckdb_and_pandas_see_the_same_rows(
