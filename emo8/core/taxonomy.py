@@ -34,6 +34,8 @@ STYLES: tuple[str, ...] = (
     "advertising_cover",
 )
 
+# The folder of a class that FiftyOne's export per class gives to pictures without a label.
+UNLABELLED = "_unlabeled"
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 # Who must have made a label that something is measured by: never the model that is measured.
 COUNTED_RULES: tuple[str, ...] = ("human", "source")

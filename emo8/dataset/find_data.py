@@ -23,7 +23,7 @@ from emo8.core.errors import SourceError
 from emo8.core.formats import SUFFIXES
 from emo8.core.json_text import parse_json
 from emo8.core.suggest import suggest
-from emo8.core.taxonomy import SPLITS, split_name
+from emo8.core.taxonomy import SPLITS, UNLABELLED, split_name
 
 ALL = "all"  # the split of rows that none is named for
 READERS = "emo8.data"  # entry points: objects with `names()` and `read_registered(name, path)`
@@ -196,6 +196,8 @@ def folder_split(path: Path) -> str:
 
 
 def folder_label(path: Path) -> str | None:
-    """The folder that a picture lies in, unless that names its split."""
+    """The folder that a picture lies in, unless that names its split or says "no label"."""
     parent = path.parent
+    if parent.name == UNLABELLED:
+        return None
     return None if not parent.name or folder_split(Path(parent.name) / "x") != ALL else parent.name

@@ -18,7 +18,7 @@ from typing import Any
 from emo8.core import label_set
 from emo8.core.json_text import parse_json
 from emo8.core.settings import SourceConfig
-from emo8.core.taxonomy import SPLITS, split_name
+from emo8.core.taxonomy import SPLITS, UNLABELLED, split_name
 from emo8.sources import boxes
 
 # Our names for what a table can say about a picture; `columns` maps them to the table's names.
@@ -27,10 +27,11 @@ CLAIM_COLUMNS = (
 )  # fmt: skip
 TABLE_COLUMNS = ("image", *CLAIM_COLUMNS)
 _TEXTS = tuple(name for name in CLAIM_COLUMNS if name != "people")
-# How programs write that there is nothing: pandas, Excel, R, SQL, Python.
+# How programs write that there is nothing: pandas, Excel, R, SQL, Python, FiftyOne.
 NOTHING = frozenset(
-    ("", "nan", "none", "null", "n/a", "n.a.", "na", "#n/a", "<na>", "nat", "nil", "(none)")
-)
+    ("", "nan", "none", "null", "n/a", "n.a.", "na", "#n/a", "<na>", "nat", "nil", "(none)",
+     UNLABELLED)
+)  # fmt: skip
 _PLACEHOLDER = re.compile(r"[-\u2010-\u2015\u2026?._*/\s]+")  # and how people do: "-", "?", "..."
 _NO_LICENSE = frozenset(
     ("unknown", "unspecified", "undetermined", "not specified", "not known", "tbd", "todo")

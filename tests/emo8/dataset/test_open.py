@@ -119,6 +119,17 @@ def test_labels__of_numbers_without_names_are_refused(tmp_path: Path) -> None:
         registry.read(str(tmp_path / "rows.parquet"))
 
 
+def test_folder__of_pictures_without_a_label_is_no_class(tmp_path: Path) -> None:
+    """As FiftyOne exports a folder per class."""
+    for folder, row in zip(("awe", "_unlabeled"), ROWS):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").write_bytes(content(row))
+    assert {row.id: row.label for row in read(str(tmp_path))} == {
+        "awe/1.png": "awe",
+        "_unlabeled/1.png": None,
+    }
+
+
 def test_pictures__are_found_by_type_under_any_name(tmp_path: Path) -> None:
     rows_of("train", "emotion").rename_column("image", "photo").to_parquet(
         str(tmp_path / "rows.parquet")

@@ -66,7 +66,7 @@ def test_claims_from__no_licence_by_any_word_is_no_licence(word: object) -> None
     [(-1, None), (-1.0, None), (3, "3"), (3.0, "3"), (["fear"], "fear"), (["fear", "awe"], None),
      ("Happy", "amusement"), ("3", "3"), (True, "True"),
      ("7.0", "anger"), ("7,0", "anger"), ("7", "anger"), ("-1", None), ("-1.0", None),
-     ("?", None), ("\u2014", None)],
+     ("?", None), ("\u2014", None), ("_unlabeled", None)],
 )  # fmt: skip
 def test_claims_from__labels_are_names_or_nothing(cell: object, emotion: str | None) -> None:
     assert claims_from({"emotion": cell}, source(emotions=KNOWN)).emotion == emotion
