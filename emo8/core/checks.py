@@ -29,6 +29,7 @@ class Check:
     default: float  # int where the number is counted
     why: str  # what the threshold is, and the reason for its default
     below: bool  # True: leaves when the value is under the threshold; False: when over
+    lowest: float = 0.0  # of what the column can be, and so of the threshold
     table: str = "measure"  # the step that adds the column
 
     def __post_init__(self) -> None:

@@ -49,6 +49,11 @@ def hub_id(license: str) -> str:
     return key if key in HUB_LICENSES - {"unknown"} else OTHER
 
 
+def same(one: str, other: str) -> bool:
+    """Whether two wordings are one licence: "CC0" and "CC0-1.0", "cc-by-4.0" and "CC BY 4.0"."""
+    return one == other or (hub_id(one) == hub_id(other) != OTHER)
+
+
 def may_redistribute(license: str | None) -> bool:
     """Whether the wording of a licence lets us pass the picture's bytes on."""
     return license is None or not _NO_REDISTRIBUTION.search(license)

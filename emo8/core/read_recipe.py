@@ -10,6 +10,7 @@ import json
 import pkgutil
 import re
 import tomllib
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,10 @@ def parse_recipe(data: dict[str, Any], *, where: str, default_name: str = "emo8"
     return _with_source_names(recipe)
 
 
-def _explain(error: ValidationError, where: str) -> str:
+def _explain(error: ValidationError, where: str, below: tuple[str, ...] = ()) -> str:
     """One line per mistake: the key, where it stands, and what to write instead."""
-    return "\n".join(f"{where}: {_fix(item)}" for item in error.errors())
+    found = [{**item, "loc": (*below, *item["loc"])} for item in error.errors()]
+    return "\n".join(f"{where}: {_fix(item)}" for item in found)
 
 
 def _fix(item: Any) -> str:
@@ -148,12 +150,17 @@ def _check(recipe: Recipe, where: str) -> None:
     total = shares.train + shares.val + shares.test
     if abs(total - 1) > 1e-6 or min(shares.train, shares.val, shares.test) < 0:
         raise RecipeError(f"{where}: [splits] must be shares that add up to 1, not {total:g}")
+    for key in ("clip", "rule", "style_rule"):
+        given = getattr(recipe.labels, key)
+        if len(set(given)) < len(given):
+            raise RecipeError(f"{where}: labels.{key} = {list(given)} names one twice: keep one")
     if recipe.labels.style_rule[-1:] != ("clip",):
         raise RecipeError(
             f'{where}: labels.style_rule = {list(recipe.labels.style_rule)}: end it with "clip", '
             "so that rows for which nobody else has a style get one"
         )
     _check_votes(recipe.votes, names, where)
+    _check_publish(recipe.publish, where)
     _check_user_agent(recipe.fetch.user_agent, where)
     try:
         recipe.engine.memory_bytes()
@@ -162,6 +169,19 @@ def _check(recipe: Recipe, where: str) -> None:
     if not re.fullmatch(r"[\w.-]+", recipe.name):
         raise RecipeError(f"{where}: name = {recipe.name!r}: use letters, digits, '.', '_', '-'")
     _check_styles(recipe.decide, names, where)
+
+
+def _check_publish(publish: PublishConfig, where: str) -> None:
+    """Raise RecipeError for what the Hub or Croissant would not take."""
+    for language in publish.language:
+        if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]{2,4})?|multilingual", language):
+            raise RecipeError(f'{where}: publish.language has {language!r}: write codes as "en"')
+    try:
+        written = date.fromisoformat(publish.date).isoformat() if publish.date else ""
+    except ValueError:
+        written = None
+    if written != publish.date:
+        raise RecipeError(f"{where}: publish.date = {publish.date!r}: write YYYY-MM-DD")
 
 
 def _check_user_agent(name: str, where: str) -> None:
@@ -258,6 +278,10 @@ def _check_styles(decide: DecideConfig, names: LabelSet, where: str) -> None:
             if key not in valid:
                 hint = suggest(key, valid)
                 raise RecipeError(f"{where}: unknown key 'decide.style.{style}.{key}'; {hint}")
+        try:
+            TypeAdapter(Thresholds).validate_python(thresholds)
+        except ValidationError as error:
+            raise RecipeError(_explain(error, where, ("decide", "style", style))) from None
 
 
 def _with_source_names(recipe: Recipe) -> Recipe:

@@ -31,6 +31,7 @@ PublishedVotes = Literal["consented", "all", "off"]
 ImagePolicy = Literal["bytes", "url"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Cosine = Annotated[float, Field(ge=-1, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 
@@ -220,19 +221,24 @@ class NearThresholds:
     max_near_distance: Annotated[int, Field(ge=0, le=3)] = (
         3  # bits of 64 up to which hashes are searched, exactly; at most 3
     )
-    near_neighbours: int = 8  # nearest rows by layout and embedding that are compared too; 0 = off
-    min_near_sim: float = 0.25  # cosine of CLIP embeddings; a black frame costs a copy that much
-    max_near_residual: float = 12.0  # largest block left between thumbnails, in grey levels
-    max_crop_residual: float = 12.0  # the same after aligning one as a crop of the other
-    max_near_colour: float = 0.7  # share of the colours that no tint explains; 2 = off
-    min_crop_sim: float = 0.96  # cosine from which light crops are tried; they reach 0.98
+    near_neighbours: Annotated[int, Field(ge=0)] = (
+        8  # nearest rows by layout and embedding that are compared too; 0 = off
+    )
+    min_near_sim: Cosine = 0.25  # cosine of CLIP embeddings; a black frame costs a copy that much
+    max_near_residual: NotNegative = 12.0  # largest block left between thumbnails, in grey levels
+    max_crop_residual: NotNegative = 12.0  # the same after aligning one as a crop of the other
+    max_near_colour: NotNegative = 0.7  # share of the colours that no tint explains; 2 = off
+    min_crop_sim: Cosine = 0.96  # cosine from which light crops are tried; they reach 0.98
 
 
 # What a picture must reach to stay: the thresholds of the checks, each with the default that is
 # declared beside what it measures (emo8/core/checks.py), and those of copies.
 Thresholds = dataclasses.make_dataclass(
     "Thresholds",
-    [(check.threshold, type(check.default), check.default) for check in registered()],
+    [
+        (check.threshold, Annotated[type(check.default), Field(ge=check.lowest)], check.default)
+        for check in registered()
+    ],
     bases=(NearThresholds,),
     namespace={"__module__": __name__},
     frozen=True,
@@ -278,7 +284,7 @@ class SplitsConfig:
     test: Share = 0.1  # the same
     # A cell of emotion x style may miss its shares by this part of its rows (or one row) before
     # new clusters are moved: pure draws of large cells pass, small cells are evened out.
-    tolerance: float = 0.02
+    tolerance: NotNegative = 0.02
     keep: tuple[str, ...] = ()  # published datasets or tables whose rows keep their splits
 
 
@@ -289,8 +295,10 @@ class LeaksConfig:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     files: tuple[str, ...] = ()  # made by `emo8 leaks take`, relative to the recipe
-    max_distance: int = 45  # bits of 255 between detail hashes; see docs/duplicates.md
-    min_sim: float = 0.8  # cosine of embeddings, where the file was made with the same CLIP
+    max_distance: Annotated[int, Field(ge=0, le=255)] = (
+        45  # bits of 255 between detail hashes; see docs/duplicates.md
+    )
+    min_sim: Cosine = 0.8  # cosine of embeddings, where the file was made with the same CLIP
     drop: bool = True  # False: matches are only named in tables/leaks.parquet, and stay
 
 
@@ -302,7 +310,7 @@ class PublishConfig:
 
     title: str = ""  # heading of the card; default: the recipe's name
     summary: str = ""  # one or two sentences under the heading; default: composed from numbers
-    language: tuple[str, ...] = ("en",)  # of captions, as ISO 639-1 codes
+    language: tuple[str, ...] = ("en",)  # of captions, as ISO 639-1 or 639-3 codes
     authors: tuple[str, ...] = ()  # for the citation; empty: the card asks for them
     contact: str = ""  # where removal requests go; empty: the dataset's discussion page
     homepage: str = ""  # address of a page about the dataset

@@ -12,6 +12,7 @@ A split is a number here, its place in SPLITS: of two, the larger one is the str
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ import pyarrow.parquet as pq
 from emo8.core.errors import SourceError
 from emo8.core.inside import files_below
 from emo8.core.settings import SplitsConfig
-from emo8.core.taxonomy import SPLITS
+from emo8.core.taxonomy import SPLIT_ALIASES, SPLITS, split_name
 from emo8.engine.database import Database, parquet, text, values
 from emo8.engine.files import fingerprint, read_fingerprint
 
@@ -35,13 +36,13 @@ PLACED = pa.schema([("id", pa.string()), ("split", pa.string())])
 def read_earlier(db: Database, recipe_dir: Path, config: SplitsConfig, seed: int) -> None:
     """Make `earlier`, what an earlier run or a dataset in `keep` has placed, and `placed`.
 
-    Where several placed one row, the last of `keep` counts, and the build itself before all.
-    `placed` holds the rows of `facts` among them.
+    Where several placed one row, the last of `keep` counts, and before what the build remembers:
+    who names a dataset later means it. `placed` holds the rows of `facts` among them.
     """
     known = [_published(db, recipe_dir / name) for name in config.keep]
     path = db.build / "tables" / TABLE
     if read_fingerprint(path) == mark(config, seed):
-        known.append(f"SELECT id, split FROM {parquet(path)}")
+        known.insert(0, f"SELECT id, split FROM {parquet(path)}")
     every = " UNION ALL ".join(
         f"SELECT *, {n} AS number FROM ({sql})" for n, sql in enumerate(known)
     )
@@ -264,26 +265,64 @@ def to_remember(db: Database) -> None:
     """)
 
 
-def _tables_below(folder: Path) -> list[Path]:
-    return sorted(p for p in files_below(folder) if p.suffix == ".parquet" and p.is_file())
+def stamp_kept(recipe_dir: Path, config: SplitsConfig) -> list[str]:
+    """What changes where a dataset in `keep` does: its files, their sizes and times.
+
+    SourceError where there is none.
+    """
+    stamps: list[str] = []
+    for path in (recipe_dir / name for name in config.keep):
+        files = _tables(path)
+        if not files:
+            raise _nothing_to_keep(path)
+        stamps += [f"{file}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
+    return stamps
+
+
+def _tables(path: Path) -> list[Path]:
+    """A parquet file, or those below a folder."""
+    if path.is_file():
+        return [path]
+    return sorted(p for p in files_below(path) if p.suffix == ".parquet" and p.is_file())
+
+
+def _nothing_to_keep(path: Path) -> SourceError:
+    return SourceError(
+        f"[splits] keep: {path} holds no parquet with `id` and a split; "
+        "name a dataset folder (data/**/train-*.parquet) or a table with `id` and `split`"
+    )
 
 
 def _published(db: Database, path: Path) -> str:
-    """SQL of `PLACED` in a published dataset folder, a build, or a parquet file with both."""
+    """SQL of `PLACED` in a published dataset folder, a build, or a parquet file with both.
+
+    SourceError where there is none, or a split that is none of ours.
+    """
     known: list[str] = []
-    for file in [path] if path.is_file() else _tables_below(path):
+    for file in _tables(path):
         names = pq.read_schema(file).names
-        split = next((name for name in SPLITS if file.name.startswith(f"{name}-")), None)
-        if "id" in names and ("split" in names or split):
+        split = split_name(re.split(r"[-.]", file.name)[0])
+        if "id" in names and ("split" in names or split in SPLITS):
+            own = text(split) if split in SPLITS else "CAST(split AS VARCHAR)"
             known.append(
-                f"SELECT id, {text(split) if split else 'CAST(split AS VARCHAR)'} AS split, "
-                f"{len(known)} AS file, file_row_number AS row FROM {parquet(file)}"
+                f"SELECT id, {own} AS word, {len(known)} AS file, file_row_number AS row "
+                f"FROM {parquet(file)}"
             )
-    every = f"(SELECT * FROM ({' UNION ALL '.join(known)}) WHERE split IN {SPLITS})"
+    spelled = ", ".join(
+        f"{text(word)}: {text(split)}"
+        for word, split in {**SPLIT_ALIASES, **{split: split for split in SPLITS}}.items()
+    )
+    every = (
+        f"(SELECT *, MAP {{{spelled}}}[lower(trim(word))] AS split "
+        f"FROM ({' UNION ALL '.join(known)}) WHERE word IS NOT NULL)"
+    )
     if not known or not db.value(f"SELECT count(*) FROM {every}"):
+        raise _nothing_to_keep(path)
+    unknown = db.lines(f"SELECT DISTINCT word FROM {every} WHERE split IS NULL ORDER BY word")
+    if unknown:
+        words = ", ".join(repr(word) for (word,) in unknown[:5])
         raise SourceError(
-            f"[splits] keep: {path} holds no parquet with `id` and a split; "
-            "name a dataset folder (data/**/train-*.parquet) or a table with `id` and `split`"
+            f"[splits] keep: {path} has the split {words}; write train, val or test there"
         )
     return f"SELECT id, max_by(split, (file, -row)) AS split FROM {every} GROUP BY id"
 

@@ -25,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
         why="cosine of picture and caption; -1 = off, because captions of drawings are often mere "
         "names; LAION kept 0.28 and more with ViT-B-32",
         below=True,
+        lowest=-1.0,
         table="caption",
     ),
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from emo8.core import label_set, schema
 from emo8.core.settings import Recipe
-from emo8.dataset import removal, write
+from emo8.dataset import removal, splits, write
 from emo8.duplicates import leaks
 from emo8.engine import build_folder
 from emo8.engine.files import fingerprint
@@ -84,6 +84,7 @@ class Planner:
         options: list[Any] = [dataclasses.asdict(item) for item in configs]
         options += [(check.reason, check.column, check.below) for check in CHECKS]
         options += leaks.check_files(self.recipe_dir, recipe.leaks.files)
+        options += splits.stamp_kept(self.recipe_dir, recipe.splits)
         rules = [
             recipe.labels.rule,
             recipe.labels.style_rule,

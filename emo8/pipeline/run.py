@@ -30,7 +30,7 @@ from emo8.engine.progress import say
 from emo8.engine.steps import ROWS
 from emo8.engine.trust import Trust
 from emo8.engine.verdict_table import FailedPart
-from emo8.pipeline import decide, forget, ingest, integrity
+from emo8.pipeline import decide, forget, ingest, integrity, preflight
 from emo8.pipeline.parts import PartRunner
 from emo8.pipeline.planning import Planner
 from emo8.pipeline.verdicts import Verdicts
@@ -76,6 +76,7 @@ def build(
     runner = make_engine(engine, workers=workers, address=address)
     out = out.absolute()  # the same place for workers that start elsewhere
     with label_set.using(recipe.labels.names()):
+        preflight.check(recipe, str(recipe_path))
         chunks = sources.plan(recipe, recipe_path.resolve().parent)
         with build_folder.writing(out), runner:
             planner = Planner(recipe, recipe_path, out, chunks, retry_failed)

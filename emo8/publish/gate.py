@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from emo8.core import label_set, schema
 from emo8.core.images import DecodeError, decode
 from emo8.core.label_set import LabelSet
-from emo8.core.licenses import OTHER, hub_id
+from emo8.core.licenses import OTHER, hub_id, same
 from emo8.core.settings import PublishConfig
 from emo8.dataset.removal import Matcher, Removal
 from emo8.dataset.shards import LABELS, Shard, all_files, labels_of, list_shards, read_rows
@@ -46,6 +46,7 @@ BLOCKERS: dict[str, str] = {
     "split_leak": "pictures lie in more than one split; `emo8 leaks check BUILD` names them all",
     "repeated": "the same id is there twice",
     "no_address": "pictures are withheld and there is no source_url to find them at",
+    "policy": "publish.image_policy names a licence that no row has; write it as the rows do",
     "card": "the card or Croissant is not valid",
     "too_large": "row groups are too large for the Hub's viewer",
 }
@@ -253,6 +254,10 @@ def _check_licenses(root: Path, publish: PublishConfig, found: Findings, warned:
     missing = table.filter(pc.is_null(table["license"]))["id"].to_pylist()
     for key in missing:
         (warned if publish.allow_missing_license else found).add("missing_license", key)
-    for license in pc.unique(table["license"].drop_null()).to_pylist():
+    written = sorted(pc.unique(table["license"].drop_null()).to_pylist())
+    for license in written:
         if hub_id(license) == OTHER:
             warned.add("other_license", license)
+    for name in publish.image_policy:
+        if not any(same(name, license) for license in written):
+            found.add("policy", f"{name}; rows have {', '.join(written[:5]) or 'none'}")

@@ -16,10 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emo8.core import label_set, schema
+from emo8.core import label_set, licenses, schema
 from emo8.core.errors import BuildError
 from emo8.core.json_text import parse_json
-from emo8.core.licenses import may_redistribute
 from emo8.core.settings import PublishConfig
 from emo8.dataset import layout, row_order, write
 from emo8.dataset.shards import (
@@ -180,8 +179,10 @@ def link_shards(source: Path, root: Path, publish: PublishConfig) -> None:
 
 
 def _withheld(license: str | None, publish: PublishConfig) -> bool:
-    policy = publish.image_policy.get(license or "")
-    return policy == "url" if policy else not may_redistribute(license)
+    policies = publish.image_policy
+    named = next((name for name in policies if licenses.same(name, license or "")), None)
+    policy = policies.get(license or "", policies.get(named or ""))
+    return policy == "url" if policy else not licenses.may_redistribute(license)
 
 
 def _write_withheld(source: Path, target: Path, publish: PublishConfig) -> None:

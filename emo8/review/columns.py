@@ -75,6 +75,12 @@ def our_column(name: str) -> str:
     return ""
 
 
+def unknown(ours: str) -> str:
+    """What to say of a name that is no column of ours; "" for one that is."""
+    known = ours in NAMES or ours in label_set.emotions()
+    return "" if known else _near(ours, COLUMNS)
+
+
 def map_columns(found: Sequence[str], asked: Mapping[str, str], where: str) -> dict[str, str]:
     """Ours -> theirs for the columns of a table: those the user named, then the surest of each.
 
@@ -82,8 +88,8 @@ def map_columns(found: Sequence[str], asked: Mapping[str, str], where: str) -> d
     """
     mapping: dict[str, str] = {}
     for ours, theirs in asked.items():
-        if ours not in NAMES and ours not in label_set.emotions():
-            raise Emo8Error(f"--columns {ours}={theirs}: {_near(ours, COLUMNS)}")
+        if problem := unknown(ours):
+            raise Emo8Error(f"--columns {ours}={theirs}: {problem}")
         if theirs and theirs not in found:
             raise Emo8Error(f"--columns {ours}={theirs}: {where} {_near(theirs, found)}")
         mapping[ours] = theirs

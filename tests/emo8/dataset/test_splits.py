@@ -91,18 +91,20 @@ def test_draw__a_cluster_goes_whole_to_the_strictest_claim(tmp_path: Path) -> No
     assert found["split"][5] is None
 
 
-def test_read_earlier__the_last_dataset_to_keep_and_the_build_itself_count(tmp_path: Path) -> None:
+def test_read_earlier__the_last_dataset_to_keep_counts_before_what_the_build_remembers(
+    tmp_path: Path,
+) -> None:
     for name, split in (("one", "train"), ("two", "val")):
         (tmp_path / name / "data").mkdir(parents=True)
         table = pa.table({"id": ["a", "b" if name == "one" else "c", "d"]})
         pq.write_table(table, tmp_path / name / "data" / f"{split}-00000.parquet")
     config, build = SplitsConfig(keep=("one", "two")), tmp_path / "BUILD"
-    remember(build, {"d": "test"}, config)
+    remember(build, {"d": "test", "e": "test"}, config)
     with opened(build, 200_000_000, workers=1) as db:
         db.run("CREATE TABLE facts AS SELECT 7 AS n, 'c' AS id UNION ALL SELECT 8, 'x'")
         splits.read_earlier(db, tmp_path, config, 0)
         known = dict(db.lines("FROM earlier"))
-        assert known == {"a": "val", "b": "train", "c": "val", "d": "test"}
+        assert known == {"a": "val", "b": "train", "c": "val", "d": "val", "e": "test"}
         assert db.lines("FROM placed") == [(7, 1)]
 
 
@@ -113,6 +115,37 @@ def test_read_earlier__other_shares_forget_what_was_drawn(tmp_path: Path) -> Non
             db.run("CREATE TABLE facts AS SELECT 0 AS n, 'a' AS id")
             splits.read_earlier(db, tmp_path, config, 0)
             assert db.value("SELECT count(*) FROM earlier") == known
+
+
+def keep_table(path: Path, splits_of_rows: list[str | None]) -> None:
+    ids = [f"row-{n}" for n in range(len(splits_of_rows))]
+    pq.write_table(pa.table({"id": ids, "split": splits_of_rows}), path)
+
+
+def test_read_earlier__splits_of_other_spellings_are_kept_and_unknown_ones_refused(
+    tmp_path: Path,
+) -> None:
+    config = SplitsConfig(keep=("kept.parquet",))
+    keep_table(tmp_path / "kept.parquet", ["Validation", "dev", "testing", None])
+    with opened(tmp_path / "BUILD", 200_000_000, workers=1) as db:
+        db.run("CREATE TABLE facts AS SELECT 0 AS n, 'row-0' AS id")
+        splits.read_earlier(db, tmp_path, config, 0)
+        assert dict(db.lines("FROM earlier")) == {"row-0": "val", "row-1": "val", "row-2": "test"}
+    keep_table(tmp_path / "kept.parquet", ["train", "holdout"])
+    with opened(tmp_path / "OTHER", 200_000_000, workers=1) as db:
+        db.run("CREATE TABLE facts AS SELECT 0 AS n, 'row-0' AS id")
+        with pytest.raises(SourceError, match=r"kept\.parquet has the split 'holdout'"):
+            splits.read_earlier(db, tmp_path, config, 0)
+
+
+def test_stamp_kept__changes_with_the_datasets_named(tmp_path: Path) -> None:
+    config = SplitsConfig(keep=("kept.parquet",))
+    with pytest.raises(SourceError, match=r"keep: .*kept\.parquet holds no parquet"):
+        splits.stamp_kept(tmp_path, config)
+    keep_table(tmp_path / "kept.parquet", ["train"])
+    before = splits.stamp_kept(tmp_path, config)
+    keep_table(tmp_path / "kept.parquet", ["train", "test"])
+    assert before and splits.stamp_kept(tmp_path, config) != before
 
 
 def test_read_earlier__a_folder_without_ids_is_a_mistake(tmp_path: Path) -> None:

@@ -100,6 +100,22 @@ def test_image_policy__withheld_pictures_go_out_as_address_and_hash(
     assert not (tmp_path / "DIR").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "blocker"),
+    [
+        ("CC0", "no_address"),  # another spelling of CC0-1.0: withheld as well
+        ("CC-BY-ND-4.0", r"policy: .*CC-BY-ND-4\.0; rows have CC0-1\.0"),
+    ],
+)
+def test_image_policy__other_spellings_count_and_licences_of_no_row_block(
+    own: Path, tmp_path: Path, name: str, blocker: str
+) -> None:
+    edit_recipe_and_build(own, f'[publish.image_policy]\n"{name}" = "url"\n')
+    with pytest.raises(GateError, match=blocker):
+        to_folder(own / "BUILD", tmp_path / "DIR")
+    assert not (tmp_path / "DIR").exists()
+
+
 def test_image_policy__only_the_licences_named_are_withheld(own: Path, tmp_path: Path) -> None:
     from emo8.pipeline.run import build
 
