@@ -18,10 +18,13 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def configured(recipe: str, rest: list[str]) -> PretrainConfig:
     """The settings of a recipe with those of the command line."""
-    from pretrain.config import recipes
+    from pretrain.config import recipes, unused
     from pretrain.config.overrides import override
 
-    return override(recipes.get(recipe), dotted(rest))
+    base, given = recipes.get(recipe), dotted(rest)
+    config = override(base, given)
+    unused.check(config, base, given)
+    return config
 
 
 def dotted(rest: list[str]) -> dict[str, str]:

@@ -90,6 +90,8 @@ def run_replay(args: argparse.Namespace, rest: list[str]) -> int:
 def run_pretrain(args: argparse.Namespace, rest: list[str]) -> int:
     """Trains, or continues."""
     config = configured(args.recipe, rest)
+    if args.steps is not None and {"epochs", "steps"} & set(dotted(rest)):
+        raise ValueError("--steps and --epochs both say how long to train: give one of them")
     from pretrain.train.loop import pretrain
     from pretrain.train.run_folder import with_run_options
 

@@ -39,11 +39,26 @@ def keep_rows_per_step(config: PretrainConfig, wanted: int, num_ranks: int) -> P
 
 
 def resolve_steps(config: PretrainConfig, num_rows: int, num_ranks: int) -> PretrainConfig:
-    """`config` with steps in place of epochs, now that the number of rows is known."""
-    if config.steps:
-        return config
-    steps = math.ceil(config.epochs * num_rows / rows_per_step(config, num_ranks))
-    return dataclasses.replace(config, steps=max(1, steps), epochs=0.0)
+    """`config` with steps in place of epochs, now that the number of rows is known.
+
+    ValueError where the learning rate would then never rise to its peak, or not fall from it.
+    """
+    rows = rows_per_step(config, num_ranks)
+    if not config.steps:
+        steps = math.ceil(config.epochs * num_rows / rows)
+        config = dataclasses.replace(config, steps=max(1, steps), epochs=0.0)
+    optim = config.optim
+    if optim.warmup_steps >= config.steps:
+        raise ValueError(
+            f"optim.warmup_steps = {optim.warmup_steps} of {config.steps} steps: the learning rate "
+            "would never reach its peak. Train longer, or warm up for fewer steps."
+        )
+    if optim.min_lr > (peak := optim.lr * rows / 256):
+        raise ValueError(
+            f"optim.min_lr = {optim.min_lr:g} is above the peak of the learning rate, {peak:g} "
+            f"(optim.lr {optim.lr:g} per 256 rows, and a step has {rows})."
+        )
+    return config
 
 
 def resolve_losses(

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pretrain.config import ranges
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -324,6 +326,7 @@ class PretrainConfig:
             )
         if self.seed < 0:
             raise ValueError(f"seed = {self.seed} must not be negative")
+        ranges.check(self)
 
 
 def as_dict(config: Any) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from pretrain.views.pictures import Picture, Pixels, UnreadableImageError
 logger = logging.getLogger(__name__)
 
 FORMAT = "uniemox-cache-1"
+OF_CROPS = ("views.flip_prob", "views.ratio", "views.scene_scale")  # stored with their features
 TEACHER_BATCH = 128  # crops given to the teacher at once
 
 
@@ -123,7 +124,19 @@ def open_source(data: str, split: str, config: PretrainConfig) -> Source:
     source = DatasetSource(dataset, config.data, config.views, roots(data, dataset))
     if not source.ids:
         raise ValueError(f"--data {data}: split {split!r} has no rows")
+    if config.data.in_memory:
+        require_sharp(config.data.store_side_px, config, "data.store_side_px")
     return hold_in_memory(source, config.data) if config.data.in_memory else source
+
+
+def require_sharp(stored_px: int, config: PretrainConfig, what: str) -> None:
+    """ValueError where every picture would be enlarged: the student would see blurred ones only."""
+    if stored_px < config.model.image_size:
+        raise ValueError(
+            f"{what} = {stored_px}: pictures are stored smaller than the {config.model.image_size} "
+            "pixels of a view (model.image_size), so every view would be blurred. Store them "
+            "larger (--data.store_side_px), or train smaller views."
+        )
 
 
 def hold_in_memory(source: Source, config: DataConfig) -> MemorySource:
@@ -162,6 +175,7 @@ def write_cache(
     """Number of rows written to the cache file at `path`, all splits of the dataset in one."""
     from safetensors.torch import save_file
 
+    require_sharp(config.data.store_side_px, config, "data.store_side_px")
     names = split_names(data)
     parts = []
     for name in names:
@@ -214,6 +228,8 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
             f"{config.teacher.name!r}; make another cache or set --teacher.name {teacher.name}"
         )
     _check_made_for(path, facts, config)
+    stored_px = facts.get("store_side_px", config.model.image_size)
+    require_sharp(stored_px, config, f"{path}: data.store_side_px")
     known = facts["splits"]
     wanted = [known.index(choose_split(str(path), part, known)) for part in split.split("+")]
     rows = torch.isin(tensors["split"], torch.tensor(wanted)).nonzero().flatten()
@@ -245,7 +261,10 @@ def _check_made_for(path: Path, facts: dict[str, Any], config: PretrainConfig) -
     Other views train all the same: the crops, regions and texts are then those of the cache.
     """
     wanted = _made_for(config)
+    live = config.teacher.features == "live"  # then crops are drawn, not taken from the file
     for name, stored in facts.get("made_for", {}).items():
+        if name not in wanted or (live and name in OF_CROPS):
+            continue
         if name == "data.revision" and not wanted[name]:
             continue  # the recipe does not ask for one
         if stored == wanted[name]:
@@ -261,9 +280,14 @@ def _made_for(config: PretrainConfig) -> dict[str, Any]:
     views, data = config.views, config.data
     return {
         "data.revision": data.revision,
+        "data.store_side_px": data.store_side_px,
+        "data.text_columns": list(data.text_columns),
         "data.text_with_emotion": data.text_with_emotion,
+        "views.flip_prob": views.flip_prob,
         "views.person_jitter": views.person_jitter,
         "views.person_margin": views.person_margin,
+        "views.person_min_side_px": views.person_min_side_px,
+        "views.ratio": list(views.ratio),
         "views.scene_scale": list(views.scene_scale),
     }
 

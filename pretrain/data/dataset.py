@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 # Stands in for a row without any text; CLIP has a sensible vector for it, unlike for "".
 NO_TEXT = "a picture"
 LABELS = ("emotion", "style", "emotion_rule")
+PEOPLE = "a list of structs with x0, y0, x1, y1 as fractions of width and height is needed"
+PEOPLE_ROWS = 1000  # whose boxes are looked at when a dataset is opened
+PIXELS_ABOVE = 2.0  # of a fraction: a box may reach over the edge, but not so far
 
 
 class Source(Protocol):
@@ -69,6 +72,9 @@ class DatasetSource:
         roots: Sequence[Path] = (),  # where pictures that are named by path may lie
     ) -> None:
         self._has_people = "people" in dataset.column_names
+        if self._has_people:
+            first = dataset.select(range(min(PEOPLE_ROWS, len(dataset))))
+            require_people(dataset.features["people"], first["people"])
         columns = ["image", "people"] if self._has_people else ["image"]
         # Arrow rows: no decoding, no copying by `datasets`
         self._dataset, self._views = dataset.select_columns(columns).with_format("arrow"), views
@@ -159,11 +165,19 @@ def fingerprint(source: Source | StreamSource) -> str:
 def row_texts(dataset: datasets.Dataset, config: DataConfig) -> list[str]:
     """The text of every row: the first column that says something, the emotion added if asked."""
     columns = [name for name in config.text_columns if name in dataset.column_names]
-    if not columns:
+    missing = [name for name in config.text_columns if name not in columns]
+    if not columns or (missing and config.text_columns != DataConfig().text_columns):
         raise ValueError(
-            f"none of the text columns {', '.join(config.text_columns)} is in the dataset; "
+            f"text columns {', '.join(missing)} are not in the dataset; "
             f"choose with --data.text_columns among {', '.join(dataset.column_names)}"
         )
+    for name in columns:
+        kind = dataset.features[name]
+        if getattr(kind, "dtype", None) not in ("string", "large_string"):
+            raise ValueError(
+                f"data.text_columns: column {name} holds no texts but {kind}; name a column with "
+                "one text a row"
+            )
     emotions = _emotion_names(dataset) if config.text_with_emotion else None
     texts = []
     for row, values in enumerate(zip(*(dataset[name] for name in columns), strict=True)):
@@ -178,6 +192,26 @@ def distinct(texts: Sequence[str]) -> tuple[list[str], Tensor]:
     places: dict[str, int] = {}
     index = [places.setdefault(text, len(places)) for text in texts]
     return list(places), torch.tensor(index, dtype=torch.int64)
+
+
+def require_people(feature: Any, listed: Iterable[Any]) -> None:
+    """ValueError where boxes have another form, so that nobody would be found in any picture.
+
+    `feature` and `listed` are the type of the column `people` and what it holds in some rows.
+    """
+    corners = getattr(getattr(feature, "feature", None), "keys", lambda: ())()
+    if isinstance(feature, list) and feature and isinstance(feature[0], dict):
+        corners = feature[0].keys()  # how older versions of `datasets` write a list of structs
+    if not {"x0", "y0", "x1", "y1"} <= set(corners):
+        raise ValueError(f"column people: {PEOPLE}; found {feature}")
+    boxes = [[p.get(c) for c in ("x0", "y0", "x1", "y1")] for many in listed for p in many or ()]
+    known = [box for box in boxes if None not in box]
+    pixels = [box for box in known if max(box) > PIXELS_ABOVE]
+    if 2 * len(pixels) > len(known):
+        raise ValueError(
+            f"column people: {PEOPLE}, and {len(pixels)} of {len(known)} boxes seem to be in "
+            f"pixels, as {pixels[0]}"
+        )
 
 
 def row_ids(dataset: datasets.Dataset, roots: Sequence[Path] = ()) -> list[str]:
@@ -201,7 +235,7 @@ def _names(dataset: datasets.Dataset, column: str) -> list[str | None]:
 
     names = getattr(dataset.features[column], "names", None)
     found = [class_name(value, names) if names else value for value in dataset[column]]
-    return [None if value is None else str(value) for value in found]
+    return [None if value in (None, "") else str(value) for value in found]
 
 
 def _emotion_names(dataset: datasets.Dataset) -> list[str | None]:

@@ -25,7 +25,9 @@ from pretrain.config.settings import DataConfig, PretrainConfig
 from pretrain.data.dataset import (
     LABELS,
     NO_TEXT,
+    PEOPLE_ROWS,
     distinct,
+    require_people,
     roots,
     row_labels,
     row_texts,
@@ -235,6 +237,9 @@ def _open(
         )
     narrow = [n for n in ("id", *config.text_columns, *LABELS) if n in known]
     wide = [n for n in ("image", "people") if n in known]
+    if "people" in known:
+        alone = opendata.open_split(found, wanted, streaming=True, columns=["people"])
+        require_people(known["people"], (row["people"] for row in alone.take(PEOPLE_ROWS)))
     return (
         opendata.open_split(found, wanted, streaming=True, columns=narrow).select_columns(narrow),
         opendata.open_split(found, wanted, streaming=True, columns=wide).select_columns(wide),

@@ -262,6 +262,8 @@ def with_run_options(
 ) -> PretrainConfig:
     """`config` with `--steps` and `--seed` applied where given."""
     if steps is not None:
+        if not steps > 0:
+            raise ValueError(f"--steps {steps}: at least 1")
         config = dataclasses.replace(config, steps=steps, epochs=0.0)
     return config if seed is None else dataclasses.replace(config, seed=seed)
 

@@ -70,8 +70,19 @@ def timm_line(sizes: ModelConfig) -> str:
         options["pre_norm"] = True
     if sizes.activation != "gelu":
         options["act_layer"] = sizes.activation
+    if sizes.norm_eps != 1e-6:  # timm's own for its vit_*
+        options["norm_layer"] = _Spelled(
+            f"functools.partial(torch.nn.LayerNorm, eps={sizes.norm_eps!r})"
+        )
     told = ", ".join(f"{name}={value!r}" for name, value in options.items())
     return f"timm.create_model('vit_{known}_patch{patch}_224', {told})"
+
+
+class _Spelled(str):
+    """A piece of Python that stands in a line as it is."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
 
 
 def to_folder(run: Path, folder: Path, *, name: str) -> None:

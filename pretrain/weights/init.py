@@ -34,8 +34,9 @@ def start_from(model: UniEmoX, config: InitConfig) -> None:
     from emo8.labels.clip import weight_names  # not needed to train from a cache
 
     rotary = isinstance(model.mae, RotaryViT)
-    found = own_names(read(config.weights, rotary=rotary), model.mae)
-    own = model.mae.state_dict()
+    public = read(config.weights, rotary=rotary)
+    found, own = own_names(public, model.mae), model.mae.state_dict()
+    tell_resampled(config.weights, public, own)
     has_decoder = any(name.startswith(_DECODER) for name in found)
     whole = config.part == "all" or (config.part == "auto" and has_decoder)
     wanted = {name for name in own if whole or not name.startswith(_DECODER)}
@@ -71,6 +72,24 @@ def start_from(model: UniEmoX, config: InitConfig) -> None:
     logger.info("started from %s: %d tensors", config.weights, len(found))
 
 
+def tell_resampled(name: str, public: dict[str, Tensor], own: dict[str, Tensor]) -> None:
+    """Warn where patches or positions of another size are resampled, which costs some of them."""
+    sizes = {
+        "patches": (("patch_embed.proj.weight", "conv1.weight"), slice(-2, None)),
+        "positions": (("pos_embed", "positional_embedding"), slice(-2, -1)),
+    }
+    bare = {key.split("visual.")[-1].removeprefix("trunk."): v for key, v in public.items()}
+    for what, (names, axes) in sizes.items():
+        theirs, mine = next((bare[n] for n in names if n in bare), None), own.get(names[0])
+        if theirs is None or mine is None:
+            continue
+        before, now = tuple(theirs.shape[axes]), tuple(mine.shape[axes])
+        only_cls = what == "positions" and abs(before[0] - now[0]) <= 1
+        if before != now and not only_cls:
+            was, becomes = ("x".join(map(str, size)) for size in (before, now))
+            logger.warning("%s: %s of size %s are resampled to %s", name, what, was, becomes)
+
+
 def check_activation(config: PretrainConfig) -> None:
     """Warn where the weights that a run starts from were trained with another activation."""
     trained = activations.of(config.init.weights)
@@ -83,12 +102,17 @@ def check_activation(config: PretrainConfig) -> None:
 
 
 def check_pixels(config: PretrainConfig) -> None:
-    """Warn where the weights of `timm:NAME` were trained on pixels of another mean and spread."""
-    if not config.init.weights.startswith("timm:"):
-        return
-    import timm
+    """Warn where public weights were trained on pixels of another mean and spread."""
+    started = config.init.weights
+    trained: Any = None
+    if started.startswith("timm:"):
+        import timm
 
-    trained = timm.get_pretrained_cfg(config.init.weights.removeprefix("timm:"))
+        trained = timm.get_pretrained_cfg(started.removeprefix("timm:"))
+    elif started.startswith("open_clip:"):
+        from emo8.labels.clip import encoder
+
+        trained = encoder.load(started)
     for name in ("mean", "std"):
         wanted, own = getattr(trained, name, None), getattr(config.views, name)
         if wanted is not None and tuple(wanted) != tuple(own):

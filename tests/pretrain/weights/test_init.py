@@ -1,6 +1,7 @@
 """Weights in and out: the authors' files, timm names, licences."""
 
 import argparse
+import dataclasses
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,16 @@ def test_timm_line__makes_a_model_that_takes_the_weights() -> None:
     encoder = {n: v for n, v in own.items() if not n.startswith(("decoder_", "mask_token"))}
     model = eval(export.timm_line(SIZES), {"timm": timm})
     model.load_state_dict(encoder)
+
+
+def test_timm_line__keeps_the_epsilon_of_the_norms() -> None:
+    import functools
+
+    import timm
+
+    line = export.timm_line(dataclasses.replace(SIZES, norm_eps=1e-3))
+    model = eval(line, {"timm": timm, "torch": torch, "functools": functools})
+    assert model.norm.eps == model.blocks[0].norm1.eps == 1e-3
 
 
 @pytest.mark.parametrize("content", ['{"con', "{}", "[]", '{"config": 1}'])
