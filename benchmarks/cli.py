@@ -113,7 +113,8 @@ def _add_splits(add: Callable[..., Any]) -> None:
     add(
         "--cluster",
         metavar="COLUMN",
-        help="equal values never train and test together (default: the column cluster, if there)",
+        help="equal values never train and test together (default: the column cluster, if there); "
+        "an own split stays as it is, and the result says how many do",
     )
     add("--train-on", metavar="DATA", help="learn from this dataset, test on --data")
     add("--train-path", type=Path, help="where that one lies")

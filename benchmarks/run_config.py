@@ -100,6 +100,11 @@ def _check_learning(config: RunConfig) -> None:
         raise Emo8Error(f"--train-on and --folds {config.folds} both say what is learnt from.")
     if config.save and config.protocols != ("finetune",):
         raise Emo8Error("--save keeps the classifier of --protocol finetune: ask for that alone.")
+    if config.save and config.view != "scene":
+        raise Emo8Error(
+            f"--save with --view {config.view}: `uniemox predict` shows a classifier whole "
+            "pictures, and this one would have learnt from people. Use --view scene."
+        )
     if config.save and (len(config.models) > 1 or len(config.seeds) > 1 or config.group):
         raise Emo8Error(
             f"--save {config.save} keeps one classifier: give one --model, one --seed, no --group."

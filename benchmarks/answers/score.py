@@ -275,12 +275,16 @@ def _distributions(asked: _Asked, told: Outcomes) -> dict[str, Any]:
 
 
 def _scales(asked: _Asked, found: dict[str, Any]) -> Predictions:
-    """Metrics of valence, arousal and dominance, put into `found`."""
+    """Metrics of valence, arousal and dominance, put into `found`; of several askings, the mean."""
     scales = asked.truth.rows.scales
     assert scales is not None
-    given = np.full((len(asked.truth.ids), len(scales.names)), np.nan)
-    for one, row in zip(asked.answers, asked.row, strict=True):
-        given[row] = [one.scales.get(name, np.nan) for name in scales.names]
+    wanted = [[a.scales.get(n, np.nan) for n in scales.names] for a in asked.answers]
+    said = np.array(wanted).reshape(len(wanted), len(scales.names))
+    known_all = np.isfinite(said).all(axis=1)
+    total, times = np.zeros((2, len(asked.truth.ids), len(scales.names)))
+    np.add.at(total, asked.row[known_all], said[known_all])
+    np.add.at(times, asked.row[known_all], 1)
+    given = np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
     known = asked.truth.numbers(scales)
     both = np.isfinite(given).all(axis=1)
     measured = number_metrics.measured("regression", known[both], given[both]) if both.any() else {}

@@ -107,7 +107,7 @@ def predict(problem: Problem, settings: Settings) -> Prediction:
     store = finetune_parts.Store(problem, model.image_size)
     network = _train(problem, s, goal, model, store, device)
     if problem.save is not None:
-        finetune_parts.save(problem, model, network)
+        finetune_parts.save(problem, model, network, s.crop_pct)
     said = _answers(problem, s, goal, model, network, store, device)
     chosen = {"recipe": s.recipe, "epochs": s.epochs, "base_lr": s.base_lr}
     return Prediction(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,7 +198,7 @@ def seeded(seed: int) -> Iterator[None]:
         random.setstate(before_random)
 
 
-def save(problem: Problem, model: Model, network: nn.Module) -> None:
+def save(problem: Problem, model: Model, network: nn.Module, crop_pct: float) -> None:
     """Writes the classifier as `uniemox predict` reads it; ModelError where it cannot."""
     from pretrain.weights import classifier
 
@@ -210,4 +210,5 @@ def save(problem: Problem, model: Model, network: nn.Module) -> None:
     if problem.task in ("multi_label", "regression"):
         raise ModelError(f"--save: `uniemox predict` names one emotion, not {problem.task}.")
     assert problem.save is not None
-    classifier.save(problem.save, network.cpu(), model.config)
+    config = replace(model.config, crop_pct=crop_pct)
+    classifier.save(problem.save, network.cpu(), config)

@@ -167,6 +167,8 @@ def build_classifier(
     num_classes: int,
     mlp_ratio: float = 4.0,
     norm_eps: float = 1e-6,
+    pre_norm: bool = False,
+    activation: str = "gelu",
     drop_path: float = 0.0,
 ) -> VisionTransformer:
     """A ViT for fine-tuning: mean of the patch tokens, `fc_norm`, linear `head`.
@@ -185,5 +187,7 @@ def build_classifier(
         num_classes=num_classes,
         global_pool="avg",
         norm_layer=partial(nn.LayerNorm, eps=norm_eps),
+        pre_norm=pre_norm,
+        act_layer=activation,
         drop_path_rate=drop_path,
     )

@@ -30,6 +30,8 @@ from pretrain.views.cut import centre_box, cut, normalise
 from pretrain.weights import encoder as checkpoint
 
 HEADER = "uniemox_classifier"
+# the final norm of an encoder, which a classifier has behind its pooling, fresh
+POOLED_BEFORE = ("norm.weight", "norm.bias")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +46,13 @@ class ClassifierConfig:
     heads: int
     mlp_ratio: float = 4.0
     norm_eps: float = 1e-6
-    encoder: str = "vit"  # or "timm:NAME", as ModelConfig has it
+    pre_norm: bool = False  # as ModelConfig has these three
+    activation: str = "gelu"
+    encoder: str = "vit"  # or "timm:NAME"
     temperature: float = 1.0  # logits are divided by it; fitted on held-out rows
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    crop_pct: float = 1.0  # side of the middle square that is seen over the picture's shorter side
 
 
 def build(config: ClassifierConfig, *, drop_path: float = 0.0) -> nn.Module:
@@ -67,6 +72,8 @@ def build(config: ClassifierConfig, *, drop_path: float = 0.0) -> nn.Module:
         num_classes=len(config.emotions),
         mlp_ratio=config.mlp_ratio,
         norm_eps=config.norm_eps,
+        pre_norm=config.pre_norm,
+        activation=config.activation,
         drop_path=drop_path,
     )
 
@@ -105,7 +112,10 @@ def _on_top(
         torch.manual_seed(seed)
         classifier = build(config, drop_path=drop_path)
     own = classifier.state_dict()
-    encoder = {name: value for name, value in model.mae.encoder_state().items() if name in own}
+    public = model.mae.encoder_state()
+    if lost := [name for name in public if name not in own and name not in POOLED_BEFORE]:
+        raise ValueError(f"a classifier has no place for {', '.join(lost)} of this encoder")
+    encoder = {name: value for name, value in public.items() if name in own}
     classifier.load_state_dict({**own, **encoder})
     return classifier, config
 
@@ -152,11 +162,20 @@ def predict(path: Path, pictures: Sequence[Path]) -> list[dict[str, float]]:
     crops = []
     for picture in pictures:
         pixels = decode_file(picture)
-        box = centre_box(pixels.shape[1], pixels.shape[0])
-        crops.append(cut(pixels, box, config.image_size))
+        crops.append(_square(pixels, config))
     logits: Tensor = model(normalise(torch.stack(crops), config.mean, config.std))  # (N, C)
     probs = torch.softmax(logits / config.temperature, dim=1).tolist()
     return [dict(zip(config.emotions, row, strict=True)) for row in probs]
+
+
+def _square(pixels: Tensor, config: ClassifierConfig) -> Tensor:
+    """uint8 (C, S, S): the middle of a uint8 picture (H, W, C), as much of it as was tested."""
+    height, width, _ = pixels.shape
+    left, top, right, bottom = centre_box(width, height)
+    gone = round((right - left) * (1 - config.crop_pct) / 2)
+    gone = min(gone, (right - left - 1) // 2)
+    box = (left + gone, top + gone, right - gone, bottom - gone)
+    return cut(pixels, box, config.image_size)
 
 
 def decode_file(path: Path) -> Tensor:
@@ -188,6 +207,6 @@ class Frozen:
         return found
 
     def _pixels(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
-        size, config = self._config.image_size, self._config
-        crops = [cut(torch.tensor(i), centre_box(i.shape[1], i.shape[0]), size) for i in images]
+        config = self._config
+        crops = [_square(torch.tensor(image), config) for image in images]
         return normalise(torch.stack(crops), config.mean, config.std)

@@ -79,6 +79,7 @@ def test_settings__values_that_make_no_sense_are_refused(protocol, option):
         ("--folds 3", {"train_on": "other.parquet", "folds": 3}),
         ("--votes", {"votes": "v.csv", "task": "polarity"}),
         ("--save", {"save": "c.safetensors", "protocols": ("finetune",), "seeds": (0, 1)}),
+        ("--save", {"save": "c.safetensors", "protocols": ("finetune",), "view": "person"}),
     ],
 )
 def test_run__an_option_that_would_change_nothing_is_an_error(faces, option, given):

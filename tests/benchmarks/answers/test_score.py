@@ -190,6 +190,23 @@ def test_score__valence_and_arousal(tmp_path):
     assert metrics["refused"] == pytest.approx(1 / 6, abs=1e-6)
 
 
+def test_score__scales_of_several_askings_are_their_mean(tmp_path):
+    (tmp_path / "images").mkdir()
+    for i in range(3):
+        (tmp_path / "images" / f"t{i}.jpg").write_bytes(face("awe", i))
+    (tmp_path / "OASIS.csv").write_text(
+        "Theme,Valence_mean,Arousal_mean\n" + "".join(f"t{i},{i + 2},{i}\n" for i in range(3))
+    )
+    lines = "".join(f"t{i}.jpg,{r},{i + 2 + 2 * r},{i}\n" for i in range(3) for r in (-1, 1))
+    lines += "t0.jpg,5,,\n"  # an asking without an answer
+    (tmp_path / "a.csv").write_text("id,repeat,valence,arousal\n" + lines)
+    out = tmp_path / "o.jsonl"
+    argv = ["score", str(tmp_path / "a.csv"), "--data", "oasis", "--path", str(tmp_path)]
+    assert cli.main([*argv, "--out", str(out)]) == 0
+    metrics = json.loads(out.read_text())["metrics"]
+    assert metrics["mae"] == 0 and metrics["refused"] == 0
+
+
 def cast(tmp_path, ids, per_picture):
     votes = [
         {"id": key, "annotator": f"a{k}", "kind": "choice", "emotion": label}

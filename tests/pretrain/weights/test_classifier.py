@@ -4,12 +4,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from emo8.core.taxonomy import EMOTIONS
 from pretrain.cli import main
+from pretrain.config.overrides import override
 from pretrain.weights import classifier
 from tests.conftest import encoded, picture
 
@@ -87,3 +90,31 @@ def test_predict__picture_of_one_pixel_is_enough(saved: Path, tmp_path: Path) ->
     tiny = tmp_path / "tiny.png"
     tiny.write_bytes(encoded(picture(3, (1, 1)), "PNG"))
     assert sum(classifier.predict(saved, [tiny])[0].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_from_recipe__keeps_pre_norm_and_activation(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pretrain.config import recipes
+    from pretrain.models.uniemox import build_model
+
+    recipe = override(
+        recipes.cpu_smoke(), {"model.pre_norm": "true", "model.activation": "quick_gelu"}
+    )
+    monkeypatch.setattr(recipes, "get", lambda name: recipe)
+    network, config = classifier.from_recipe("cpu_smoke", EMOTIONS)
+    theirs = build_model(recipe.model, teacher_dim=recipe.model.decoder_dim, seed=0).mae.eval()
+    assert config.pre_norm and config.activation == "quick_gelu"
+    pixels = torch.rand(2, 3, recipe.model.image_size, recipe.model.image_size)
+    tokens = network.eval().forward_features(pixels)
+    torch.testing.assert_close(theirs.norm(tokens), theirs.encode(pixels))
+
+
+def test_predict__sees_the_middle_that_was_tested(saved: Path, tmp_path: Path) -> None:
+    model, config = classifier.load(saved)
+    near = replace(config, crop_pct=0.5)
+    classifier.save(tmp_path / "near.safetensors", model, near)
+    inner, framed = tmp_path / "inner.png", tmp_path / "framed.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(framed)
+    Image.fromarray(pixels[16:48, 16:48]).save(inner)
+    (seen,) = classifier.predict(tmp_path / "near.safetensors", [framed])
+    assert seen == classifier.predict(saved, [inner])[0]
