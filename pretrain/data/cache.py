@@ -125,17 +125,18 @@ def open_source(data: str, split: str, config: PretrainConfig) -> Source:
     if not source.ids:
         raise ValueError(f"--data {data}: split {split!r} has no rows")
     if config.data.in_memory:
-        require_sharp(config.data.store_side_px, config, "data.store_side_px")
+        tell_blurred(config.data.store_side_px, config, f"--data {data}")
     return hold_in_memory(source, config.data) if config.data.in_memory else source
 
 
-def require_sharp(stored_px: int, config: PretrainConfig, what: str) -> None:
-    """ValueError where every picture would be enlarged: the student would see blurred ones only."""
-    if stored_px < config.model.image_size:
-        raise ValueError(
-            f"{what} = {stored_px}: pictures are stored smaller than the {config.model.image_size} "
-            "pixels of a view (model.image_size), so every view would be blurred. Store them "
-            "larger (--data.store_side_px), or train smaller views."
+def tell_blurred(stored_px: int, config: PretrainConfig, where: str) -> None:
+    """Warn where pictures are stored smaller than a view, so that every view is an enlarged one."""
+    side = config.model.image_size
+    if stored_px < side:
+        logger.warning(
+            "%s: pictures are kept with a shorter side of %d (data.store_side_px), and a view "
+            "has %d pixels (model.image_size), so every view is blurred",
+            *(where, stored_px, side),
         )
 
 
@@ -175,7 +176,7 @@ def write_cache(
     """Number of rows written to the cache file at `path`, all splits of the dataset in one."""
     from safetensors.torch import save_file
 
-    require_sharp(config.data.store_side_px, config, "data.store_side_px")
+    tell_blurred(config.data.store_side_px, config, f"--data {data}")
     names = split_names(data)
     parts = []
     for name in names:
@@ -229,7 +230,7 @@ def read_cache(path: Path, split: str, config: PretrainConfig) -> MemorySource:
         )
     _check_made_for(path, facts, config)
     stored_px = facts.get("store_side_px", config.model.image_size)
-    require_sharp(stored_px, config, f"{path}: data.store_side_px")
+    tell_blurred(stored_px, config, str(path))
     known = facts["splits"]
     wanted = [known.index(choose_split(str(path), part, known)) for part in split.split("+")]
     rows = torch.isin(tensors["split"], torch.tensor(wanted)).nonzero().flatten()

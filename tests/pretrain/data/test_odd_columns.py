@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from pathlib import Path
 
 import datasets
 import pytest
@@ -15,6 +16,7 @@ from pretrain.data import cache, dataset
 from pretrain.data.dataset import require_people, row_labels, row_texts
 from pretrain.models.uniemox import build_model
 from pretrain.weights import init
+from tests.conftest import encoded, picture
 
 
 def rows(**columns) -> datasets.Dataset:
@@ -59,12 +61,17 @@ def test_people__are_looked_at_when_a_dataset_is_opened() -> None:
         dataset.DatasetSource(own, DataConfig(), recipes.b16().views)
 
 
-def test_store__smaller_than_a_view_is_refused() -> None:
-    config = recipes.cpu_demo()
-    cache.require_sharp(96, config, "x")
-    large = dataclasses.replace(config, model=dataclasses.replace(config.model, image_size=128))
-    with pytest.raises(ValueError, match="every view would be blurred"):
-        cache.require_sharp(96, large, "x")
+def test_store__smaller_than_a_view_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows(image=[encoded(picture(3, (90, 60)))], caption=["a"]).to_parquet(tmp_path / "one.parquet")
+    data, small = str(tmp_path / "one.parquet"), recipes.cpu_smoke()
+    with caplog.at_level(logging.WARNING):
+        cache.open_source(data, "train", small)
+        assert not caplog.messages
+        large = dataclasses.replace(small, model=dataclasses.replace(small.model, image_size=64))
+        cache.open_source(data, "train", large)
+    assert "so every view is blurred" in caplog.text
 
 
 def test_init__resampled_patches_and_positions_are_told(caplog: pytest.LogCaptureFixture) -> None:
