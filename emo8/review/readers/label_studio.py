@@ -30,6 +30,7 @@ _DATA_TOO = "_data_"  # before data of tasks that share the name of an answer, i
 _ANNOTATED = ("annotation_id", "annotator", "created_at", "updated_at", "lead_time")
 _NUMBER = re.compile(r"0|[1-9]\d*")
 _DATA = ("id", "annotator", "time", "kind", "scale", "value", "word")
+_PLACES = frozenset({"x", "points", "rle"})  # box, ellipse and key point; polygon; brush
 _PLAIN = ("choices", "rating", "number", "taxonomy", "text", "datetime")
 
 
@@ -59,6 +60,8 @@ def _full(file: VoteFile) -> Answers:
     for task in file.records:
         for annotation in _annotations(task):
             for result in annotation.get("result") or []:
+                if _of_region(result):
+                    continue
                 answers.setdefault(result.get("from_name", ""), []).append(_said(result))
     guessed = questions(answers, file.words)
     asked = {name: _question(file, name, said, guessed[name]) for name, said in answers.items()}
@@ -75,6 +78,11 @@ def _full(file: VoteFile) -> Answers:
 def _annotations(task: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = task.get("annotations") or task.get("completions") or []
     return [one for one in found if isinstance(one, dict)]
+
+
+def _of_region(result: Mapping[str, Any]) -> bool:
+    """Whether a control was answered about a part of the picture: its value holds the place."""
+    return not _PLACES.isdisjoint(result.get("value") or {})
 
 
 def _said(result: Mapping[str, Any]) -> str:
@@ -122,7 +130,9 @@ def _tasks(
                 "time": text(annotation.get("updated_at") or annotation.get("created_at")),
             }
             for result in annotation.get("result") or []:
-                if one := asked.get(result.get("from_name", "")):
+                if _of_region(result):
+                    passed["answers about regions (only whole pictures are votes)"] += 1
+                elif one := asked.get(result.get("from_name", "")):
                     put(line, one, _said(result))
             yield where, line
 

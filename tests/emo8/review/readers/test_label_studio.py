@@ -64,6 +64,19 @@ def test_json__people_count_and_models_and_cancelled_ones_do_not(read: Read) -> 
     assert str(found.votes["time"][0]) == "2026-01-31 10:00:00+00:00"
 
 
+def test_json__an_answer_about_a_region_is_no_vote_on_the_picture(read: Read) -> None:
+    place = {"x": 1, "y": 2, "width": 30, "height": 40}
+    result = [
+        {"from_name": "emotion", "type": "choices", "value": {"choices": ["awe"]}},
+        {"from_name": "emotion", "type": "choices", "value": {**place, "choices": ["fear"]}},
+        {"from_name": "face", "type": "rectanglelabels", "value": place},
+    ]
+    task = {"data": {"image": "c.png"}, "annotations": [{"completed_by": 1, "result": result}]}
+    found = read([task])
+    assert said(found) == [("c.png", "choice", "awe")]
+    assert any(note.startswith("2 answers about regions") for note in found.notes)
+
+
 def test_json__a_rating_needs_its_scale(read: Read) -> None:
     with pytest.raises(Emo8Error, match=r"task 1, annotation 7: valence = '7': on which scale"):
         read(TASKS)
