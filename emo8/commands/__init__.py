@@ -31,8 +31,8 @@ def refuse_unread(arguments: argparse.Namespace, deed: str, deeds: Deeds) -> Non
     }
     known = {option for options in deeds.values() for option in options} | set(deeds) - {""}
     for option in sorted(known - {deed, *deeds[deed]}):
-        if getattr(arguments, option) == parser.get_default(option):
-            continue
+        if getattr(arguments, option) in (parser.get_default(option), []):
+            continue  # [] is a positional that takes any number, and was given none
         asked = f"{parser.prog} {shown[deed]}" if deed else f"{parser.prog} alone"
         where = [shown[name] if name else "no other" for name in deeds if option in deeds[name]]
         goes = f"; it goes with {', '.join(map(str, where))}" if where else ": use one of them"

@@ -143,6 +143,13 @@ def test_option__that_the_deed_does_not_read_is_refused(
     assert says.replace("KEY", "ID|URL|HASH|PATH") in capsys.readouterr().err
 
 
+def test_option__a_deed_that_needs_no_key_is_not_refused_for_it(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["remove", "--prove", "0" * 64, "--from", str(small / "BUILD")]) == 0
+    assert "0 still hold it" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "line", ["review B --export --limit -1", "status B --left --top -1", "decide B --examples 1.5"]
 )
