@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from emo8.core.read_recipe import source_kinds
+from emo8.core.check_recipe import source_kinds
 from tests.conftest import encoded, picture, write_recipe
 
 ROOT = Path(__file__).resolve().parents[3]
