@@ -85,7 +85,8 @@ SMALL_AND_LONG = Studied(
         ),
     },
     transfer="after 7,000 steps frozen features told emotions of unseen artists better than raw "
-    "pixels and an untrained network, styles not better than untrained (docs/method.md)",
+    "pixels and an untrained network, styles not better than untrained; it helped most where "
+    "pictures like those asked about had been in DATA, without labels (docs/method.md)",
 )
 ALL = {"full": FULL, "small_and_long": SMALL_AND_LONG}
 
