@@ -115,29 +115,39 @@ def _check_options(config: RunConfig) -> None:
     """Emo8Error for an option that what is asked has no use for."""
     plain = RunConfig(models=(), data="", protocols=())
     few = "few_shot" not in config.protocols
-    unused = {
-        "--shots": few and config.shots != plain.shots,
-        "--draws": few and config.draws != plain.draws,
-        "--train-path": config.train_path is not None and config.train_on is None,
-        "--folds": config.protocols == ("zero_shot",) and config.folds is not None,
-        "--split-seed": config.split_seed != plain.split_seed and not _any(config, "split"),
-        "--image-column": config.image_column != plain.image_column and not _any(config, "columns"),
-        "--emotion-column": (
-            config.emotion_column != plain.emotion_column and not _any(config, "columns")
+    no_table = "names a column, and these data are no table"
+    unused = (
+        ("--shots", few and config.shots != plain.shots, "goes with --protocol few_shot"),
+        ("--draws", few and config.draws != plain.draws, "goes with --protocol few_shot"),
+        (
+            "--train-path",
+            config.train_path is not None and config.train_on is None,
+            "goes with --train-on",
         ),
-    }
-    needs = {
-        "--shots": "goes with --protocol few_shot",
-        "--draws": "goes with --protocol few_shot",
-        "--train-path": "goes with --train-on",
-        "--folds": "is for protocols that learn, and zero_shot does not",
-        "--split-seed": "cuts datasets that have no official split, and this one is not cut by us",
-        "--image-column": "names a column, and these data are no table",
-        "--emotion-column": "names a column, and these data are no table",
-    }
-    for option, is_unused in unused.items():
+        (
+            "--folds",
+            config.protocols == ("zero_shot",) and config.folds is not None,
+            "is for protocols that learn, and zero_shot does not",
+        ),
+        (
+            "--split-seed",
+            config.split_seed != plain.split_seed and not _any(config, "split"),
+            "cuts datasets that have no official split, and this one is not cut by us",
+        ),
+        (
+            "--image-column",
+            config.image_column != plain.image_column and not _any(config, "columns"),
+            no_table,
+        ),
+        (
+            "--emotion-column",
+            config.emotion_column != plain.emotion_column and not _any(config, "columns"),
+            no_table,
+        ),
+    )
+    for option, is_unused, why in unused:
         if is_unused:
-            raise Emo8Error(f"{option} {needs[option]}: it would change nothing. Leave it out.")
+            raise Emo8Error(f"{option} {why}: it would change nothing. Leave it out.")
 
 
 def _any(config: RunConfig, option: str) -> bool:

@@ -20,10 +20,15 @@ def at_least(least: int, text: str) -> int:
     return int(text)
 
 
-def refuse_unread(arguments: argparse.Namespace, deed: str, deeds: Deeds) -> None:
-    """Raise Emo8Error for a given option that the asked deed does not read."""
+def refuse_unread(arguments: argparse.Namespace, deeds: Deeds, *, deed: str | None = None) -> None:
+    """Raise Emo8Error for a given option that the asked deed does not read.
+
+    The deed is the first of `deeds` that was given, unless `deed` names it.
+    """
     from emo8.core.errors import Emo8Error
 
+    if deed is None:
+        deed = next((name for name in deeds if name and getattr(arguments, name)), "")
     parser: argparse.ArgumentParser = arguments.parser
     shown = {
         action.dest: action.option_strings[-1] if action.option_strings else action.metavar

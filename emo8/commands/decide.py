@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from emo8.pipeline import try_thresholds
 
-    refuse_unread(arguments, "settings" if arguments.settings else "", DEEDS)
+    refuse_unread(arguments, DEEDS)
     config = try_thresholds.thresholds_of(arguments.build)
     wanted = try_thresholds.changed(config, arguments.settings)
     with try_thresholds.numbers_of(arguments.build) as db:

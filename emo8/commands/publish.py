@@ -63,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    deed = next((name for name in DEEDS if name and getattr(arguments, name)), "")
-    refuse_unread(arguments, deed, DEEDS)
+    refuse_unread(arguments, DEEDS)
     if arguments.diff:
         return _diff(arguments)
     if arguments.audit or arguments.check:

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from emo8.core.errors import Emo8Error
 
-    refuse_unread(arguments, "prove" if arguments.prove else "", DEEDS)
+    refuse_unread(arguments, DEEDS)
     if arguments.prove:
         return _prove(arguments.prove, arguments.builds, arguments.places)
     if not arguments.key:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    refuse_unread(arguments, "duplicates" if arguments.duplicates else "", DEEDS)
+    refuse_unread(arguments, DEEDS)
     return _duplicates(arguments) if arguments.duplicates else _report(arguments)
 
 

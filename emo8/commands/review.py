@@ -157,8 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
     from emo8.review import journal, queue, report, sheets, vote_files
 
     build = arguments.build
-    deed = next((name for name in DEEDS if name and getattr(arguments, name)), "")
-    refuse_unread(arguments, deed, DEEDS)
+    refuse_unread(arguments, DEEDS)
     build_folder.require_build(build)
     if arguments.export:
         return _export(arguments)

@@ -63,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     arguments.left |= bool(arguments.reason)
     arguments.failures |= bool(arguments.csv) and not arguments.left
-    deed = next((name for name in DEEDS if name and getattr(arguments, name)), "")
-    refuse_unread(arguments, deed, DEEDS)
+    refuse_unread(arguments, DEEDS)
     if arguments.left:
         return _left(arguments)
     return _failures(arguments) if arguments.failures else _status(arguments)

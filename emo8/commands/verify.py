@@ -41,10 +41,10 @@ def run(arguments: argparse.Namespace) -> int:
     from emo8.publish import verify
 
     if arguments.data.endswith(".json") and Path(arguments.data).is_file():
-        refuse_unread(arguments, "root", DEEDS)
+        refuse_unread(arguments, DEEDS, deed="root")
         return _check_proof(Path(arguments.data), arguments.root)
     if arguments.prove:
-        refuse_unread(arguments, "prove", DEEDS)
+        refuse_unread(arguments, DEEDS, deed="prove")
         with verify.opened(arguments.data) as folder:
             print(json.dumps(verify.prove(folder, arguments.prove), indent=1))
         return 0

@@ -82,7 +82,7 @@ STYLE_ALIASES: dict[str, str] = {
     "cartoons": "cartoon",
 }
 
-SPLIT_ALIASES: dict[str, str] = {
+_SPLIT_ALIASES: dict[str, str] = {
     "training": "train",
     "validation": "val",
     "valid": "val",
@@ -110,7 +110,7 @@ def parse_style(name: str) -> str:
 def split_name(name: str) -> str:
     """train, val or test where `name` is a spelling of one, else `name` itself."""
     key = name.strip().lower()
-    key = SPLIT_ALIASES.get(key, key)
+    key = _SPLIT_ALIASES.get(key, key)
     return key if key in SPLITS else name
 
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from emo8.core.errors import SourceError
 from emo8.core.inside import files_below
 from emo8.core.settings import SplitsConfig
-from emo8.core.taxonomy import SPLIT_ALIASES, SPLITS, split_name
+from emo8.core.taxonomy import SPLITS, split_name
 from emo8.engine.database import Database, parquet, text, values
 from emo8.engine.files import fingerprint, read_fingerprint
 
@@ -308,23 +308,19 @@ def _published(db: Database, path: Path) -> str:
                 f"SELECT id, {own} AS word, {len(known)} AS file, file_row_number AS row "
                 f"FROM {parquet(file)}"
             )
-    spelled = ", ".join(
-        f"{text(word)}: {text(split)}"
-        for word, split in {**SPLIT_ALIASES, **{split: split for split in SPLITS}}.items()
-    )
-    every = (
-        f"(SELECT *, MAP {{{spelled}}}[lower(trim(word))] AS split "
-        f"FROM ({' UNION ALL '.join(known)}) WHERE word IS NOT NULL)"
-    )
-    if not known or not db.value(f"SELECT count(*) FROM {every}"):
+    every = f"(SELECT * FROM ({' UNION ALL '.join(known)}) WHERE word IS NOT NULL)"
+    words = db.lines(f"SELECT DISTINCT word FROM {every} ORDER BY word") if known else []
+    if not words:
         raise _nothing_to_keep(path)
-    unknown = db.lines(f"SELECT DISTINCT word FROM {every} WHERE split IS NULL ORDER BY word")
-    if unknown:
-        words = ", ".join(repr(word) for (word,) in unknown[:5])
+    meant = {word: split_name(word) for (word,) in words}
+    if unknown := [word for word, split in meant.items() if split not in SPLITS]:
         raise SourceError(
-            f"[splits] keep: {path} has the split {words}; write train, val or test there"
+            f"[splits] keep: {path} has the split {', '.join(map(repr, unknown[:5]))}; "
+            "write train, val or test there"
         )
-    return f"SELECT id, max_by(split, (file, -row)) AS split FROM {every} GROUP BY id"
+    spelled = ", ".join(f"{text(word)}: {text(split)}" for word, split in meant.items())
+    split = f"MAP {{{spelled}}}[word]"
+    return f"SELECT id, max_by({split}, (file, -row)) AS split FROM {every} GROUP BY id"
 
 
 def mark(config: SplitsConfig, seed: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.lab.study.arms import DOMAINS
-from benchmarks.lab.study.intervals import interval, verdict
+from benchmarks.lab.study.intervals import judged, mean_interval
 
 OUT = "out_of_domain"
 LOOKS = ("untrained", "pixels", "teacher")
@@ -54,10 +54,7 @@ def _judged(arms: dict[str, dict[int, Answers]]) -> list[str]:
         for question in questions if seeds and arm != OUT else ():
             gaps = np.array([np.array(arms[arm][seed][question]) - np.array(out[seed][question])
                              for seed in seeds])  # fmt: skip
-            low, high = interval(gaps, count)
-            within = f"{low:+.3f} to {high:+.3f}"
-            told = [question, arm, f"{gaps.mean():+.3f}", within, verdict(low, high)]
-            found.append(f"| {' | '.join(told)} |")
+            found.append(f"| {question} | {arm} | {judged(*mean_interval(gaps, count))} |")
     return [*found, ""]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.lab.study.intervals import interval, verdict
+from benchmarks.lab.study.intervals import interval, judged, mean_interval
 from benchmarks.lab.study.learned_figure import Gain
 
 Run = dict[str, Any]
@@ -31,8 +31,8 @@ def gains(runs: list[Run], arm: str) -> list[Gain]:
     found = []
     for question in questions:
         gaps = _gaps([(one["run"][question], one["untrained"][question]) for one in asked])
-        within = interval(gaps, len(questions))
-        found.append((f"fine-tuned: {question}", "untrained", float(gaps.mean()), *within))
+        within = mean_interval(gaps, len(questions))
+        found.append((f"fine-tuned: {question}", "untrained", *within))
     return found
 
 
@@ -143,6 +143,4 @@ def _gap(pairs: list[tuple[list[float], list[float]]], comparisons: int) -> str:
 
 
 def _judged(pairs: list[tuple[list[float], list[float]]], comparisons: int) -> str:
-    gaps = _gaps(pairs)
-    low, high = interval(gaps, comparisons)
-    return f"{gaps.mean():+.3f} | {low:+.3f} to {high:+.3f} | {verdict(low, high)}"
+    return judged(*mean_interval(_gaps(pairs), comparisons))

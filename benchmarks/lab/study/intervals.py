@@ -21,6 +21,16 @@ def interval(gaps: npt.NDArray[np.float64], comparisons: int) -> tuple[float, fl
     return float(low), float(high)
 
 
+def mean_interval(gaps: npt.NDArray[np.float64], comparisons: int) -> tuple[float, float, float]:
+    """The mean of (S, N) differences, and its interval."""
+    return float(gaps.mean()), *interval(gaps, comparisons)
+
+
+def judged(mean: float, low: float, high: float) -> str:
+    """Cells of a table: a difference, its interval, and what that says."""
+    return f"{mean:+.3f} | {low:+.3f} to {high:+.3f} | {verdict(low, high)}"
+
+
 def verdict(low: float, high: float) -> str:
     """What an interval of a difference says."""
     return "better" if low > 0 else "worse" if high < 0 else "no difference was shown"

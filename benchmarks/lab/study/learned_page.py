@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from benchmarks.lab.study import arms, domain_page, further_page, learned_figure, parts_page
 from benchmarks.lab.study.arms import CURVES_OF
-from benchmarks.lab.study.intervals import RESAMPLES, interval, verdict
+from benchmarks.lab.study.intervals import RESAMPLES, judged, mean_interval
 from emo8.core.errors import SourceError
 
 SEEDS = 3  # that were promised
@@ -65,23 +65,16 @@ def gains(runs: list[dict[str, Any]], arm: str) -> list[learned_figure.Gain]:
         for n in PRIMARY if full else ():
             gaps = [_gap(run["points"][-1]["styles"][n], run["beside"][name]["styles"][n])
                     for run in full]  # fmt: skip
-            found.append((f"style, {n} labels", name, *_mean_interval(gaps, COMPARISONS)))
+            found.append((f"style, {n} labels", name, *mean_interval(np.array(gaps), COMPARISONS)))
         for question, n in _asked(added):
             gaps = [_gap(run["transfer"]["run"][question][n], run["transfer"][name][question][n])
                     for run in added]  # fmt: skip
-            found.append((f"{question}, {n} labels", name, *_mean_interval(gaps, ADDED)))
+            found.append((f"{question}, {n} labels", name, *mean_interval(np.array(gaps), ADDED)))
     return found
 
 
 def _gap(mine: list[float], theirs: list[float]) -> npt.NDArray[np.float64]:
     return np.array(mine) - np.array(theirs)
-
-
-def _mean_interval(
-    gaps: list[npt.NDArray[np.float64]], comparisons: int
-) -> tuple[float, float, float]:
-    every = np.array(gaps)
-    return float(every.mean()), *interval(every, comparisons)
 
 
 def _asked(runs: list[dict[str, Any]]) -> list[tuple[str, str]]:
@@ -212,6 +205,5 @@ def _judged(found: list[learned_figure.Gain], arm: str) -> list[str]:
     lines = [f"| question | `{arm}` against | difference | corrected interval | verdict |"]
     lines += ["|---|---|---|---|---|"]
     for question, name, mean, low, high in found:
-        within = f"{low:+.3f} to {high:+.3f}"
-        lines.append(_row([question, name, f"{mean:+.3f}", within, verdict(low, high)]))
+        lines.append(_row([question, name, judged(mean, low, high)]))
     return [*lines, ""]
